@@ -1,0 +1,16 @@
+"""`python -m pytorch_impl`: train the MLP in PyTorch alone."""
+
+import sys
+
+from shared import runner
+
+
+def load() -> runner.Implementation:
+    """Import PyTorch."""
+    from pytorch_impl import data, model, runtime, train
+
+    return runner.Implementation(runtime, data, model, train)
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("PyTorch", "pytorch_impl", load))

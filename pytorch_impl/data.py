@@ -1,0 +1,26 @@
+"""MNIST through torchvision, in the canonical order, as PyTorch tensors."""
+
+from typing import Literal
+
+import torch
+import torchvision
+from torchvision.transforms import v2
+
+from shared.dataset import DATA_ROOT, Dataset, Examples, canonical
+from shared.normalisation import MEAN, STD
+from shared.spec import PIXELS, Spec
+
+
+def read(split: Literal["train", "test"]) -> Examples:
+    """All images and labels of a split, as torchvision reads them, put in the canonical order."""
+    # download=True only extracts: the archives are there.
+    mnist = torchvision.datasets.MNIST(DATA_ROOT, train=split == "train", download=True)
+    return canonical(mnist.data.numpy(), mnist.targets.numpy())
+
+
+def to_dataset(examples: Examples, spec: Spec, device: torch.device) -> Dataset:
+    """Normalised inputs (N, 784) and labels (N,), on the device."""
+    transform = v2.Compose([v2.ToDtype(getattr(torch, spec.dtype), scale=True), v2.Normalize([MEAN], [STD])])
+    images = torch.from_numpy(examples.images).reshape(-1, 1, 28, 28)  # torchvision wants (N, channels, H, W)
+    inputs = transform(images).reshape(-1, PIXELS)
+    return Dataset(inputs.to(device), torch.from_numpy(examples.labels).to(device))

@@ -1,0 +1,47 @@
+"""PyTorch's global switches, set once before any work, and what it runs on."""
+
+import os
+
+import torch
+import torchvision
+
+from shared.errors import InputError
+from shared.machine import cpu_name
+from shared.record import Device
+from shared.spec import Spec
+
+
+def configure(spec: Spec) -> torch.device:
+    """Set threads, precision and determinism; returns the device to train on.
+
+    Raises InputError for `--device cuda` where PyTorch sees no GPU.
+    """
+    torch.set_num_threads(spec.threads)
+    torch.use_deterministic_algorithms(True)
+    # cuBLAS is deterministic only with a workspace of fixed size, read when CUDA starts.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    # Full float32 on a GPU. PyTorch multiplies so by default; TensorFlow does not.
+    torch.backends.fp32_precision = "ieee"
+    cuda = torch.cuda.is_available()
+    if spec.device == "cuda" and not cuda:
+        raise InputError(f"--device cuda: PyTorch {torch.__version__} sees no GPU; use --device auto or cpu")
+    return torch.device("cuda" if cuda and spec.device != "cpu" else "cpu")
+
+
+def describe(device: torch.device) -> Device:
+    """The device for the record and the screen."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    return Device(type=device.type, name=name, cuda_available=torch.cuda.is_available())
+
+
+def versions() -> dict[str, str]:
+    """The framework first, then the libraries that its run rests on."""
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__}
+
+
+def settings() -> dict[str, str]:
+    """The switches as PyTorch reports them, not as they were asked for."""
+    return {
+        "threads": str(torch.get_num_threads()),
+        "float32 matrix products": torch.backends.fp32_precision,
+    }

@@ -1,0 +1,1 @@
+"""Everything the two implementations share. Nothing here imports PyTorch or TensorFlow."""

@@ -1,0 +1,8 @@
+"""The one exception for what a user can mend."""
+
+
+class InputError(Exception):
+    """Bad input or environment. The message is one line: what is wrong, its value, and the cure.
+
+    Every program of this repository prints it and exits with status 2.
+    """

@@ -1,0 +1,19 @@
+"""From pixel to network input, stated once: (pixel * 1/255 - mean) / std.
+
+The rounding is part of the statement. The pixel is multiplied by the reciprocal of 255, as torchvision's
+`v2.ToDtype(scale=True)` and Keras's `Rescaling(1/255)` both do; torchvision's older `ToTensor` divides by 255,
+which rounds differently for some pixel values. Each framework applies its own layers; `normalise` is what
+they are tested against, bit for bit, on all 256 values.
+"""
+
+import numpy as np
+
+PIXEL_MAX = 255
+MEAN = 0.5
+STD = 0.5
+
+
+def normalise(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """uint8 of any shape -> `dtype` of the same shape, in [-1, 1], every operation rounded to `dtype`."""
+    number = dtype.type
+    return (pixels.astype(dtype) * number(1 / PIXEL_MAX) - number(MEAN)) / number(STD)

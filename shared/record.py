@@ -1,0 +1,150 @@
+"""The run record: everything one run leaves behind, enough for every question asked later.
+
+A record is a folder of three files:
+
+- `run.json`, described by `RunRecord`, written last: a folder without it is not a record;
+- `weights.safetensors`, the final weights, in the interchange form of `shared.weights`;
+- `arrays.safetensors`, with
+    - `step_losses` (steps,): each step's mean loss over its batch, before its update;
+    - `test_logits` (10000, 10): at the final weights, in the canonical order;
+    - `at/S/weights/NAME`: the weights before step S (so after S updates), for each snapshot S;
+    - `at/S/input`, `at/S/fc1`, `at/S/fc2`, `at/S/logits` (B, …), `at/S/loss` (), `at/S/gradient/NAME`: what step S
+      computes from them, for step 0 and the snapshots asked for. `fc1` and `fc2` are taken before the ReLU.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shared.spec import CLASSES, TEST_EXAMPLES, Spec
+from shared.weights import Weights, save_weights
+
+SCHEMA = 1
+RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
+
+
+class RecordError(Exception):
+    """A record is missing, partial, altered or not of this schema. The message is one line."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Device(Strict):
+    """The device that was used, not the one that was asked for."""
+
+    type: Literal["cpu", "cuda"]
+    name: str
+    cuda_available: bool
+
+
+class Epoch(Strict):
+    """One epoch's figures. `train_loss` is the mean of batch means, as the tutorial prints it."""
+
+    train_loss: float
+    train_loss_per_example: float
+    test_loss: float
+    test_accuracy: float
+
+
+class RunRecord(Strict):
+    """What `run.json` holds."""
+
+    schema_version: Literal[1] = SCHEMA
+    framework: str
+    spec: Spec
+    device: Device
+    versions: dict[str, str]
+    settings: dict[str, str]
+    data_fingerprint: dict[str, str]
+    order_fingerprints: list[str]
+    epochs: list[Epoch]
+    timing: dict[str, float]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record in memory."""
+
+    record: RunRecord
+    weights: Weights
+    arrays: Mapping[str, np.ndarray]
+
+    @property
+    def step_losses(self) -> np.ndarray:
+        return self.arrays["step_losses"]
+
+    @property
+    def test_logits(self) -> np.ndarray:
+        return self.arrays["test_logits"]
+
+    def at(self, step: int, kind: str = "") -> dict[str, np.ndarray]:
+        """The arrays under `at/step/kind`, by what follows; empty where there are none."""
+        prefix = f"at/{step}/{kind}/" if kind else f"at/{step}/"
+        return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
+
+    @property
+    def snapshots(self) -> list[int]:
+        return sorted({int(name.split("/")[1]) for name in self.arrays if name.startswith("at/")})
+
+
+def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
+    save_weights(folder / WEIGHTS_FILE, weights)
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / ARRAYS_FILE)
+    return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    (folder / RUN_JSON).write_text(record.model_dump_json(indent=2) + "\n")
+
+
+def read_run(folder: Path) -> Run:
+    """Read and check a record. Raises RecordError."""
+    try:
+        record = RunRecord.model_validate_json((folder / RUN_JSON).read_text())
+        for name, expected in record.files.items():
+            if _sha256(folder / name) != expected:
+                raise RecordError(f"{folder / name} is not the file that the run wrote; run again")
+        run = Run(record, load_file(folder / WEIGHTS_FILE), load_file(folder / ARRAYS_FILE))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise RecordError(f"{folder / RUN_JSON}: {where}: {first['msg']}; run again") from None
+    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+        raise RecordError(f"{folder} is not a whole record: {error}; run again") from None
+    _check_shapes(folder, run)
+    return run
+
+
+def _check_shapes(folder: Path, run: Run) -> None:
+    spec = run.record.spec
+    expected: dict[str, tuple[int, ...]] = {
+        "step_losses": (spec.steps,),
+        "test_logits": (TEST_EXAMPLES, CLASSES),
+        **{f"at/0/weights/{name}": shape for name, shape in spec.weight_shapes.items()},
+        **{f"at/0/gradient/{name}": shape for name, shape in spec.weight_shapes.items()},
+    }
+    if {name: w.shape for name, w in run.weights.items()} != spec.weight_shapes:
+        raise RecordError(f"{folder / WEIGHTS_FILE} does not hold the weights of its spec; run again")
+    for name, shape in expected.items():
+        if name not in run.arrays or run.arrays[name].shape != shape:
+            raise RecordError(f"{folder / ARRAYS_FILE}: {name} is missing or not of shape {shape}; run again")
+    if len(run.record.epochs) != spec.epochs or len(run.record.order_fingerprints) != spec.epochs:
+        raise RecordError(f"{folder / RUN_JSON}: not {spec.epochs} epochs; run again")
+    for name, array in (*run.weights.items(), *run.arrays.items()):
+        if array.dtype != spec.numpy_dtype:
+            raise RecordError(f"{folder}: {name} is {array.dtype} in a {spec.dtype} run; run again")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

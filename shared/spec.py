@@ -1,0 +1,100 @@
+"""The specification of a run: all that two runs must share to be comparable, each number once."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.errors import InputError
+
+PIXELS = 28 * 28
+CLASSES = 10
+LAYERS = ("fc1", "fc2", "fc3")
+TRAIN_EXAMPLES = 60_000
+TEST_EXAMPLES = 10_000
+
+
+def _split_commas(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Width = Annotated[int, Field(ge=1, le=16_384)]
+
+
+class Spec(BaseModel):
+    """A validated, immutable specification. The defaults are those of the tutorial."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epochs: int = Field(5, ge=1, description="passes over the 60,000 training images")
+    batch_size: int = Field(
+        64, ge=1, le=TRAIN_EXAMPLES, description="images per step; the last batch of an epoch may be smaller"
+    )
+    learning_rate: float = Field(0.01, gt=0, description="step size of plain SGD, per unit of gradient")
+    hidden_sizes: Annotated[tuple[Width, Width], BeforeValidator(_split_commas)] = Field(
+        (128, 64), description="units in the two hidden layers, with a comma between"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seeds the initial weights and the order of the images")
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision of every number in the run")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to train; auto takes the GPU where the framework sees one"
+    )
+    # Two OpenMP threads stalled single epochs for 20 to 40 s on a shared two-core machine, and at this size
+    # a second thread gains nothing.
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
+
+    @property
+    def layer_sizes(self) -> list[tuple[int, int]]:
+        """(fan_in, fan_out) of each of `LAYERS`."""
+        return list(pairwise((PIXELS, *self.hidden_sizes, CLASSES)))
+
+    @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each parameter by name, named and laid out as in PyTorch's `state_dict`."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, (fan_in, fan_out) in zip(LAYERS, self.layer_sizes, strict=True):
+            shapes[f"{layer}.weight"] = (fan_out, fan_in)
+            shapes[f"{layer}.bias"] = (fan_out,)
+        return shapes
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-TRAIN_EXAMPLES // self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def options(self) -> list[str]:
+        """The command line that makes this specification."""
+        words = []
+        for name, value in self.model_dump().items():
+            words += [option_name(name), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+        return words
+
+
+def option_name(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def parse_spec(values: dict[str, Any]) -> Spec:
+    """Validate `values` (field name -> value or its text).
+
+    Raises InputError, one line, for the first field that is wrong.
+    """
+    try:
+        return Spec(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        default = dict(zip(Spec().options()[::2], Spec().options()[1::2], strict=True)).get(option_name(field))
+        cure = f"for example {option_name(field)} {default}" if default else "see --help"
+        message = first["msg"][0].lower() + first["msg"][1:]
+        if first["type"] in ("missing", "too_long"):
+            message = "two numbers are needed"
+        raise InputError(f"{option_name(field)} {values.get(field)}: {message}; {cure}") from None

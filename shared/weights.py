@@ -1,0 +1,70 @@
+"""Initial weights from the seed, and weights in files.
+
+The interchange form is a dict from PyTorch's `state_dict` names to NumPy arrays in PyTorch's layout:
+`fc1.weight` (out, in), `fc1.bias` (out,) and so on.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shared import seeding
+from shared.errors import InputError
+from shared.spec import Spec
+
+Weights = Mapping[str, np.ndarray]
+
+
+def initial_weights(spec: Spec) -> dict[str, np.ndarray]:
+    """PyTorch's default for `nn.Linear`: weights and biases both uniform in ±1/√fan_in.
+
+    The numbers are rounded to float32 first, so that runs in float32 and float64 start at the same point.
+    """
+    weights = {}
+    fan_ins = [fan_in for fan_in, _ in spec.layer_sizes for _ in ("weight", "bias")]
+    for index, ((name, shape), fan_in) in enumerate(zip(spec.weight_shapes.items(), fan_ins, strict=True)):
+        unit = seeding.uniform(math.prod(shape), seed=spec.seed, purpose=seeding.WEIGHTS, index=index)
+        values = (2 * unit - 1) / math.sqrt(fan_in)
+        weights[name] = values.reshape(shape).astype(np.float32).astype(spec.numpy_dtype)
+    return weights
+
+
+def nudge(weights: Weights) -> dict[str, np.ndarray]:
+    """Every weight moved up by one unit in the last place of its dtype."""
+    return {name: np.nextafter(values, values.dtype.type(np.inf)) for name, values in weights.items()}
+
+
+def save_weights(path: Path, weights: Weights) -> None:
+    """Write a safetensors file. Arrays are made contiguous first: safetensors writes the raw buffer."""
+    save_file({name: np.ascontiguousarray(values) for name, values in weights.items()}, path)
+
+
+def load_weights(path: Path, spec: Spec) -> dict[str, np.ndarray]:
+    """Read weights for `spec`.
+
+    Raises InputError, naming the tensor, where one is missing, extra, misshapen, of another dtype, or not finite.
+    """
+    try:
+        weights: dict[str, np.ndarray] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"--weights {path}: {error}; give a .safetensors file that a run wrote") from None
+    shapes = spec.weight_shapes
+    for name in sorted(shapes.keys() - weights.keys()):
+        raise InputError(f"--weights {path}: {name} is missing; the file must hold {', '.join(shapes)}")
+    for name in sorted(weights.keys() - shapes.keys()):
+        raise InputError(f"--weights {path}: {name} is not a tensor of this model; keep only {', '.join(shapes)}")
+    for name, shape in shapes.items():
+        found = weights[name]
+        if found.shape != shape:
+            cure = "match --hidden-sizes to the file"
+            raise InputError(f"--weights {path}: {name} has shape {found.shape}, not {shape}; {cure}")
+        if found.dtype != spec.numpy_dtype:
+            raise InputError(f"--weights {path}: {name} is {found.dtype}, not {spec.dtype}; match --dtype to the file")
+        if not np.isfinite(found).all():
+            count = int((~np.isfinite(found)).sum())
+            raise InputError(f"--weights {path}: {name} has {count} non-finite values; give weights that are finite")
+    return {name: weights[name] for name in shapes}
