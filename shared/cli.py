@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from shared.errors import InputError
+from shared.errors import ChildRefused, InputError
 from shared.spec import Spec, option_name, parse_spec
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -51,6 +51,8 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     except InputError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except ChildRefused:
+        return BAD_INPUT  # the child has said why
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED

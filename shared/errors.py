@@ -6,3 +6,7 @@ class InputError(Exception):
 
     Every program of this repository prints it and exits with status 2.
     """
+
+
+class ChildRefused(Exception):
+    """A child process found its input bad, and has said so on standard error: status 2, without another word."""

@@ -8,12 +8,18 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
-# Set for a child whose standard error is a pipe to a parent that has a terminal.
-TERMINAL_BEHIND_PIPE = "PROGRESS_ON_STDERR"
+# Set in a child of compare.py: whether there is a terminal behind the pipe that is its standard error.
+PARENT_SHOWS_PROGRESS = "COMPARE_SHOWS_PROGRESS"
 
 
 def wanted() -> bool:
-    return sys.stderr.isatty() or TERMINAL_BEHIND_PIPE in os.environ
+    """Whether somebody watches."""
+    return sys.stderr.isatty() or os.environ.get(PARENT_SHOWS_PROGRESS) == "1"
+
+
+def has_parent() -> bool:
+    """Whether this is a child of compare.py, which speaks of its results itself."""
+    return PARENT_SHOWS_PROGRESS in os.environ
 
 
 @contextlib.contextmanager

@@ -55,7 +55,8 @@ def main(
             return _evaluate(spec, framework, load, weights)
         with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
             finite = _train(spec, framework, load, weights, probed, folder)
-        progress.notice(f"Run record: {options.out}")
+        if not progress.has_parent():
+            progress.notice(f"Run record: {options.out}")
         if not finite:
             progress.notice(f"{program}: the run diverged: a loss or logit is not finite; lower --learning-rate")
         return cli.OK if finite else cli.FAILED

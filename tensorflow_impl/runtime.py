@@ -22,8 +22,6 @@ def configure(spec: Spec) -> tf.DeviceSpec:
     tf.config.experimental.enable_op_determinism()
     # Full float32 on a GPU. TensorFlow multiplies in TF32 by default; PyTorch does not.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    # Keras keeps the learning rate in its floatx, whatever the dtype of the weights: a float64 run needs both.
-    keras.config.set_floatx(spec.dtype)
     gpus = tf.config.list_physical_devices("GPU")
     if spec.device == "cuda" and not gpus:
         raise InputError(f"--device cuda: TensorFlow {tf.__version__} sees no GPU; use --device auto or cpu")

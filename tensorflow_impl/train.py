@@ -20,6 +20,8 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 def make_optimizer(spec: Spec, model: MLP) -> keras.optimizers.SGD:
     """Plain SGD: no momentum, no weight decay."""
+    # Keras keeps the rate in its floatx, float32 unless told, and not in the dtype of the weights.
+    keras.config.set_floatx(spec.dtype)
     optimizer = keras.optimizers.SGD(learning_rate=spec.learning_rate)
     optimizer.build(model.trainable_variables)
     return optimizer

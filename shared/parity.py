@@ -1,0 +1,188 @@
+"""Two run records -> how far apart they are, rung by rung, and whether that is what rounding explains.
+
+The rule is stated in `judge` and explained in docs/parity.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from shared import metrics
+from shared.record import Run
+from shared.weights import Weights
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest absolute difference between two tensors. Never a mean: one wrong element is a difference."""
+
+    absolute: float
+    tensor: str
+    unit: float  # one unit in the last place of the tensor's largest magnitude, in the coarser of the two dtypes
+
+    @property
+    def ulps(self) -> float:
+        return self.absolute / self.unit
+
+
+Ladder = dict[str, list[Difference]]
+
+
+def difference(tensor: str, a: np.ndarray, b: np.ndarray) -> Difference:
+    """Infinite where either holds a value that is not finite, on one side or on both, or the shapes differ."""
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return Difference(np.inf, tensor, 1.0)
+    absolute = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
+    coarser = a.dtype if a.dtype.itemsize < b.dtype.itemsize else b.dtype
+    unit = float(np.spacing(max(np.abs(a).max(), np.abs(b).max()).astype(coarser)))
+    return Difference(absolute, tensor, unit)
+
+
+def largest(differences: Sequence[Difference]) -> Difference:
+    return max(differences, key=lambda d: d.absolute)
+
+
+def ladder(a: Run, b: Run) -> Ladder:
+    """The differences of two runs of the same spec, from the first number to the last, per tensor.
+
+    The first rungs compare one step from the same weights; each later one rests on those before it.
+    """
+    rungs: Ladder = {}
+    first_a, first_b = a.at(0), b.at(0)
+    for name in ("input", "logits", "loss"):
+        rungs[name] = [difference(name, first_a[name], first_b[name])]
+    rungs["gradients"] = _by_name(a.at(0, "gradient"), b.at(0, "gradient"))
+    spec = a.record.spec
+    for label, step in (("1 step", 1), ("10 steps", 10), ("1 epoch", spec.steps_per_epoch)):
+        if step < spec.steps:
+            rungs[f"weights after {label}"] = _by_name(a.at(step, "weights"), b.at(step, "weights"))
+    rungs["final weights"] = _by_name(a.weights, b.weights)
+    rungs["step losses"] = [difference("step losses", a.step_losses, b.step_losses)]
+    rungs["test logits"] = [difference("test logits", a.test_logits, b.test_logits)]
+    predicted_a, predicted_b = metrics.predictions(a.test_logits), metrics.predictions(b.test_logits)
+    changed = (predicted_a != predicted_b) | (predicted_a < 0)  # below zero where there is no prediction
+    rungs["predictions"] = [Difference(float(changed.sum()), "predictions", 1.0)]
+    return rungs
+
+
+def _by_name(a: Weights, b: Weights) -> list[Difference]:
+    if a.keys() != b.keys() or not a:
+        return [Difference(np.inf, "missing", 1.0)]
+    return [difference(name, a[name], b[name]) for name in a]
+
+
+def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[str]:
+    """What the two runs were not given alike: nothing else means anything until this is empty.
+
+    `but` names fields of the spec that may differ.
+    """
+    names = f"{a.record.framework} and {b.record.framework}"
+    reasons = []
+    for name in type(a.record.spec).model_fields.keys() - but:
+        value_a, value_b = getattr(a.record.spec, name), getattr(b.record.spec, name)
+        if value_a != value_b:
+            reasons.append(f"{names} ran different specs: {name} {value_a} and {value_b}")
+    for split in sorted(a.record.data_fingerprint.keys() | b.record.data_fingerprint.keys()):
+        if a.record.data_fingerprint.get(split) != b.record.data_fingerprint.get(split):
+            reasons.append(f"{names} hold different {split} data")
+    orders = zip(a.record.order_fingerprints, b.record.order_fingerprints, strict=False)
+    for epoch, (order_a, order_b) in enumerate(orders, start=1):
+        if order_a != order_b:
+            reasons.append(f"{names} saw the examples of epoch {epoch} in different orders")
+            break
+    if len(a.step_losses) != len(b.step_losses):
+        reasons.append(f"{names} took different numbers of steps: {len(a.step_losses)} and {len(b.step_losses)}")
+    return reasons
+
+
+def not_finite(run: Run) -> list[str]:
+    """Where a run's numbers stopped being numbers."""
+    reasons = []
+    bad_losses = np.flatnonzero(~np.isfinite(run.step_losses))
+    if len(bad_losses):
+        reasons.append(f"{run.record.framework}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}")
+    for name, values in (*run.weights.items(), ("test logits", run.test_logits)):
+        if not np.isfinite(values).all():
+            reasons.append(f"{run.record.framework}: {name} has {int((~np.isfinite(values)).sum())} non-finite values")
+    return reasons
+
+
+# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other.
+LIMIT = 2.0
+# Reported, and not judged: a count of a few, which follows from the test logits.
+NOT_JUDGED = ("predictions",)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder for one pair of runs."""
+
+    name: str
+    difference: Difference
+    floor: float  # how far rounding alone carried the referee on this rung
+    tensors: list[Difference]
+
+    @property
+    def factor(self) -> float:
+        """The difference as a multiple of the floor."""
+        return self.difference.absolute / self.floor
+
+    @property
+    def passes(self) -> bool:
+        return self.name in NOT_JUDGED or self.factor <= LIMIT
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the runs match; if not, why."""
+
+    reasons: list[str]
+    pairs: dict[tuple[str, str], list[Rung]]
+
+    @property
+    def match(self) -> bool:
+        return not self.reasons
+
+
+def noise_floor(referee: Run, rounding: Sequence[Run]) -> dict[str, float]:
+    """Per rung, the furthest that rounding alone carried the referee, and at least one unit in the last place.
+
+    `rounding` are runs of the referee that differ from `referee` by rounding alone.
+    """
+    floor: dict[str, float] = {}
+    for other in rounding:
+        for name, differences in ladder(referee, other).items():
+            floor[name] = max(floor.get(name, 0.0), *(max(d.absolute, d.unit) for d in differences))
+    return floor
+
+
+def judge(runs: Sequence[Run], referee: Run, rounding: Sequence[Run]) -> Verdict:
+    """Do `runs` (the two frameworks) match each other, and the referee?
+
+    They match when they were given the same inputs, every number is finite, and on every rung of the ladder every
+    pair lies within `LIMIT` noise floors. The floor is measured, in the same comparison, on the referee, so an error
+    in a framework can't widen it.
+    """
+    everyone = [*runs, referee]
+    reasons = [reason for run in everyone for reason in not_finite(run)]
+    for other in everyone[1:]:
+        reasons += unequal_inputs(everyone[0], other, but=frozenset({"device"}))
+    for other in rounding:
+        reasons += not_finite(other)
+        reasons += unequal_inputs(referee, other, but=frozenset({"device", "dtype"}))
+    if reasons:
+        return Verdict(reasons, {})
+    floor = noise_floor(referee, rounding)
+    pairs = {}
+    for a, b in combinations(everyone, 2):
+        pair = (a.record.framework, b.record.framework)
+        pairs[pair] = [Rung(name, largest(ds), floor[name], ds) for name, ds in ladder(a, b).items()]
+        for rung in pairs[pair]:
+            if not rung.passes:
+                reasons.append(
+                    f"{' and '.join(pair)} differ in {rung.name} ({rung.difference.tensor}) by "
+                    f"{rung.difference.absolute:.1e}, {rung.factor:.3g} times what rounding alone does"
+                )
+    return Verdict(reasons, pairs)

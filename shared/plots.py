@@ -1,0 +1,71 @@
+"""Pictures of two runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from shared import tutorial
+from shared.record import Run
+from shared.spec import Spec
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
+# A wide hollow marker under a small filled one: curves that coincide both stay visible.
+STYLES = {
+    "PyTorch": {"color": ORANGE, "marker": "o", "markersize": 11, "markerfacecolor": "none", "linewidth": 3.5},
+    "TensorFlow": {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1.2},
+}
+TUTORIAL = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
+
+
+def _figure(title: str, ylabel: str) -> Axes:
+    _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _save(axes: Axes, path: Path) -> None:
+    axes.legend(frameon=False)
+    axes.figure.savefig(path, dpi=150)
+    plt.close()
+
+
+def comparable_to_tutorial(spec: Spec) -> bool:
+    """Whether the tutorial's figures may stand beside this run: its seed and epochs aside, the same training."""
+    return spec.model_copy(update={"seed": 0, "epochs": 5, "dtype": "float32", "device": "auto", "threads": 1}) == Spec()
+
+
+def loss(runs: Mapping[str, Run], path: Path) -> None:
+    """Training loss by epoch, mean of batch means, both frameworks and the tutorial."""
+    axes = _figure("Training loss, mean of batch means", "cross-entropy (nats)")
+    for name, run in runs.items():
+        epochs = range(1, len(run.record.epochs) + 1)
+        axes.plot(epochs, [e.train_loss for e in run.record.epochs], label=name, **STYLES[name])
+    if comparable_to_tutorial(next(iter(runs.values())).record.spec):
+        losses = tutorial.EPOCH_LOSSES[: len(epochs)]
+        axes.plot(range(1, len(losses) + 1), losses, label="the tutorial (another seed)", **TUTORIAL)
+    _save(axes, path)
+
+
+def accuracy(runs: Mapping[str, Run], path: Path) -> None:
+    """Test accuracy at the weights after each epoch, both frameworks, and the tutorial's only point."""
+    axes = _figure("Accuracy on the 10,000 test images", "test accuracy")
+    for name, run in runs.items():
+        epochs = range(1, len(run.record.epochs) + 1)
+        axes.plot(epochs, [e.test_accuracy for e in run.record.epochs], label=name, **STYLES[name])
+    if comparable_to_tutorial(next(iter(runs.values())).record.spec):
+        style = TUTORIAL | {"linestyle": "none", "markersize": 10, "markeredgewidth": 2}
+        axes.plot([5], [tutorial.ACCURACY], label=f"the tutorial, after epoch 5: {tutorial.ACCURACY:.2%}", **style)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    _save(axes, path)

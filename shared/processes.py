@@ -1,0 +1,110 @@
+"""Implementations as processes of their own: PyTorch and TensorFlow crash when both are loaded into one."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+from shared import progress
+from shared.errors import ChildRefused, InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
+LAST_WORDS = 2000  # bytes
+
+
+def find_interpreter(framework: str, named: Path | None) -> Path:
+    """The Python that has `framework`: the one named, else the one in .venv, else the one that runs this.
+
+    Raises InputError where it does not exist or lacks the framework.
+    """
+    option, package = f"--{framework.lower()}-python", PACKAGES[framework]
+    ours = ROOT / ".venv" / framework.lower() / "bin" / "python"
+    python = named or (ours if ours.exists() else Path(sys.executable))
+    cure = f"run 'make setup', or name the Python that has it with {option}"
+    probe = f"import sys, importlib.util as u; sys.exit(u.find_spec({package!r}) is None)"
+    try:
+        has_framework = subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
+    except OSError as error:
+        raise InputError(f"{option} {python}: {error.strerror}; {cure}") from None
+    if not has_framework:
+        raise InputError(f"{python} has no {package}; {cure}")
+    return python
+
+
+class Child:
+    """A running implementation. Its standard error passes through, and its last words are kept."""
+
+    def __init__(self, name: str, python: Path, module: str, options: list[str], *, quiet: bool = False) -> None:
+        self.name, self._quiet, self._tail = name, quiet, b""
+        shows_progress = progress.wanted() and not quiet
+        self._process = subprocess.Popen(
+            [python, "-m", module, *options],
+            cwd=ROOT,
+            env={**os.environ, progress.PARENT_SHOWS_PROGRESS: str(int(shows_progress))},
+            stdout=subprocess.DEVNULL if quiet else None,
+            stderr=subprocess.PIPE,
+        )
+        self._reader = threading.Thread(target=self._pass_through, daemon=True)
+        self._reader.start()
+
+    def _pass_through(self) -> None:
+        assert self._process.stderr is not None
+        while chunk := os.read(self._process.stderr.fileno(), 65_536):
+            self._tail = (self._tail + chunk)[-LAST_WORDS:]
+            if not self._quiet:
+                sys.stderr.buffer.write(chunk)
+                sys.stderr.flush()
+
+    def finish(self) -> None:
+        """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
+
+        Raises ChildRefused for status 2, and InputError with its last words where it died.
+        """
+        status = self._process.wait()
+        self._reader.join()
+        if status in (0, 1) and b"Traceback" not in self._tail:
+            return
+        words = self._tail.decode(errors="replace").strip().splitlines()
+        if status == 2 and not self._quiet:
+            raise ChildRefused
+        end = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        cure = "was memory short?" if status == -9 else "see above"
+        raise InputError(f"{self.name} {end}; its last words: {words[-1] if words else 'none'}; {cure}")
+
+    def stop(self) -> None:
+        """End it if it runs still: politely, and after five seconds by force."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Children:
+    """Starts children; none outlives the `with` block, and none starts after it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started: list[Child] = []
+        self._closed = False
+
+    def start(self, name: str, python: Path, module: str, options: list[str], *, quiet: bool) -> Child:
+        with self._lock:
+            if self._closed:
+                raise InputError(f"{name} was not started: another run had failed; see above")
+            self._started.append(Child(name, python, module, options, quiet=quiet))
+            return self._started[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._closed = True
+            for child in self._started:
+                child.stop()

@@ -1,0 +1,170 @@
+"""A verdict and its runs -> results.json, report.md, pictures, and the last words on the screen."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from shared import parity, plots, tutorial
+from shared.experiment import FRAMEWORKS, Outcome
+from shared.parity import LIMIT, Rung, Verdict
+from shared.record import Run
+
+SCHEMA = 1
+
+
+def results(outcome: Outcome) -> dict[str, Any]:
+    """What results.json holds. Numbers that are not finite become null: JSON has none."""
+    runs = {run.record.framework.lower(): _run(run) for run in outcome.everyone}
+    spec = outcome.runs[0].record.spec.model_dump(mode="json")
+    return {"schema": SCHEMA, "spec": spec, "runs": runs, "comparison": _comparison(outcome)}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    kept = {"device", "versions", "settings", "data_fingerprint", "order_fingerprints", "epochs", "timing"}
+    return run.record.model_dump(mode="json", include=kept)
+
+
+def _comparison(outcome: Outcome) -> dict[str, Any]:
+    a, b = outcome.runs
+    rungs = {name: parity.largest(differences).absolute for name, differences in parity.ladder(a, b).items()}
+    return {
+        "match": outcome.verdict.match,
+        "reasons": outcome.verdict.reasons,
+        "steps": min(len(a.step_losses), len(b.step_losses)),
+        "max_step_loss_difference": rungs["step losses"],
+        "max_weight_difference": rungs["final weights"],
+        "max_logit_difference": rungs["test logits"],
+        "identical_predictions": len(a.test_logits) - int(rungs["predictions"]),
+        "test_examples": len(a.test_logits),
+        "limit": LIMIT,
+        "ladder": {
+            f"{first.lower()}-{second.lower()}": [_rung(rung) for rung in pair]
+            for (first, second), pair in outcome.verdict.pairs.items()
+        },
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "rung": rung.name,
+        "largest_difference": rung.difference.absolute,
+        "tensor": rung.difference.tensor,
+        "ulps": rung.difference.ulps,
+        "noise_floor": rung.floor,
+        "times_noise_floor": rung.factor,
+        "tensors": {d.tensor: d.absolute for d in rung.tensors},
+    }
+
+
+def write(outcome: Outcome, folder: Path, command: str) -> None:
+    """Write results.json, the pictures and report.md. `command` is what reproduces them."""
+    text = json.dumps(_json_safe(results(outcome)), indent=2, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n")
+    runs = {run.record.framework: run for run in outcome.runs}
+    plots.loss(runs, folder / "loss.png")
+    plots.accuracy(runs, folder / "accuracy.png")
+    (folder / "report.md").write_text(markdown(outcome, command))
+
+
+def _json_safe(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _json_safe(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_safe(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def sentence(outcome: Outcome) -> str:
+    """The verdict in one sentence, with its figure."""
+    if not outcome.verdict.match:
+        more = len(outcome.verdict.reasons) - 1
+        return f"NO MATCH: {outcome.verdict.reasons[0]}{f' (and {more} more)' if more else ''}."
+    rungs = outcome.verdict.pairs[FRAMEWORKS]
+    worst = max((rung for rung in rungs if rung.name not in parity.NOT_JUDGED), key=lambda rung: rung.factor)
+    same = len(outcome.runs[0].test_logits) - int(rungs[-1].difference.absolute)
+    return (
+        f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
+        f"{worst.factor:.2g} times what rounding alone does ({worst.name}); "
+        f"{same:,} of {len(outcome.runs[0].test_logits):,} predictions are identical."
+    )
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _epochs_table(outcome: Outcome) -> str:
+    shows_tutorial = plots.comparable_to_tutorial(outcome.spec)
+    header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
+    header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
+    rows = []
+    for index, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True)):
+        row = [str(index + 1), f"{a.train_loss:.4f}", f"{b.train_loss:.4f}", f"{abs(a.train_loss - b.train_loss):.1e}"]
+        if shows_tutorial:
+            losses = tutorial.EPOCH_LOSSES
+            row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
+        rows.append([*row, f"{a.test_accuracy:.2%}", f"{b.test_accuracy:.2%}"])
+    return _table(header, rows)
+
+
+def _ladder_table(rungs: list[Rung]) -> str:
+    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", ""]
+    rows = []
+    for rung in rungs:
+        mark = "" if rung.name in parity.NOT_JUDGED else "✓" if rung.passes else "✗"
+        counts = rung.name == "predictions"
+        size = f"{rung.difference.absolute:.0f}" if counts else f"{rung.difference.absolute:.1e}"
+        floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
+        ulps = "" if counts else f"{rung.difference.ulps:.3g}"
+        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", mark])
+    return _table(header, rows)
+
+
+def markdown(outcome: Outcome, command: str) -> str:
+    """The report as Markdown, with relative links to the pictures."""
+    spec = outcome.spec
+    parts = ["# PyTorch and TensorFlow, the same network", f"**{sentence(outcome)}**"]
+    parts += [f"> **Warning.** {warning}" for warning in outcome.warnings]
+    if len(outcome.verdict.reasons) > 1:
+        parts.append("\n".join(f"- {reason}" for reason in outcome.verdict.reasons))
+    parts += ["![Training loss of both, overlaid](loss.png)", "![Test accuracy of both, overlaid](accuracy.png)"]
+    parts.append(_epochs_table(outcome))
+    parts.append("Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images.")
+    parts.append("## How far apart, rung by rung")
+    parts.append(
+        "Each rung rests on those above it. The noise floor is how far rounding alone carries the referee, the same "
+        f"training in NumPy, in this very comparison. A pair matches while it stays within {LIMIT:g} floors: two runs "
+        "that each lie within one floor of exact arithmetic lie within two of each other."
+    )
+    for pair, rungs in outcome.verdict.pairs.items():
+        parts += [f"### {' and '.join(pair)}", _ladder_table(rungs)]
+    parts.append("## Time")
+    phases = ("import", "data", "compile", "training", "evaluation")
+    rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in phases)] for r in outcome.runs]
+    parts.append(_table(["seconds", *phases], rows))
+    parts.append("One run each, on a machine that may have had other work: not a benchmark.")
+    parts.append("## What was run")
+    facts = [[name, str(value)] for name, value in spec.model_dump(mode="json").items()]
+    facts += [["data, SHA-256", ", ".join(f"{k} {v[:12]}…" for k, v in outcome.runs[0].record.data_fingerprint.items())]]
+    for run in outcome.runs:
+        about = run.record
+        facts.append([f"{about.framework}", ", ".join(f"{name} {version}" for name, version in about.versions.items())])
+        facts.append([f"{about.framework} on", f"{about.device.type} ({about.device.name})"])
+        facts.append([f"{about.framework} with", ", ".join(f"{k}: {v}" for k, v in about.settings.items())])
+    parts.append(_table(["what", "value"], facts).replace("---:", "---"))
+    parts.append(f"Again: `{command}`")
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(outcome: Outcome) -> str:
+    """The short table and the verdict for the terminal."""
+    lines = [f"{'epoch':>5}  {'PyTorch':>9}  {'TensorFlow':>10}  {'difference':>10}"]
+    for number, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True), start=1):
+        gap = abs(a.train_loss - b.train_loss)
+        lines.append(f"{number:>5}  {a.train_loss:>9.4f}  {b.train_loss:>10.4f}  {gap:>10.1e}")
+    last = [run.record.epochs[-1].test_accuracy for run in outcome.runs]
+    lines.append(f"{'test':>5}  {last[0]:>9.2%}  {last[1]:>10.2%}  {abs(last[0] - last[1]):>10.1e}")
+    lines += ["", *(f"WARNING: {warning}" for warning in outcome.warnings), sentence(outcome)]
+    return "\n".join(lines)

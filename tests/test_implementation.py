@@ -1,0 +1,161 @@
+"""One implementation against the referee, in the environment of its framework: `make test` runs this in both.
+
+No tolerance is picked here: two probes agree when they differ by no more than `parity.LIMIT` times what moving the
+referee's weights by one unit in the last place does.
+"""
+
+import importlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from shared import batches, metrics, referee
+from shared.dataset import Examples, fingerprint
+from shared.normalisation import normalise
+from shared.parity import LIMIT, difference
+from shared.spec import PIXELS, Spec
+from shared.weights import initial_weights, nudge
+
+# Of the canonical arrays, whoever reads them.
+FINGERPRINTS = {
+    "train": "0b5cd76aaead97b7c2947ec3ece583c2caeb23080e732c77d900cfc0ea8dd915",
+    "test": "356c0d4cf6d4b6251a227c84e3df3f9e645b68913909ae3cb824d5229452ad62",
+}
+
+
+@pytest.fixture(scope="session")
+def implementation(framework):
+    module = "shared.referee" if framework == "referee" else f"{framework}_impl.__main__"
+    return importlib.import_module(module).load()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device(implementation):
+    # First of all and once a process: TensorFlow sets its threads before its first operation or never.
+    return implementation.runtime.configure(Spec(device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def test_examples():
+    return referee.read("test")
+
+
+@pytest.fixture(params=["float32", "float64"])
+def world(request, implementation, device, test_examples):
+    """The implementation and the referee with the same weights and data, in one dtype."""
+    spec = Spec(dtype=request.param, device="cpu", batch_size=64)
+    initial = initial_weights(spec)
+    model = implementation.model.build(spec, initial, device)
+    return SimpleNamespace(
+        spec=spec,
+        device=device,
+        initial=initial,
+        model=model,
+        optimizer=implementation.train.make_optimizer(spec, model),
+        dataset=implementation.data.to_dataset(test_examples, spec, device),
+        referee=referee.build(spec, initial, "cpu"),
+        nudged=referee.build(spec, nudge(initial), "cpu"),
+        rate=referee.make_optimizer(spec, {}),
+        referee_dataset=referee.to_dataset(test_examples, spec, "cpu"),
+    )
+
+
+def by_kind(weights):
+    return {f"weights/{name}": values for name, values in weights.items()}
+
+
+def assert_within_noise(found, expected, nudged):
+    """By kind, as on the ladder: all gradients together, all weights together."""
+    assert found.keys() == expected.keys()
+    for kind in {name.partition("/")[0] for name in found}:
+        names = [name for name in found if name.startswith(kind)]
+        gap = max(difference(name, found[name], expected[name]).absolute for name in names)
+        floors = [difference(name, expected[name], nudged[name]) for name in names]
+        assert gap <= LIMIT * max(max(floor.absolute, floor.unit) for floor in floors), kind
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_its_own_loader_delivers_the_canonical_arrays(implementation, split):
+    examples = implementation.data.read(split)
+    assert (examples.images.dtype, examples.labels.dtype) == (np.uint8, np.int64)
+    assert fingerprint(examples) == FINGERPRINTS[split]
+
+
+def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world):
+    pixels = np.zeros((256, PIXELS), np.uint8)
+    pixels[:, 0] = np.arange(256)
+    dataset = implementation.data.to_dataset(Examples(pixels, np.arange(256)), world.spec, world.device)
+    expected = normalise(pixels, world.spec.numpy_dtype)
+    found = np.asarray(dataset.inputs)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.asarray(dataset.labels), np.arange(256))
+
+
+def test_weights_go_in_and_come_out_as_the_same_bits(implementation, world):
+    found = implementation.model.weights(world.model)
+    assert list(found) == list(world.spec.weight_shapes)
+    for name, values in found.items():
+        assert values.dtype == world.spec.numpy_dtype
+        np.testing.assert_array_equal(values, world.initial[name])
+
+
+@pytest.mark.parametrize("size", [64, 17, 1])
+def test_computes_the_referees_activations_logits_loss_and_gradients(implementation, world, size):
+    batch = np.arange(size) * 7
+    found = implementation.train.probe(world.model, world.dataset, batch)
+    assert {values.dtype for values in found.values()} == {world.spec.numpy_dtype}
+    expected, nudged = (referee.probe(m, world.referee_dataset, batch) for m in (world.referee, world.nudged))
+    np.testing.assert_array_equal(found["input"], expected["input"])
+    assert_within_noise(found, expected, nudged)
+
+
+def test_trains_as_the_referee_does_short_last_batch_included(implementation, world):
+    order = batches.epoch_order(0, 0)
+    steps = batches.split(order[order < 10_000][: 5 * 64 + 17], 64)
+    ticks = []
+    losses = implementation.train.train_steps(
+        world.model, world.optimizer, world.dataset, steps, lambda: ticks.append(1)
+    )
+    assert (len(losses), losses.dtype, len(ticks)) == (6, world.spec.numpy_dtype, 6)
+    expected, nudged = (
+        {"losses": referee.train_steps(m, world.rate, world.referee_dataset, steps, lambda: None)} | by_kind(m)
+        for m in (world.referee, world.nudged)
+    )
+    assert_within_noise({"losses": losses} | by_kind(implementation.model.weights(world.model)), expected, nudged)
+
+
+def test_loss_is_the_mean_cross_entropy_before_the_update(implementation, world, test_examples):
+    batch = np.arange(64)
+    logits = implementation.train.probe(world.model, world.dataset, batch)["logits"]
+    (loss,) = implementation.train.train_steps(world.model, world.optimizer, world.dataset, [batch], lambda: None)
+    by_hand = metrics.cross_entropy(logits, test_examples.labels[batch])
+    assert abs(loss - by_hand) <= 4 * np.spacing(world.spec.numpy_dtype.type(by_hand))
+
+
+def test_looking_changes_nothing(implementation, world):
+    implementation.train.predict(world.model, world.dataset.inputs)
+    implementation.train.probe(world.model, world.dataset, np.arange(64))
+    for name, values in implementation.model.weights(world.model).items():
+        np.testing.assert_array_equal(values, world.initial[name])
+
+    steps = batches.split(np.arange(640), 64)
+    fresh = implementation.model.build(world.spec, world.initial, world.device)
+    optimizer = implementation.train.make_optimizer(world.spec, fresh)
+    unseen = implementation.train.train_steps(fresh, optimizer, world.dataset, steps, lambda: None)
+    seen = implementation.train.train_steps(world.model, world.optimizer, world.dataset, steps, lambda: None)
+    np.testing.assert_array_equal(seen, unseen)
+
+
+def test_predicts_all_test_images_as_the_referee_does(implementation, world):
+    found = implementation.train.predict(world.model, world.dataset.inputs)
+    expected, nudged = (referee.predict(m, world.referee_dataset.inputs) for m in (world.referee, world.nudged))
+    assert_within_noise({"logits": found}, {"logits": expected}, {"logits": nudged})
+
+
+def test_describes_itself(implementation, world):
+    device = implementation.runtime.describe(world.device)
+    assert device.type == "cpu"
+    assert device.name
+    assert all(implementation.runtime.versions().values())
