@@ -5,10 +5,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
-from shared.errors import ChildRefused, InputError
+from shared.errors import ChildRefusedError, InputError
 from shared.spec import Spec, option_name, parse_spec
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -45,18 +44,14 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argpar
 
 def exit_status(program: str, main: Callable[[], int]) -> int:
     """Run `main`. InputError becomes one line and status 2, an interrupt (Ctrl-C or SIGTERM) status 130."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return main()
     except InputError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return BAD_INPUT
-    except ChildRefused:
+    except ChildRefusedError:
         return BAD_INPUT  # the child has said why
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -50,8 +50,9 @@ def canonical(images: np.ndarray, labels: np.ndarray) -> Examples:
     """
     flat = np.ascontiguousarray(images.reshape(len(images), -1))
     labels = labels.astype(np.int64)
+    order = labels.argsort(kind="stable")
     # One void field per row compares as bytes.
-    order = np.lexsort((labels, flat.view(f"V{flat.shape[1]}").ravel().argsort(kind="stable").argsort()))
+    order = order[flat[order].view(f"V{flat.shape[1]}").ravel().argsort(kind="stable")]
     return Examples(flat[order], labels[order])
 
 

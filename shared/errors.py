@@ -8,5 +8,5 @@ class InputError(Exception):
     """
 
 
-class ChildRefused(Exception):
+class ChildRefusedError(Exception):
     """A child process found its input bad, and has said so on standard error: status 2, without another word."""

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import weights
 from shared.errors import InputError
 from shared.parity import Verdict, judge
 from shared.processes import Children
 from shared.record import RecordError, Run, read_run
 from shared.spec import Spec
+from shared.weights import initial_weights, nudge, save_weights
 
 FRAMEWORKS = ("PyTorch", "TensorFlow")
 REFEREE = "Referee"
@@ -21,37 +21,34 @@ MODULES = {"PyTorch": "pytorch_impl", "TensorFlow": "tensorflow_impl", REFEREE: 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a framework: as the spec says, in float64, or from initial weights moved by one ulp."""
+    """One way to run a framework."""
 
     framework: str
     dtype: str
+    # Initial weights moved by one unit in the last place.
     nudged: bool = False
+    # Every sum added in another order; the referee alone can do it.
+    renumbered: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.framework} {self.dtype}{' nudged' if self.nudged else ''}"
+        changes = " nudged" * self.nudged + " renumbered" * self.renumbered
+        return f"{self.framework} {self.dtype}{changes}"
 
     @property
     def folder(self) -> str:
         return self.name.lower().replace(" ", "-")
 
-
-def rounding_variants(framework: str, spec: Spec) -> list[Variant]:
-    """The runs of one framework that differ from its plain run by rounding alone."""
-    nudged = [Variant(framework, spec.dtype, nudged=True)]
-    return nudged if spec.dtype == "float64" else [Variant(framework, "float64"), *nudged]
+    @property
+    def module(self) -> str:
+        return "shared.renumbered" if self.renumbered else MODULES[self.framework]
 
 
-def start_options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
-    """The command line of a variant; writes the nudged weights it starts from into `folder`."""
-    changes = {"dtype": variant.dtype} | ({"device": "cpu"} if variant.framework == REFEREE else {})
-    own = spec.model_copy(update=changes)
-    options = [*own.options(), "--out", str(folder / variant.folder)]
-    if variant.nudged:
-        nudged = folder / f"nudged-{variant.dtype}.safetensors"
-        weights.save_weights(nudged, weights.nudge(weights.initial_weights(own)))
-        options += ["--weights", str(nudged)]
-    return options
+def rounding_variants(framework: str, dtype: str) -> list[Variant]:
+    """The runs of one framework that differ from its plain run in `dtype` by rounding alone."""
+    variants = [Variant(framework, "float64")] if dtype != "float64" else []
+    variants.append(Variant(framework, dtype, nudged=True))
+    return variants + [Variant(framework, dtype, renumbered=True)] * (framework == REFEREE)
 
 
 @dataclass(frozen=True)
@@ -77,13 +74,15 @@ class Outcome:
         kinds = {run.record.framework: run.record.device.type for run in self.runs}
         if len(set(kinds.values())) == 1:
             return []
-        where = " and ".join(f"{framework} on {'the GPU' if k == 'cuda' else 'the CPU'}" for framework, k in kinds.items())
+        where = " and ".join(
+            f"{framework} on {'the GPU' if k == 'cuda' else 'the CPU'}" for framework, k in kinds.items()
+        )
         return [f"The frameworks ran on different devices: {where}. Their times say nothing about each other."]
 
 
 def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path) -> Outcome:
     """Run both frameworks, and the referee with its noise floor, and judge."""
-    referees = [Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec)]
+    referees = [Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
     made = make_runs(spec, frameworks + referees, pythons, folder)
     runs = [made[variant] for variant in frameworks]
@@ -91,11 +90,23 @@ def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path) -> Outcome:
     return Outcome(runs, referee, rounding, judge(runs, referee, rounding))
 
 
+def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
+    """The command line of a variant; writes the weights it starts from into `folder` where they are nudged."""
+    changes = {"dtype": variant.dtype} | ({"device": "cpu"} if variant.framework == REFEREE else {})
+    own = spec.model_copy(update=changes)
+    options = [*own.options(), "--out", str(folder / variant.folder)]
+    if variant.nudged:
+        nudged = folder / f"nudged-{variant.dtype}.safetensors"
+        save_weights(nudged, nudge(initial_weights(own)))
+        options += ["--weights", str(nudged)]
+    return options
+
+
 def make_runs(spec: Spec, variants: list[Variant], pythons: Mapping[str, Path], folder: Path) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
     The frameworks run one after the other; the referee works beside them where there is a core to spare, quietly.
-    Raises InputError where one dies or leaves no whole record, ChildRefused where one refuses its input.
+    Raises InputError where one dies or leaves no whole record, ChildRefusedError where one refuses its input.
     """
     folder.mkdir()
     referees = [v for v in variants if v.framework == REFEREE]
@@ -106,9 +117,9 @@ def make_runs(spec: Spec, variants: list[Variant], pythons: Mapping[str, Path], 
         def run_in_turn(variants: list[Variant]) -> None:
             for variant in variants:
                 python = pythons.get(variant.framework, Path(sys.executable))
-                options = start_options(variant, spec, folder)
+                options = _options(variant, spec, folder)
                 quiet = variant.framework == REFEREE
-                children.start(variant.name, python, MODULES[variant.framework], options, quiet=quiet).finish()
+                children.start(variant.name, python, variant.module, options, quiet=quiet).finish()
 
         if (os.cpu_count() or 1) > spec.threads:
             beside = background.submit(run_in_turn, referees)
@@ -116,10 +127,10 @@ def make_runs(spec: Spec, variants: list[Variant], pythons: Mapping[str, Path], 
             beside.result()
         else:
             run_in_turn(frameworks + referees)
-    return {variant: _read(variant, spec, folder) for variant in variants}
+    return {variant: _read(variant, folder) for variant in variants}
 
 
-def _read(variant: Variant, spec: Spec, folder: Path) -> Run:
+def _read(variant: Variant, folder: Path) -> Run:
     try:
         run = read_run(folder / variant.folder)
     except RecordError as error:

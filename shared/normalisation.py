@@ -16,4 +16,5 @@ STD = 0.5
 def normalise(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """uint8 of any shape -> `dtype` of the same shape, in [-1, 1], every operation rounded to `dtype`."""
     number = dtype.type
-    return (pixels.astype(dtype) * number(1 / PIXEL_MAX) - number(MEAN)) / number(STD)
+    normalised: np.ndarray = (pixels.astype(dtype) * number(1 / PIXEL_MAX) - number(MEAN)) / number(STD)
+    return normalised

@@ -16,23 +16,28 @@ def fresh_folder(out: Path, marker: str) -> Iterator[Path]:
     A folder already at `out` is replaced at the end, and only if it holds the file `marker`, so that nothing but
     our own earlier results is ever removed. Raises InputError where `out` can't be used.
     """
-    cure = "give --out a new folder"
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: it is a file; {cure}")
-    if out.is_dir() and any(out.iterdir()) and not (out / marker).exists():
-        raise InputError(f"--out {out}: it holds other files than an earlier result; {cure}")
+    given, cure = out, "give --out a new folder"
     try:
+        out = given.resolve()
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out {given}: it is a file; {cure}")
+        if out.is_dir() and any(out.iterdir()) and not (out / marker).exists():
+            raise InputError(f"--out {given}: it holds other files than an earlier result; {cure}")
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", suffix=".partial", dir=out.parent))
     except OSError as error:
-        raise InputError(f"--out {out}: {error.strerror}; {cure} where you may write") from None
+        raise InputError(f"--out {given}: {error.strerror}; {cure} where you may write") from None
     try:
         partial.chmod(0o755)  # mkdtemp's folders are private; results are not
         yield partial
         if out.exists():
             earlier = partial.with_suffix(".earlier")
             out.rename(earlier)
-            partial.rename(out)
+            try:
+                partial.rename(out)
+            except BaseException:
+                earlier.rename(out)
+                raise
             shutil.rmtree(earlier)
         else:
             partial.rename(out)

@@ -79,11 +79,11 @@ def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[st
     `but` names fields of the spec that may differ.
     """
     names = f"{a.record.framework} and {b.record.framework}"
-    reasons = []
-    for name in type(a.record.spec).model_fields.keys() - but:
-        value_a, value_b = getattr(a.record.spec, name), getattr(b.record.spec, name)
-        if value_a != value_b:
-            reasons.append(f"{names} ran different specs: {name} {value_a} and {value_b}")
+    reasons = [
+        f"{names} ran different specs: {name} {getattr(a.record.spec, name)} and {getattr(b.record.spec, name)}"
+        for name in type(a.record.spec).model_fields
+        if name not in but and getattr(a.record.spec, name) != getattr(b.record.spec, name)
+    ]
     for split in sorted(a.record.data_fingerprint.keys() | b.record.data_fingerprint.keys()):
         if a.record.data_fingerprint.get(split) != b.record.data_fingerprint.get(split):
             reasons.append(f"{names} hold different {split} data")
@@ -102,7 +102,9 @@ def not_finite(run: Run) -> list[str]:
     reasons = []
     bad_losses = np.flatnonzero(~np.isfinite(run.step_losses))
     if len(bad_losses):
-        reasons.append(f"{run.record.framework}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}")
+        reasons.append(
+            f"{run.record.framework}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}"
+        )
     for name, values in (*run.weights.items(), ("test logits", run.test_logits)):
         if not np.isfinite(values).all():
             reasons.append(f"{run.record.framework}: {name} has {int((~np.isfinite(values)).sum())} non-finite values")
@@ -179,10 +181,10 @@ def judge(runs: Sequence[Run], referee: Run, rounding: Sequence[Run]) -> Verdict
     for a, b in combinations(everyone, 2):
         pair = (a.record.framework, b.record.framework)
         pairs[pair] = [Rung(name, largest(ds), floor[name], ds) for name, ds in ladder(a, b).items()]
-        for rung in pairs[pair]:
-            if not rung.passes:
-                reasons.append(
-                    f"{' and '.join(pair)} differ in {rung.name} ({rung.difference.tensor}) by "
-                    f"{rung.difference.absolute:.1e}, {rung.factor:.3g} times what rounding alone does"
-                )
+        reasons += [
+            f"{' and '.join(pair)} differ in {rung.name} ({rung.difference.tensor}) by "
+            f"{rung.difference.absolute:.1e}, {rung.factor:.3g} times what rounding alone does"
+            for rung in pairs[pair]
+            if not rung.passes
+        ]
     return Verdict(reasons, pairs)

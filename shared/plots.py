@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -17,11 +18,11 @@ from shared.spec import Spec
 # Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 # A wide hollow marker under a small filled one: curves that coincide both stay visible.
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "PyTorch": {"color": ORANGE, "marker": "o", "markersize": 11, "markerfacecolor": "none", "linewidth": 3.5},
     "TensorFlow": {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1.2},
 }
-TUTORIAL = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
+TUTORIAL: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
 
 
 def _figure(title: str, ylabel: str) -> Axes:
@@ -37,13 +38,15 @@ def _figure(title: str, ylabel: str) -> Axes:
 
 def _save(axes: Axes, path: Path) -> None:
     axes.legend(frameon=False)
-    axes.figure.savefig(path, dpi=150)
+    plt.savefig(path, dpi=150)
     plt.close()
 
 
 def comparable_to_tutorial(spec: Spec) -> bool:
     """Whether the tutorial's figures may stand beside this run: its seed and epochs aside, the same training."""
-    return spec.model_copy(update={"seed": 0, "epochs": 5, "dtype": "float32", "device": "auto", "threads": 1}) == Spec()
+    return (
+        spec.model_copy(update={"seed": 0, "epochs": 5, "dtype": "float32", "device": "auto", "threads": 1}) == Spec()
+    )
 
 
 def loss(runs: Mapping[str, Run], path: Path) -> None:

@@ -1,14 +1,15 @@
 """Implementations as processes of their own: PyTorch and TensorFlow crash when both are loaded into one."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Self
 
-from shared import progress
-from shared.errors import ChildRefused, InputError
+from shared import cli, progress
+from shared.errors import ChildRefusedError, InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
@@ -61,17 +62,17 @@ class Child:
     def finish(self) -> None:
         """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
 
-        Raises ChildRefused for status 2, and InputError with its last words where it died.
+        Raises ChildRefusedError for status 2, and InputError with its last words where it died.
         """
         status = self._process.wait()
         self._reader.join()
-        if status in (0, 1) and b"Traceback" not in self._tail:
+        if status in (cli.OK, cli.FAILED) and b"Traceback" not in self._tail:
             return
         words = self._tail.decode(errors="replace").strip().splitlines()
-        if status == 2 and not self._quiet:
-            raise ChildRefused
+        if status == cli.BAD_INPUT and not self._quiet:
+            raise ChildRefusedError
         end = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        cure = "was memory short?" if status == -9 else "see above"
+        cure = "was memory short?" if status == -signal.SIGKILL else "see above"
         raise InputError(f"{self.name} {end}; its last words: {words[-1] if words else 'none'}; {cure}")
 
     def stop(self) -> None:

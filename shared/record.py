@@ -9,7 +9,8 @@ A record is a folder of three files:
     - `test_logits` (10000, 10): at the final weights, in the canonical order;
     - `at/S/weights/NAME`: the weights before step S (so after S updates), for each snapshot S;
     - `at/S/input`, `at/S/fc1`, `at/S/fc2`, `at/S/logits` (B, …), `at/S/loss` (), `at/S/gradient/NAME`: what step S
-      computes from them, for step 0 and the snapshots asked for. `fc1` and `fc2` are taken before the ReLU.
+      computes from them, for step 0 and the snapshots asked for, with the first `PROBED_EXAMPLES` of its batch.
+      `fc1` and `fc2` are taken before the ReLU.
 """
 
 import hashlib
@@ -23,10 +24,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from shared.spec import CLASSES, TEST_EXAMPLES, Spec
+from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, TRAIN_EXAMPLES, Spec
 from shared.weights import Weights, save_weights
 
 SCHEMA = 1
+# So that a record stays small at any batch size.
+PROBED_EXAMPLES = 1024
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
 
 
@@ -58,7 +61,7 @@ class Epoch(Strict):
 class RunRecord(Strict):
     """What `run.json` holds."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1]
     framework: str
     spec: Spec
     device: Device
@@ -100,7 +103,7 @@ class Run:
 def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
     save_weights(folder / WEIGHTS_FILE, weights)
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / ARRAYS_FILE)
+    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, folder / ARRAYS_FILE)
     return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 
@@ -112,6 +115,8 @@ def read_run(folder: Path) -> Run:
     """Read and check a record. Raises RecordError."""
     try:
         record = RunRecord.model_validate_json((folder / RUN_JSON).read_text())
+        if record.files.keys() != {WEIGHTS_FILE, ARRAYS_FILE}:
+            raise RecordError(f"{folder / RUN_JSON}: files: not {WEIGHTS_FILE} and {ARRAYS_FILE}; run again")
         for name, expected in record.files.items():
             if _sha256(folder / name) != expected:
                 raise RecordError(f"{folder / name} is not the file that the run wrote; run again")
@@ -132,8 +137,13 @@ def _check_shapes(folder: Path, run: Run) -> None:
         "step_losses": (spec.steps,),
         "test_logits": (TEST_EXAMPLES, CLASSES),
         **{f"at/0/weights/{name}": shape for name, shape in spec.weight_shapes.items()},
-        **{f"at/0/gradient/{name}": shape for name, shape in spec.weight_shapes.items()},
     }
+    sizes = {"input": (PIXELS,), "fc1": spec.hidden_sizes[:1], "fc2": spec.hidden_sizes[1:], "logits": (CLASSES,)}
+    for step in {0} | {s for s in run.snapshots if f"at/{s}/input" in run.arrays}:
+        examples = _examples_of_step(spec, step)
+        expected |= {f"at/{step}/{name}": (examples, *size) for name, size in sizes.items()}
+        expected |= {f"at/{step}/gradient/{name}": shape for name, shape in spec.weight_shapes.items()}
+        expected[f"at/{step}/loss"] = ()
     if {name: w.shape for name, w in run.weights.items()} != spec.weight_shapes:
         raise RecordError(f"{folder / WEIGHTS_FILE} does not hold the weights of its spec; run again")
     for name, shape in expected.items():
@@ -144,6 +154,11 @@ def _check_shapes(folder: Path, run: Run) -> None:
     for name, array in (*run.weights.items(), *run.arrays.items()):
         if array.dtype != spec.numpy_dtype:
             raise RecordError(f"{folder}: {name} is {array.dtype} in a {spec.dtype} run; run again")
+
+
+def _examples_of_step(spec: Spec, step: int) -> int:
+    """How many examples of the batch of `step` were probed."""
+    return min(PROBED_EXAMPLES, spec.batch_size, TRAIN_EXAMPLES - step % spec.steps_per_epoch * spec.batch_size)
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared import parity, plots, tutorial
 from shared.experiment import FRAMEWORKS, Outcome
-from shared.parity import LIMIT, Rung, Verdict
+from shared.parity import LIMIT, Rung
 from shared.record import Run
 
 SCHEMA = 1
@@ -147,7 +147,9 @@ def markdown(outcome: Outcome, command: str) -> str:
     parts.append("One run each, on a machine that may have had other work: not a benchmark.")
     parts.append("## What was run")
     facts = [[name, str(value)] for name, value in spec.model_dump(mode="json").items()]
-    facts += [["data, SHA-256", ", ".join(f"{k} {v[:12]}…" for k, v in outcome.runs[0].record.data_fingerprint.items())]]
+    facts += [
+        ["data, SHA-256", ", ".join(f"{k} {v[:12]}…" for k, v in outcome.runs[0].record.data_fingerprint.items())]
+    ]
     for run in outcome.runs:
         about = run.record
         facts.append([f"{about.framework}", ", ".join(f"{name} {version}" for name, version in about.versions.items())])

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,9 +37,7 @@ def main(
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="start from these weights (.safetensors), not from the seed's"
     )
-    parser.add_argument(
-        "--evaluate", action="store_true", help="do not train: only print the accuracy of the weights"
-    )
+    parser.add_argument("--evaluate", action="store_true", help="do not train: only print the accuracy of the weights")
     parser.add_argument(
         "--snapshots",
         default="",
@@ -95,9 +94,7 @@ def _start(
     return implementation, handle, device
 
 
-def _evaluate(
-    spec: Spec, framework: str, load: Callable[[], Implementation], weights: dict[str, np.ndarray]
-) -> int:
+def _evaluate(spec: Spec, framework: str, load: Callable[[], Implementation], weights: dict[str, np.ndarray]) -> int:
     implementation, handle, _ = _start(spec, framework, load, Clock())
     examples = implementation.data.read("test")
     model = implementation.model.build(spec, weights, handle)
@@ -142,13 +139,13 @@ def _train(
                     state = implementation.model.weights(model)
                     arrays |= {f"at/{start}/weights/{name}": values for name, values in state.items()}
                 if start in probed:
-                    values = implementation.train.probe(model, train_set, epoch_batches[start - first])
+                    values = implementation.train.probe(
+                        model, train_set, epoch_batches[start - first][: record.PROBED_EXAMPLES]
+                    )
                     arrays |= {f"at/{start}/{name}": value for name, value in values.items()}
                 with clock("training"):
                     stretch = epoch_batches[start - first : stop - first]
-                    epoch_losses.append(
-                        implementation.train.train_steps(model, optimizer, train_set, stretch, advance)
-                    )
+                    epoch_losses.append(implementation.train.train_steps(model, optimizer, train_set, stretch, advance))
         with clock("evaluation"):
             logits = implementation.train.predict(model, test_set.inputs)
         losses.append(np.concatenate(epoch_losses))
@@ -169,6 +166,7 @@ def _train(
     record.write_record(
         folder,
         record.RunRecord(
+            schema_version=record.SCHEMA,
             framework=framework,
             spec=spec,
             device=device,
@@ -187,4 +185,4 @@ def _train(
 def _stretches(first: int, count: int, stops: set[int]) -> list[tuple[int, int]]:
     """Steps `first` to `first + count` cut at each of `stops`, as (start, stop) pairs."""
     cuts = sorted({first, first + count} | {stop for stop in stops if first < stop < first + count})
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(pairwise(cuts))

@@ -1,10 +1,11 @@
 """The specification of a run: all that two runs must share to be comparable, each number once."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.errors import InputError
 
@@ -44,6 +45,13 @@ class Spec(BaseModel):
     # a second thread gains nothing.
     threads: int = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
 
+    @model_validator(mode="after")
+    def _rate_is_a_number_of_its_dtype(self) -> Self:
+        rate = float(self.numpy_dtype.type(self.learning_rate))
+        if not 0 < rate < float("inf"):
+            raise PydanticCustomError("rate", "is {rate} in {dtype}", {"rate": rate, "dtype": self.dtype})
+        return self
+
     @property
     def layer_sizes(self) -> list[tuple[int, int]]:
         """(fan_in, fan_out) of each of `LAYERS`."""
@@ -78,6 +86,12 @@ class Spec(BaseModel):
         return words
 
 
+def _quoted(value: Any) -> str:
+    """A value as it was typed, but empty or unprintable ones in quotes: an error is one line."""
+    text = str(value)
+    return text if text and text.isprintable() else repr(text)
+
+
 def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
@@ -91,10 +105,10 @@ def parse_spec(values: dict[str, Any]) -> Spec:
         return Spec(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        field = str(first["loc"][0])
+        field = str(first["loc"][0]) if first["loc"] else "learning_rate"  # only the rate is checked across fields
         default = dict(zip(Spec().options()[::2], Spec().options()[1::2], strict=True)).get(option_name(field))
         cure = f"for example {option_name(field)} {default}" if default else "see --help"
         message = first["msg"][0].lower() + first["msg"][1:]
         if first["type"] in ("missing", "too_long"):
             message = "two numbers are needed"
-        raise InputError(f"{option_name(field)} {values.get(field)}: {message}; {cure}") from None
+        raise InputError(f"{option_name(field)} {_quoted(values.get(field))}: {message}; {cure}") from None

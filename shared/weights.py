@@ -40,7 +40,7 @@ def nudge(weights: Weights) -> dict[str, np.ndarray]:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a safetensors file. Arrays are made contiguous first: safetensors writes the raw buffer."""
-    save_file({name: np.ascontiguousarray(values) for name, values in weights.items()}, path)
+    save_file({name: np.asarray(values, order="C") for name, values in weights.items()}, path)
 
 
 def load_weights(path: Path, spec: Spec) -> dict[str, np.ndarray]:
@@ -50,7 +50,8 @@ def load_weights(path: Path, spec: Spec) -> dict[str, np.ndarray]:
     """
     try:
         weights: dict[str, np.ndarray] = load_file(path)
-    except (OSError, SafetensorError) as error:
+    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over.
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
         raise InputError(f"--weights {path}: {error}; give a .safetensors file that a run wrote") from None
     shapes = spec.weight_shapes
     for name in sorted(shapes.keys() - weights.keys()):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.cli import exit_status, make_parser, parse
-from shared.errors import InputError
+from shared.errors import ChildRefusedError, InputError
 from shared.spec import Spec
 
 
@@ -19,7 +19,7 @@ def parser(monkeypatch):
 @pytest.fixture(autouse=True)
 def sigterm():
     """`exit_status` replaces the handler of the whole process. The one here keeps a failing test from ending pytest."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     yield
     signal.signal(signal.SIGTERM, before)
 
@@ -147,6 +147,11 @@ def raises(error):
 def test_input_error_is_one_line_on_standard_error_and_status_2(capsys):
     assert exit_status("program", raises(InputError("--epochs 0: too few"))) == 2
     assert capsys.readouterr() == ("", "program: error: --epochs 0: too few\n")
+
+
+def test_refusal_by_a_child_is_status_2_without_another_word(capsys):
+    assert exit_status("program", raises(ChildRefusedError())) == 2
+    assert capsys.readouterr() == ("", "")
 
 
 def test_interrupt_is_one_line_on_standard_error_and_status_130(capsys):

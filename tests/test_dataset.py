@@ -14,7 +14,7 @@ NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 def sample(count=50):
     """Images whose first pixels often agree, and of which some are the same throughout."""
-    random = np.random.RandomState(0)
+    random = np.random.default_rng(0)
     images = np.zeros((count, 28, 28), np.uint8)
     images[:, 0, 0] = random.choice([0, 1, 127, 128, 255], count)
     images[:, 27, 27] = random.choice([0, 1, 255], count)
@@ -38,7 +38,7 @@ def test_same_images_are_ordered_by_label():
 
 def test_canonical_order_does_not_depend_on_the_order_of_arrival():
     images, labels = sample()
-    shuffled = np.random.RandomState(1).permutation(len(labels))
+    shuffled = np.random.default_rng(1).permutation(len(labels))
     assert rows(canonical(images[shuffled], labels[shuffled])) == rows(canonical(images, labels))
 
 
@@ -125,7 +125,7 @@ def test_missing_archive_is_named_with_the_cure(raw, name):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda content: content[:-1], flipped, lambda content: b""], ids=["truncated", "altered", "emptied"]
+    "damage", [lambda content: content[:-1], flipped, lambda _: b""], ids=["truncated", "altered", "emptied"]
 )
 @pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte.gz"])
 def test_damaged_archive_is_named_with_its_size_and_the_cure(raw, name, damage):

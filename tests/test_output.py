@@ -108,7 +108,7 @@ def test_current_folder_is_used_or_refused_before_the_work(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     worked = False
     try:
-        with fresh_folder(Path("."), MARKER) as folder:
+        with fresh_folder(Path(), MARKER) as folder:
             worked = True
             (folder / MARKER).write_text("new")
     except InputError:

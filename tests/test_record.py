@@ -29,6 +29,10 @@ ARRAYS = {
     "test_logits": np.arange(100_000, dtype=np.float32).reshape(10_000, 10),
     **{f"at/0/weights/{name}": values for name, values in WEIGHTS.items()},
     **{f"at/0/gradient/{name}": values / 2 for name, values in WEIGHTS.items()},
+    "at/0/input": np.zeros((1024, 784), np.float32),
+    "at/0/fc1": np.zeros((1024, 3), np.float32),
+    "at/0/fc2": np.zeros((1024, 2), np.float32),
+    "at/0/logits": np.zeros((1024, 10), np.float32),
     "at/0/loss": np.array(2.5, np.float32),
     "at/1/weights/fc1.bias": WEIGHTS["fc1.bias"] + 1,
     "at/10/weights/fc1.bias": WEIGHTS["fc1.bias"] + 10,
@@ -145,7 +149,7 @@ def test_no_folder_is_no_record(tmp_path: Path):
         lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda content: content[:-1],
         lambda content: content + b"\0",
-        lambda content: b"",
+        lambda _: b"",
     ],
     ids=["altered", "truncated", "lengthened", "emptied"],
 )
@@ -180,7 +184,7 @@ def test_truncated_array_file_is_refused_even_with_its_own_digest(tmp_path: Path
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda text: text[: len(text) // 2], lambda text: text[:-3], lambda text: "", lambda text: "[]"],
+    [lambda text: text[: len(text) // 2], lambda text: text[:-3], lambda _: "", lambda _: "[]"],
     ids=["half", "last brace lost", "empty", "a list"],
 )
 def test_run_json_that_is_not_whole_is_refused(tmp_path: Path, damage):

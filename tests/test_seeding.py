@@ -20,15 +20,6 @@ def test_stream_is_the_one_of_earlier_runs(seed, purpose, index, expected):
     assert bits(3, seed=seed, purpose=purpose, index=index).tolist() == expected
 
 
-def test_bits_ignore_and_leave_alone_the_global_state():
-    np.random.seed(1)
-    before = bits(2, seed=0, purpose=ORDER, index=0)
-    drawn = np.random.random()
-    np.random.seed(1)
-    assert np.random.random() == drawn
-    assert np.array_equal(bits(2, seed=0, purpose=ORDER, index=0), before)
-
-
 def test_each_seed_purpose_and_index_has_its_own_stream():
     # The large indices would collide with the other purpose if its bits overlapped the index's.
     streams = list(product((0, 1, 2, 2**63 - 1), (WEIGHTS, ORDER), (0, 1, 2, 5, 2**16, 2**31)))

@@ -151,7 +151,7 @@ def half_precision(kind):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: None,
+        lambda _: None,
         lambda path: path.mkdir(),
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("these are no weights"),

@@ -1,0 +1,72 @@
+"""The referee with its pixels, hidden units and the examples of each batch numbered backwards.
+
+It is the same network and the same training, with every sum added in another order: what rounding alone does to a
+run, and just the freedom that a matrix product in any library takes. `python -m shared.renumbered` runs it.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from shared import referee, runner
+from shared.dataset import Dataset, Examples
+from shared.referee import Model, configure, describe, make_optimizer, read, settings, versions, warm_up
+from shared.spec import LAYERS, Spec
+from shared.weights import Weights
+
+__all__ = ["configure", "describe", "make_optimizer", "read", "settings", "versions", "warm_up"]
+
+
+def renumber(tensors: Weights) -> dict[str, np.ndarray]:
+    """Weights or their gradients with every axis backwards but the ten classes. Its own inverse."""
+    turned = {}
+    for name, values in tensors.items():
+        to_classes = name.startswith(LAYERS[-1])
+        turned[name] = np.flip(values, axis=tuple(range(int(to_classes), values.ndim))).copy()
+    return turned
+
+
+def to_dataset(examples: Examples, spec: Spec, device: str) -> Dataset:
+    inputs, labels = referee.to_dataset(examples, spec, device)
+    return Dataset(np.ascontiguousarray(inputs[:, ::-1]), labels)
+
+
+def build(spec: Spec, initial: Weights, device: str) -> Model:
+    return renumber(initial)
+
+
+def weights(model: Model) -> dict[str, np.ndarray]:
+    return renumber(model)
+
+
+def train_steps(
+    model: Model,
+    optimizer: np.floating,
+    dataset: Dataset,
+    batches: Sequence[np.ndarray],
+    advance: Callable[[], object],
+) -> np.ndarray:
+    return referee.train_steps(model, optimizer, dataset, [batch[::-1] for batch in batches], advance)
+
+
+def predict(model: Model, inputs: np.ndarray) -> np.ndarray:
+    return referee.predict(model, inputs)
+
+
+def probe(model: Model, dataset: Dataset, batch: np.ndarray) -> dict[str, np.ndarray]:
+    seen = referee.probe(model, dataset, batch[::-1])
+    gradients = renumber({name: seen.pop(f"gradient/{name}") for name in model})
+    turned = {name: seen[name][::-1, ::-1].copy() for name in ("input", "fc1", "fc2")}
+    turned |= {"logits": seen["logits"][::-1].copy(), "loss": seen["loss"]}
+    return turned | {f"gradient/{name}": gradient for name, gradient in gradients.items()}
+
+
+def load() -> runner.Implementation:
+    """This module holds all that the outline asks for."""
+    this = sys.modules[__name__]
+    return runner.Implementation(this, this, this, this)
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("Referee", "python -m shared.renumbered", load))

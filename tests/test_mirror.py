@@ -1,0 +1,64 @@
+"""The two implementations are twins: same files, same names, same order, same signatures."""
+
+import ast
+import importlib.util
+
+import pytest
+
+from tests.conftest import ROOT
+
+FILES = sorted(path.name for path in (ROOT / "pytorch_impl").glob("*.py"))
+
+
+def outline(path):
+    """(kind, name, parameters) of what a module defines, in order; types aside, for those are the frameworks'."""
+
+    def walk(body, within=""):
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield "class", within + node.name, ()
+                yield from walk(node.body, f"{node.name}.")
+            elif isinstance(node, ast.FunctionDef):
+                arguments = node.args
+                names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+                defaults = [ast.unparse(d) for d in (*arguments.defaults, *filter(None, arguments.kw_defaults))]
+                yield "def", within + node.name, (*names, *defaults)
+
+    return list(walk(ast.parse(path.read_text()).body))
+
+
+def test_both_have_the_same_files():
+    assert FILES == sorted(path.name for path in (ROOT / "tensorflow_impl").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_same_names_in_the_same_order_with_the_same_signatures(file):
+    pytorch, tensorflow = outline(ROOT / "pytorch_impl" / file), outline(ROOT / "tensorflow_impl" / file)
+    # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout.
+    forced = {"MLP.forward": "MLP.call"}
+    only_tensorflow = {"cross_entropy", "_transpose_kernel"}
+    expected = [(kind, forced.get(name, name), parameters) for kind, name, parameters in pytorch]
+    assert [entry for entry in tensorflow if entry[1] not in only_tensorflow] == expected
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_same_docstrings(file):
+    def docstrings(package):
+        tree = ast.parse((ROOT / package / file).read_text())
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        return {node.name: ast.get_docstring(node) for node in nodes}
+
+    pytorch, tensorflow = docstrings("pytorch_impl"), docstrings("tensorflow_impl")
+    neutral = {name: (text or "").replace("PyTorch", "X") for name, text in pytorch.items()}
+    for name in (pytorch.keys() & tensorflow.keys()) - {"read", "warm_up", "interchange"}:  # these say what differs
+        assert (tensorflow[name] or "").replace("TensorFlow", "X") == neutral[name], name
+
+
+def test_an_outline_notices_a_change(tmp_path):
+    module = tmp_path / "module.py"
+    outlines = []
+    for text in ("def f(a, *, b=1): ...", "def f(a, *, b=2): ...", "def f(b, *, a=1): ...", "class f: ..."):
+        module.write_text(text)
+        outlines.append(outline(module))
+    assert len({str(o) for o in outlines}) == len(outlines)
+    assert importlib.util.find_spec("shared")

@@ -1,0 +1,308 @@
+"""The three programs as a person runs them: whole small runs, bad input, and children that die."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shared.processes import find_interpreter
+from tests.conftest import ROOT, run_program
+
+SMALL = ["--epochs", "1", "--batch-size", "512", "--hidden-sizes", "16,8"]
+PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
+ALONE = {
+    "pytorch_impl": PYTHONS["PyTorch"],
+    "tensorflow_impl": PYTHONS["TensorFlow"],
+    "shared.referee": sys.executable,
+}
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def compared(request, tmp_path_factory):
+    """compare.py run twice with the same spec: the first run's words, and both output folders."""
+    folder = tmp_path_factory.mktemp("compare")
+    runs = [
+        run_program("compare.py", *SMALL, "--dtype", request.param, "--out", folder / name) for name in ("one", "two")
+    ]
+    return runs[0], folder / "one", folder / "two"
+
+
+def test_compare_says_that_the_two_match(compared):
+    run, _, _ = compared
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"^MATCH: over 118 steps in float(32|64), PyTorch and TensorFlow differ by at most", run.stdout, re.M)
+    assert run.stderr == ""
+
+
+def test_compare_leaves_results_pictures_report_and_records(compared):
+    _, out, _ = compared
+    assert sorted(path.name for path in out.iterdir()) == ["accuracy.png", "loss.png", "report.md", "results.json", "runs"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
+    for picture in ("loss.png", "accuracy.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+        assert f"]({picture})" in (out / "report.md").read_text()
+
+
+def test_results_hold_the_promised_keys(compared):
+    _, out, _ = compared
+    results = json.loads((out / "results.json").read_text())
+    assert {"schema", "spec", "runs", "comparison"} <= results.keys()
+    for framework in ("pytorch", "tensorflow"):
+        run = results["runs"][framework]
+        assert {"device", "versions", "data_fingerprint", "epochs", "timing"} <= run.keys()
+        assert len(run["epochs"]) == 1
+        assert run["epochs"][0].keys() == {"train_loss", "train_loss_per_example", "test_loss", "test_accuracy"}
+        assert {"import", "data", "compile", "training", "evaluation"} == run["timing"].keys()
+    comparison = results["comparison"]
+    assert comparison["match"] is True
+    assert (comparison["steps"], comparison["test_examples"]) == (118, 10_000)
+    tolerance = {"float32": 1e-4, "float64": 1e-12}[results["spec"]["dtype"]]
+    for key in ("max_step_loss_difference", "max_weight_difference", "max_logit_difference"):
+        assert 0 < comparison[key] < tolerance
+    assert comparison["identical_predictions"] >= {"float32": 9_990, "float64": 10_000}[results["spec"]["dtype"]]
+
+
+def test_the_same_command_twice_gives_the_same_bits(compared):
+    _, one, two = compared
+    records = sorted(path.relative_to(one) for path in one.glob("runs/*/run.json"))
+    assert len(records) >= 4
+    for record in records:
+        first, second = (json.loads((folder / record).read_text()) for folder in (one, two))
+        assert first["files"] == second["files"], record  # SHA-256 of weights, step losses, logits, gradients
+
+
+@pytest.mark.parametrize("program", ALONE)
+def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
+    run = run_program("-m", program, *SMALL, "--epochs", "2", "--out", tmp_path / "out", python=ALONE[program])
+    assert run.returncode == 0, run.stderr
+    patterns = [
+        r"(PyTorch|TensorFlow|Referee) \d+\.\d+\.\d+\S*",
+        r"CUDA available: (True|False)",
+        r"Device: (cpu|cuda) \(.+\)",
+        r"Epoch 1/2, Loss: \d\.\d{4}",
+        r"Epoch 2/2, Loss: \d\.\d{4}",
+        r"Accuracy: \d\d\.\d\d%",
+    ]
+    for line, pattern in zip(run.stdout.splitlines(), patterns, strict=True):
+        assert re.fullmatch(pattern, line)
+    assert run.stderr == f"Run record: {tmp_path / 'out'}\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "arrays.safetensors",
+        "run.json",
+        "weights.safetensors",
+    ]
+
+
+def test_weights_of_one_framework_give_the_same_predictions_in_the_other(compared, tmp_path):
+    _, out, _ = compared
+    dtype = json.loads((out / "results.json").read_text())["spec"]["dtype"]
+    accuracies = set()
+    for program, python in ALONE.items():
+        weights = out / "runs" / f"pytorch-{dtype}" / "weights.safetensors"
+        options = [*SMALL, "--dtype", dtype, "--weights", weights, "--evaluate"]
+        run = run_program("-m", program, *options, python=python, env={**os.environ, "TMPDIR": str(tmp_path)})
+        assert run.returncode == 0, run.stderr
+        accuracies.add(run.stdout.splitlines()[-1])
+    assert len(accuracies) == 1
+
+
+BAD = [
+    (["--epochs", "0"], "--epochs 0: "),
+    (["--batch-size", "-1"], "--batch-size -1: "),
+    (["--learning-rate", "nan"], "--learning-rate nan: "),
+    (["--learning-rate", "0"], "--learning-rate 0: "),
+    (["--hidden-sizes", "128"], "--hidden-sizes 128: "),
+    (["--hidden-sizes", "128,x"], "--hidden-sizes 128,x: "),
+    (["--dtype", "float16"], "--dtype float16: "),
+    (["--seed", "-1"], "--seed -1: "),
+    (["--threads", "0"], "--threads 0: "),
+    (["--device", "tpu"], "--device tpu: "),
+    (["--epoch", "1"], "unrecognized arguments: --epoch 1"),
+    (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    (["--out", "README.md"], "--out README.md: it is a file"),
+    (["--out", "README.md/out"], "--out README.md/out: "),
+    (["--out", "/proc/out"], "--out /proc/out: "),
+    (["--out", "tests"], "--out tests: it holds other files than an earlier result"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD, ids=[" ".join(options) for options, _ in BAD])
+@pytest.mark.parametrize("program", ["compare.py", "pytorch_impl", "tensorflow_impl"])
+def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_path):
+    where = [] if "--out" in options else ["--out", tmp_path / "out"]
+    start = [program] if program == "compare.py" else ["-m", program]
+    run = run_program(*start, *options, *where, python=ALONE.get(program, sys.executable))
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert message in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert ";" in run.stderr  # the cure
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("framework", PYTHONS)
+def test_cuda_without_a_gpu_is_refused(framework, tmp_path):
+    program = f"{framework.lower()}_impl"
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    options = ["-m", program, "--device", "cuda", "--out", tmp_path / "out"]
+    run = run_program(*options, python=ALONE[program], env=hidden)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert re.fullmatch(rf"{program}: error: --device cuda: {framework} \S+ sees no GPU; .+\n", run.stderr)
+    assert not any(tmp_path.iterdir())
+
+
+def test_compare_hands_on_a_childs_refusal_once(tmp_path):
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    run = run_program("compare.py", "--device", "cuda", "--out", tmp_path / "out", env=hidden)
+    assert run.returncode == 2
+    assert run.stderr.count("error") == 1
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "python", "message"),
+    [
+        ("--pytorch-python", "/no/such/python", "--pytorch-python /no/such/python: No such file or directory; "),
+        ("--tensorflow-python", ROOT / "README.md", "README.md: Permission denied; "),
+    ],
+)
+def test_a_missing_interpreter_is_named(option, python, message, tmp_path):
+    run = run_program("compare.py", option, python, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory):
+    """A Python with what `shared` needs and neither framework."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.parametrize("option", ["--pytorch-python", "--tensorflow-python"])
+def test_compare_names_a_missing_framework(option, bare_python, tmp_path):
+    run = run_program("compare.py", option, bare_python, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    package = {"--pytorch-python": "torch", "--tensorflow-python": "tensorflow"}[option]
+    assert f"{bare_python} has no {package}; run 'make setup'" in run.stderr
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.fixture
+def copy_of_the_house(tmp_path):
+    """The programs beside a copy of the data that a test may damage."""
+    house = tmp_path / "house"
+    for name in ("shared", "pytorch_impl", "tensorflow_impl"):
+        shutil.copytree(ROOT / name, house / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "compare.py", house)
+    (house / "data/MNIST/raw").mkdir(parents=True)
+    for archive in (ROOT / "data/MNIST/raw").glob("*.gz"):
+        shutil.copy(archive, house / "data/MNIST/raw")
+    return house
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def alter(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [truncate, alter, os.remove])
+@pytest.mark.parametrize("program", ["compare.py", "pytorch_impl", "tensorflow_impl"])
+def test_damaged_data_is_refused_by_name(program, damage, copy_of_the_house):
+    damage(copy_of_the_house / "data/MNIST/raw/train-labels-idx1-ubyte.gz")
+    start = [program] if program == "compare.py" else ["-m", program]
+    run = run_program(*start, python=ALONE.get(program, sys.executable), cwd=copy_of_the_house)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "train-labels-idx1-ubyte.gz" in run.stderr
+    assert "git checkout" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert not (copy_of_the_house / "out").exists()
+
+
+@pytest.fixture
+def earlier_result(compared, tmp_path):
+    shutil.copytree(compared[1], tmp_path / "out")
+    return tmp_path / "out"
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def children_of(pid):
+    """Command lines of a process's children by their pid."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return {int(line.split()[0]): line for line in listed.stdout.splitlines()}
+
+
+def start_compare(out):
+    return subprocess.Popen(
+        [sys.executable, "compare.py", "--epochs", "1000", "--out", out],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_child(process, module):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for pid, line in children_of(process.pid).items():
+            if module in line:
+                return pid
+        time.sleep(0.05)
+    raise AssertionError(f"{module} did not start")
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(earlier_result):
+    before = contents(earlier_result)
+    process = start_compare(earlier_result)
+    os.kill(wait_for_child(process, "pytorch_impl"), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "PyTorch float32 was killed by signal 9" in stderr
+    assert contents(earlier_result) == before
+    assert [path.name for path in earlier_result.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_all_processes_and_leaves_the_earlier_result(earlier_result, how):
+    before = contents(earlier_result)
+    process = start_compare(earlier_result)
+    pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.referee")}
+    process.send_signal(how)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "compare.py: interrupted" in stderr
+    assert not any(alive(pid) for pid in pids)
+    assert contents(earlier_result) == before
+    assert [path.name for path in earlier_result.parent.iterdir()] == ["out"]
+
+
+def test_a_run_that_diverges_is_no_match(tmp_path):
+    options = ["--epochs", "1", "--batch-size", "2048", "--learning-rate", "1e6", "--out", tmp_path / "out"]
+    run = run_program("compare.py", *options)
+    assert run.returncode == 1, run.stderr
+    assert "NO MATCH: PyTorch: the loss is" in run.stdout
+    comparison = json.loads((tmp_path / "out/results.json").read_text())["comparison"]
+    assert comparison["match"] is False
+    assert comparison["max_step_loss_difference"] is None
