@@ -44,7 +44,8 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argpar
 
 def exit_status(program: str, main: Callable[[], int]) -> int:
     """Run `main`. InputError becomes one line and status 2, an interrupt (Ctrl-C or SIGTERM) status 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background, deaf to SIGINT
+        signal.signal(interrupt, signal.default_int_handler)
     try:
         return main()
     except InputError as error:

@@ -1,14 +1,14 @@
-"""The runs that a comparison is made of, and making them."""
+"""The runs that comparisons are made of, and making them."""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import progress
 from shared.errors import InputError
-from shared.parity import Verdict, judge
 from shared.processes import Children
 from shared.record import RecordError, Run, read_run
 from shared.spec import Spec
@@ -29,10 +29,15 @@ class Variant:
     nudged: bool = False
     # Every sum added in another order; the referee alone can do it.
     renumbered: bool = False
+    # The same again.
+    repeated: bool = False
+    # Keeps what enters the ReLUs at each step before this one.
+    traced_until: int = 0
 
     @property
     def name(self) -> str:
-        changes = " nudged" * self.nudged + " renumbered" * self.renumbered
+        changes = " nudged" * self.nudged + " renumbered" * self.renumbered + " repeated" * self.repeated
+        changes += f" traced until {self.traced_until}" if self.traced_until else ""
         return f"{self.framework} {self.dtype}{changes}"
 
     @property
@@ -51,90 +56,63 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
     return variants + [Variant(framework, dtype, renumbered=True)] * (framework == REFEREE)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A comparison's runs and what was made of them."""
-
-    runs: list[Run]
-    referee: Run
-    rounding: list[Run]
-    verdict: Verdict
-
-    @property
-    def everyone(self) -> list[Run]:
-        return [*self.runs, self.referee]
-
-    @property
-    def spec(self) -> Spec:
-        return self.runs[0].record.spec
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader of the comparison must know before anything else."""
-        kinds = {run.record.framework: run.record.device.type for run in self.runs}
-        if len(set(kinds.values())) == 1:
-            return []
-        where = " and ".join(
-            f"{framework} on {'the GPU' if k == 'cuda' else 'the CPU'}" for framework, k in kinds.items()
-        )
-        return [f"The frameworks ran on different devices: {where}. Their times say nothing about each other."]
-
-
-def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path) -> Outcome:
-    """Run both frameworks, and the referee with its noise floor, and judge."""
-    referees = [Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
-    frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
-    made = make_runs(spec, frameworks + referees, pythons, folder)
-    runs = [made[variant] for variant in frameworks]
-    referee, *rounding = (made[variant] for variant in referees)
-    return Outcome(runs, referee, rounding, judge(runs, referee, rounding))
+def _own_spec(variant: Variant, spec: Spec) -> Spec:
+    changes = {"dtype": variant.dtype} | ({"device": "cpu"} if variant.framework == REFEREE else {})
+    return spec.model_copy(update=changes)
 
 
 def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
     """The command line of a variant; writes the weights it starts from into `folder` where they are nudged."""
-    changes = {"dtype": variant.dtype} | ({"device": "cpu"} if variant.framework == REFEREE else {})
-    own = spec.model_copy(update=changes)
+    own = _own_spec(variant, spec)
     options = [*own.options(), "--out", str(folder / variant.folder)]
     if variant.nudged:
         nudged = folder / f"nudged-{variant.dtype}.safetensors"
         save_weights(nudged, nudge(initial_weights(own)))
         options += ["--weights", str(nudged)]
+    if variant.traced_until:
+        options += ["--activations-until", str(variant.traced_until)]
     return options
 
 
-def make_runs(spec: Spec, variants: list[Variant], pythons: Mapping[str, Path], folder: Path) -> dict[Variant, Run]:
+def make_runs(
+    spec: Spec, variants: Sequence[Variant], pythons: Mapping[str, Path], folder: Path, *, loud: bool
+) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
     The frameworks run one after the other; the referee works beside them where there is a core to spare, quietly.
-    Raises InputError where one dies or leaves no whole record, ChildRefusedError where one refuses its input.
+    `loud` lets the frameworks' output through, else a notice says which is at work. Raises InputError where one dies
+    or leaves no whole record, ChildRefusedError where one refuses its input.
     """
-    folder.mkdir()
-    referees = [v for v in variants if v.framework == REFEREE]
-    frameworks = [v for v in variants if v.framework != REFEREE]
+    folder.mkdir(exist_ok=True)
+    referees = [variant for variant in variants if variant.framework == REFEREE]
+    frameworks = [variant for variant in variants if variant.framework != REFEREE]
     # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
     with ThreadPoolExecutor(1) as background, Children() as children:
 
-        def run_in_turn(variants: list[Variant]) -> None:
-            for variant in variants:
+        def run_in_turn(variants: Sequence[Variant]) -> None:
+            for number, variant in enumerate(variants, start=1):
                 python = pythons.get(variant.framework, Path(sys.executable))
                 options = _options(variant, spec, folder)
-                quiet = variant.framework == REFEREE
-                children.start(variant.name, python, variant.module, options, quiet=quiet).finish()
+                watched = variant.framework != REFEREE
+                if watched and not loud:
+                    progress.notice(f"[{number}/{len(variants)}] {variant.name}")
+                command = [str(python), "-m", variant.module, *options]
+                children.start(variant.name, command, watched=watched, heard=watched and loud).finish()
 
         if (os.cpu_count() or 1) > spec.threads:
             beside = background.submit(run_in_turn, referees)
             run_in_turn(frameworks)
             beside.result()
         else:
-            run_in_turn(frameworks + referees)
-    return {variant: _read(variant, folder) for variant in variants}
+            run_in_turn([*frameworks, *referees])
+    return {variant: _read(variant, _own_spec(variant, spec), folder) for variant in variants}
 
 
-def _read(variant: Variant, folder: Path) -> Run:
+def _read(variant: Variant, spec: Spec, folder: Path) -> Run:
     try:
         run = read_run(folder / variant.folder)
     except RecordError as error:
         raise InputError(str(error)) from None
-    if run.record.framework != variant.framework:
-        raise InputError(f"{folder / variant.folder} is a record of {run.record.framework}; run again")
+    if run.record.framework != variant.framework or run.record.spec != spec:
+        raise InputError(f"{folder / variant.folder} is a record of another run than {variant.name}; run again")
     return run

@@ -84,9 +84,9 @@ def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[st
         for name in type(a.record.spec).model_fields
         if name not in but and getattr(a.record.spec, name) != getattr(b.record.spec, name)
     ]
-    for split in sorted(a.record.data_fingerprint.keys() | b.record.data_fingerprint.keys()):
-        if a.record.data_fingerprint.get(split) != b.record.data_fingerprint.get(split):
-            reasons.append(f"{names} hold different {split} data")
+    data_a, data_b = a.record.data_fingerprint, b.record.data_fingerprint
+    splits = sorted(data_a.keys() | data_b.keys())
+    reasons += [f"{names} hold different {s} data" for s in splits if data_a.get(s) != data_b.get(s)]
     orders = zip(a.record.order_fingerprints, b.record.order_fingerprints, strict=False)
     for epoch, (order_a, order_b) in enumerate(orders, start=1):
         if order_a != order_b:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from shared import tutorial
+from shared.comparison import Outcome
+from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
 from shared.record import Run
 from shared.spec import Spec
 
@@ -25,10 +28,10 @@ STYLES: dict[str, dict[str, Any]] = {
 TUTORIAL: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
 
 
-def _figure(title: str, ylabel: str) -> Axes:
+def _figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
     _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
     axes.set_title(title, loc="left", fontsize=12)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
@@ -71,4 +74,31 @@ def accuracy(runs: Mapping[str, Run], path: Path) -> None:
         style = TUTORIAL | {"linestyle": "none", "markersize": 10, "markeredgewidth": 2}
         axes.plot([5], [tutorial.ACCURACY], label=f"the tutorial, after epoch 5: {tutorial.ACCURACY:.2%}", **style)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    _save(axes, path)
+
+
+def divergence(outcome: Outcome, path: Path) -> None:
+    """How far apart the step losses lie, step by step: the frameworks, the noise floor, and the pair in float64."""
+    dtype = outcome.spec.dtype
+    axes = _figure("Largest difference of the step losses so far", "difference (nats)", "step")
+
+    def draw(a: Variant, b: Variant, label: str, **style: Any) -> None:
+        if a in outcome.made and b in outcome.made:
+            gap = np.abs(outcome.made[a].step_losses - outcome.made[b].step_losses.astype(np.float64))
+            axes.step(range(len(gap)), np.maximum.accumulate(gap), where="post", label=label, **style)
+
+    own_floor = "rounding alone: the referee"
+    for variant, line in zip(rounding_variants(REFEREE, dtype), (":", "--", "-."), strict=False):
+        against = variant.name.removeprefix(f"{REFEREE} ")
+        draw(
+            Variant(REFEREE, dtype), variant, f"{own_floor} against {against}", color=GREY, linestyle=line, linewidth=1
+        )
+    first, second = (Variant(framework, dtype) for framework in FRAMEWORKS)
+    draw(first, second, f"PyTorch against TensorFlow, {dtype}", color=BLUE, linewidth=2)
+    if dtype != "float64":
+        first, second = (Variant(framework, "float64") for framework in FRAMEWORKS)
+        draw(first, second, "PyTorch against TensorFlow, float64", color=GREEN, linewidth=2)
+    axes.set_yscale("log")
+    if outcome.parting:
+        axes.axvline(outcome.parting.step, color=ORANGE, linewidth=1.2, label=f"they part, step {outcome.parting.step}")
     _save(axes, path)

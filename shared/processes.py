@@ -36,16 +36,19 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
 
 
 class Child:
-    """A running implementation. Its standard error passes through, and its last words are kept."""
+    """A running implementation. Its last words are kept.
 
-    def __init__(self, name: str, python: Path, module: str, options: list[str], *, quiet: bool = False) -> None:
-        self.name, self._quiet, self._tail = name, quiet, b""
-        shows_progress = progress.wanted() and not quiet
+    If `watched`, what it writes to standard error passes through; if `heard`, standard output as well.
+    """
+
+    def __init__(self, name: str, command: list[str], *, watched: bool, heard: bool) -> None:
+        self.name, self._watched, self._tail = name, watched, b""
+        shows_progress = progress.wanted() and watched
         self._process = subprocess.Popen(
-            [python, "-m", module, *options],
+            command,
             cwd=ROOT,
             env={**os.environ, progress.PARENT_SHOWS_PROGRESS: str(int(shows_progress))},
-            stdout=subprocess.DEVNULL if quiet else None,
+            stdout=None if heard else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
         self._reader = threading.Thread(target=self._pass_through, daemon=True)
@@ -55,7 +58,7 @@ class Child:
         assert self._process.stderr is not None
         while chunk := os.read(self._process.stderr.fileno(), 65_536):
             self._tail = (self._tail + chunk)[-LAST_WORDS:]
-            if not self._quiet:
+            if self._watched:
                 sys.stderr.buffer.write(chunk)
                 sys.stderr.flush()
 
@@ -69,7 +72,7 @@ class Child:
         if status in (cli.OK, cli.FAILED) and b"Traceback" not in self._tail:
             return
         words = self._tail.decode(errors="replace").strip().splitlines()
-        if status == cli.BAD_INPUT and not self._quiet:
+        if status == cli.BAD_INPUT and self._watched:
             raise ChildRefusedError
         end = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         cure = "was memory short?" if status == -signal.SIGKILL else "see above"
@@ -94,11 +97,11 @@ class Children:
         self._started: list[Child] = []
         self._closed = False
 
-    def start(self, name: str, python: Path, module: str, options: list[str], *, quiet: bool) -> Child:
+    def start(self, name: str, command: list[str], *, watched: bool, heard: bool) -> Child:
         with self._lock:
             if self._closed:
                 raise InputError(f"{name} was not started: another run had failed; see above")
-            self._started.append(Child(name, python, module, options, quiet=quiet))
+            self._started.append(Child(name, command, watched=watched, heard=heard))
             return self._started[-1]
 
     def __enter__(self) -> Self:

@@ -1,13 +1,15 @@
 """A verdict and its runs -> results.json, report.md, pictures, and the last words on the screen."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 from shared import parity, plots, tutorial
-from shared.experiment import FRAMEWORKS, Outcome
-from shared.parity import LIMIT, Rung
+from shared.comparison import Outcome, Proof
+from shared.experiment import FRAMEWORKS
+from shared.parity import LIMIT, Rung, Verdict
 from shared.record import Run
 
 SCHEMA = 1
@@ -15,9 +17,13 @@ SCHEMA = 1
 
 def results(outcome: Outcome) -> dict[str, Any]:
     """What results.json holds. Numbers that are not finite become null: JSON has none."""
-    runs = {run.record.framework.lower(): _run(run) for run in outcome.everyone}
-    spec = outcome.runs[0].record.spec.model_dump(mode="json")
-    return {"schema": SCHEMA, "spec": spec, "runs": runs, "comparison": _comparison(outcome)}
+    return {
+        "schema": SCHEMA,
+        "spec": outcome.spec.model_dump(mode="json"),
+        "runs": {run.record.framework.lower(): _run(run) for run in (*outcome.runs, outcome.referee)},
+        "comparison": _comparison(outcome),
+        "proof": outcome.proof and _proof(outcome.proof),
+    }
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -29,8 +35,8 @@ def _comparison(outcome: Outcome) -> dict[str, Any]:
     a, b = outcome.runs
     rungs = {name: parity.largest(differences).absolute for name, differences in parity.ladder(a, b).items()}
     return {
-        "match": outcome.verdict.match,
-        "reasons": outcome.verdict.reasons,
+        "match": outcome.match,
+        "reasons": outcome.reasons,
         "steps": min(len(a.step_losses), len(b.step_losses)),
         "max_step_loss_difference": rungs["step losses"],
         "max_weight_difference": rungs["final weights"],
@@ -38,11 +44,22 @@ def _comparison(outcome: Outcome) -> dict[str, Any]:
         "identical_predictions": len(a.test_logits) - int(rungs["predictions"]),
         "test_examples": len(a.test_logits),
         "limit": LIMIT,
-        "ladder": {
-            f"{first.lower()}-{second.lower()}": [_rung(rung) for rung in pair]
-            for (first, second), pair in outcome.verdict.pairs.items()
-        },
+        "ladder": _ladders(outcome.verdict),
+        "parting": outcome.parting and dataclasses.asdict(outcome.parting),
     }
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    return {
+        "float64": {"match": proof.exact.match, "reasons": proof.exact.reasons, "ladder": _ladders(proof.exact)},
+        "yardstick": proof.yardstick,
+        "times_largest_of_yardstick": proof.factors,
+        "same_bits_when_repeated": proof.repeats,
+    }
+
+
+def _ladders(verdict: Verdict) -> dict[str, Any]:
+    return {f"{a.lower()}-{b.lower()}": [_rung(rung) for rung in pair] for (a, b), pair in verdict.pairs.items()}
 
 
 def _rung(rung: Rung) -> dict[str, Any]:
@@ -64,6 +81,7 @@ def write(outcome: Outcome, folder: Path, command: str) -> None:
     runs = {run.record.framework: run for run in outcome.runs}
     plots.loss(runs, folder / "loss.png")
     plots.accuracy(runs, folder / "accuracy.png")
+    plots.divergence(outcome, folder / "divergence.png")
     (folder / "report.md").write_text(markdown(outcome, command))
 
 
@@ -77,16 +95,17 @@ def _json_safe(value: Any) -> Any:
 
 def sentence(outcome: Outcome) -> str:
     """The verdict in one sentence, with its figure."""
-    if not outcome.verdict.match:
-        more = len(outcome.verdict.reasons) - 1
-        return f"NO MATCH: {outcome.verdict.reasons[0]}{f' (and {more} more)' if more else ''}."
+    if outcome.reasons:
+        more = len(outcome.reasons) - 1
+        return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
     rungs = outcome.verdict.pairs[FRAMEWORKS]
-    worst = max((rung for rung in rungs if rung.name not in parity.NOT_JUDGED), key=lambda rung: rung.factor)
-    same = len(outcome.runs[0].test_logits) - int(rungs[-1].difference.absolute)
+    factors = {rung.name: rung.factor for rung in rungs} if outcome.proof is None else outcome.proof.factors
+    worst = max((name for name in factors if name not in parity.NOT_JUDGED), key=lambda name: factors[name])
+    examples = len(outcome.referee.test_logits)
     return (
         f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
-        f"{worst.factor:.2g} times what rounding alone does ({worst.name}); "
-        f"{same:,} of {len(outcome.runs[0].test_logits):,} predictions are identical."
+        f"{factors[worst]:.2g} times what rounding alone does ({worst}); "
+        f"{examples - int(rungs[-1].difference.absolute):,} of {examples:,} predictions are identical."
     )
 
 
@@ -124,40 +143,66 @@ def _ladder_table(rungs: list[Rung]) -> str:
 
 def markdown(outcome: Outcome, command: str) -> str:
     """The report as Markdown, with relative links to the pictures."""
-    spec = outcome.spec
     parts = ["# PyTorch and TensorFlow, the same network", f"**{sentence(outcome)}**"]
     parts += [f"> **Warning.** {warning}" for warning in outcome.warnings]
-    if len(outcome.verdict.reasons) > 1:
-        parts.append("\n".join(f"- {reason}" for reason in outcome.verdict.reasons))
+    if len(outcome.reasons) > 1:
+        parts.append("\n".join(f"- {reason}" for reason in outcome.reasons))
     parts += ["![Training loss of both, overlaid](loss.png)", "![Test accuracy of both, overlaid](accuracy.png)"]
     parts.append(_epochs_table(outcome))
     parts.append("Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images.")
-    parts.append("## How far apart, rung by rung")
+    parts += ["## How far apart", "![Difference of the step losses, step by step](divergence.png)"]
+    if outcome.parting:
+        parts.append(f"They part at step {outcome.parting.step}, counted from 0: {outcome.parting.cause}.")
     parts.append(
-        "Each rung rests on those above it. The noise floor is how far rounding alone carries the referee, the same "
-        f"training in NumPy, in this very comparison. A pair matches while it stays within {LIMIT:g} floors: two runs "
-        "that each lie within one floor of exact arithmetic lie within two of each other."
+        "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the "
+        "referee, the same training in NumPy, in this very comparison. A pair matches while it stays within "
+        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other."
     )
     for pair, rungs in outcome.verdict.pairs.items():
         parts += [f"### {' and '.join(pair)}", _ladder_table(rungs)]
-    parts.append("## Time")
+    if outcome.proof:
+        parts += _proof_parts(outcome.proof)
+    parts += ["## Time", _time_table(outcome)]
+    parts.append("One run each, on a machine that may have had other work: not a benchmark.")
+    parts += ["## What was run", _facts_table(outcome), f"Again: `{command}`"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _proof_parts(proof: Proof) -> list[str]:
+    parts = ["## What rounding alone does", "Each implementation against itself:"]
+    names = list(proof.factors)
+    rows = [[who, *(f"{row[name]:.1e}" for name in names)] for who, row in proof.yardstick.items()]
+    rows.append(
+        ["**PyTorch against TensorFlow, × the largest**", *(f"**{proof.factors[name]:.2f}**" for name in names)]
+    )
+    parts.append(_table(["largest difference", *names], rows))
+    parts.append("## In float64")
+    parts.append("\n".join(f"- {reason}" for reason in proof.exact.reasons) or "All three pairs match.")
+    for pair, rungs in proof.exact.pairs.items():
+        parts += [f"### {' and '.join(pair)}, float64", _ladder_table(rungs)]
+    parts.append("## Run twice")
+    parts.append(
+        _table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
+    )
+    return parts
+
+
+def _time_table(outcome: Outcome) -> str:
     phases = ("import", "data", "compile", "training", "evaluation")
     rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in phases)] for r in outcome.runs]
-    parts.append(_table(["seconds", *phases], rows))
-    parts.append("One run each, on a machine that may have had other work: not a benchmark.")
-    parts.append("## What was run")
-    facts = [[name, str(value)] for name, value in spec.model_dump(mode="json").items()]
-    facts += [
-        ["data, SHA-256", ", ".join(f"{k} {v[:12]}…" for k, v in outcome.runs[0].record.data_fingerprint.items())]
-    ]
+    return _table(["seconds", *phases], rows)
+
+
+def _facts_table(outcome: Outcome) -> str:
+    facts = [[name, str(value)] for name, value in outcome.spec.model_dump(mode="json").items()]
+    fingerprints = outcome.referee.record.data_fingerprint
+    facts.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in fingerprints.items())])
     for run in outcome.runs:
         about = run.record
-        facts.append([f"{about.framework}", ", ".join(f"{name} {version}" for name, version in about.versions.items())])
+        facts.append([about.framework, ", ".join(f"{name} {version}" for name, version in about.versions.items())])
         facts.append([f"{about.framework} on", f"{about.device.type} ({about.device.name})"])
         facts.append([f"{about.framework} with", ", ".join(f"{k}: {v}" for k, v in about.settings.items())])
-    parts.append(_table(["what", "value"], facts).replace("---:", "---"))
-    parts.append(f"Again: `{command}`")
-    return "\n\n".join(parts) + "\n"
+    return _table(["what", "value"], facts).replace("---:", "---")
 
 
 def summary(outcome: Outcome) -> str:

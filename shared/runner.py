@@ -1,7 +1,8 @@
 """One run of one framework: the outline that every implementation follows, and its record."""
 
+import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared import batches, cli, metrics, output, progress, record
-from shared.dataset import check_files, fingerprint
+from shared.dataset import Dataset, check_files, fingerprint
 from shared.errors import InputError
 from shared.spec import Spec
 from shared.timing import Clock
@@ -39,21 +40,21 @@ def main(
     )
     parser.add_argument("--evaluate", action="store_true", help="do not train: only print the accuracy of the weights")
     parser.add_argument(
-        "--snapshots",
-        default="",
-        metavar="STEPS",
-        help="steps, with commas between, whose weights, activations and gradients the record keeps as well",
+        "--activations-until",
+        default=0,
+        type=_natural_number,
+        metavar="STEP",
+        help="keep what fc1 and fc2 compute at each step before this one (default: 0, at step 0 alone)",
     )
 
     def run() -> int:
         spec, options = cli.parse(parser, arguments)
-        probed = _parse_snapshots(options.snapshots, spec)
         weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec)
         check_files()
         if options.evaluate:
             return _evaluate(spec, framework, load, weights)
         with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
-            finite = _train(spec, framework, load, weights, probed, folder)
+            finite = _train(spec, framework, load, weights, options.activations_until, folder)
         if not progress.has_parent():
             progress.notice(f"Run record: {options.out}")
         if not finite:
@@ -63,14 +64,10 @@ def main(
     return cli.exit_status(program, run)
 
 
-def _parse_snapshots(text: str, spec: Spec) -> set[int]:
-    try:
-        steps = {int(word) for word in text.split(",")} if text else set()
-    except ValueError:
-        steps = {-1}
-    if not all(0 <= step < spec.steps for step in steps):
-        raise InputError(f"--snapshots {text}: give steps from 0 to {spec.steps - 1}, with commas between")
-    return steps
+def _natural_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of steps")
+    return int(text)
 
 
 def _start(
@@ -109,7 +106,7 @@ def _train(
     framework: str,
     load: Callable[[], Implementation],
     weights: dict[str, np.ndarray],
-    probed: set[int],
+    activations_until: int,
     folder: Path,
 ) -> bool:
     """Train and write the record into `folder`. Returns whether every loss and logit is finite."""
@@ -123,28 +120,15 @@ def _train(
         optimizer = implementation.train.make_optimizer(spec, model)
         implementation.train.warm_up(spec, model, optimizer)
 
-    # The rungs of the ladder that every record holds: the start, one update, ten, an epoch.
-    weighed = {0, 1, 10, spec.steps_per_epoch} | probed
-    probed = {0} | probed
-    arrays: dict[str, np.ndarray] = {}
+    observer = Observer(implementation, model, train_set, spec, activations_until)
     epochs, order_fingerprints, losses = [], [], []
     for epoch in range(spec.epochs):
         order = batches.epoch_order(spec.seed, epoch)
         epoch_batches = batches.split(order, spec.batch_size)
-        first = epoch * spec.steps_per_epoch
         epoch_losses = []
         with progress.bar(len(epoch_batches), f"{framework} epoch {epoch + 1}/{spec.epochs}") as advance:
-            for start, stop in _stretches(first, len(epoch_batches), weighed):
-                if start in weighed:
-                    state = implementation.model.weights(model)
-                    arrays |= {f"at/{start}/weights/{name}": values for name, values in state.items()}
-                if start in probed:
-                    values = implementation.train.probe(
-                        model, train_set, epoch_batches[start - first][: record.PROBED_EXAMPLES]
-                    )
-                    arrays |= {f"at/{start}/{name}": value for name, value in values.items()}
+            for stretch in observer.watch(epoch, epoch_batches):
                 with clock("training"):
-                    stretch = epoch_batches[start - first : stop - first]
                     epoch_losses.append(implementation.train.train_steps(model, optimizer, train_set, stretch, advance))
         with clock("evaluation"):
             logits = implementation.train.predict(model, test_set.inputs)
@@ -161,7 +145,8 @@ def _train(
         print(f"Epoch {epoch + 1}/{spec.epochs}, Loss: {epochs[-1].train_loss:.4f}", flush=True)
     print(f"Accuracy: {epochs[-1].test_accuracy:.2%}", flush=True)
 
-    arrays |= {"step_losses": np.concatenate(losses), "test_logits": logits}
+    step_losses = np.concatenate(losses)
+    arrays = observer.seen | {"step_losses": step_losses, "test_logits": logits}
     files = record.write_arrays(folder, implementation.model.weights(model), arrays)
     record.write_record(
         folder,
@@ -179,10 +164,36 @@ def _train(
             files=files,
         ),
     )
-    return bool(np.isfinite(arrays["step_losses"]).all() and np.isfinite(logits).all())
+    return bool(np.isfinite(step_losses).all() and np.isfinite(logits).all())
 
 
-def _stretches(first: int, count: int, stops: set[int]) -> list[tuple[int, int]]:
-    """Steps `first` to `first + count` cut at each of `stops`, as (start, stop) pairs."""
-    cuts = sorted({first, first + count} | {stop for stop in stops if first < stop < first + count})
-    return list(pairwise(cuts))
+class Observer:
+    """Looks at a model between its steps, for the record. `seen` holds the arrays, by the record's names."""
+
+    def __init__(
+        self, implementation: Implementation, model: Any, train_set: Dataset, spec: Spec, activations_until: int
+    ) -> None:
+        self._implementation, self._model, self._train_set = implementation, model, train_set
+        self._activations_until = activations_until
+        # The rungs of the ladder that every record holds: the start, one update, ten, an epoch.
+        self._weighed = {0, 1, 10, spec.steps_per_epoch}
+        self.seen: dict[str, np.ndarray] = {}
+
+    def watch(self, epoch: int, epoch_batches: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Yield an epoch's batches in stretches, and look before each."""
+        first = epoch * len(epoch_batches)
+        steps = range(first, first + len(epoch_batches))
+        stops = {step for step in steps if step in self._weighed or step < self._activations_until}
+        for start, stop in pairwise(sorted({steps.start, steps.stop} | stops)):
+            self._look(start, epoch_batches[start - first][: record.PROBED_EXAMPLES])
+            yield epoch_batches[start - first : stop - first]
+
+    def _look(self, step: int, batch: np.ndarray) -> None:
+        found: dict[str, np.ndarray] = {}
+        if step in self._weighed:
+            weights = self._implementation.model.weights(self._model)
+            found |= {f"weights/{name}": values for name, values in weights.items()}
+        if step == 0 or step < self._activations_until:
+            probed = self._implementation.train.probe(self._model, self._train_set, batch)
+            found |= probed if step == 0 else {name: probed[name] for name in ("fc1", "fc2")}
+        self.seen |= {f"at/{step}/{name}": values for name, values in found.items()}

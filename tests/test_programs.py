@@ -1,5 +1,6 @@
 """The three programs as a person runs them: whole small runs, bad input, and children that die."""
 
+import contextlib
 import json
 import os
 import re
@@ -36,13 +37,21 @@ def compared(request, tmp_path_factory):
 def test_compare_says_that_the_two_match(compared):
     run, _, _ = compared
     assert run.returncode == 0, run.stderr
-    assert re.search(r"^MATCH: over 118 steps in float(32|64), PyTorch and TensorFlow differ by at most", run.stdout, re.M)
+    assert re.search(
+        r"^MATCH: over 118 steps in float(32|64), PyTorch and TensorFlow differ by at most", run.stdout, re.MULTILINE
+    )
     assert run.stderr == ""
 
 
 def test_compare_leaves_results_pictures_report_and_records(compared):
     _, out, _ = compared
-    assert sorted(path.name for path in out.iterdir()) == ["accuracy.png", "loss.png", "report.md", "results.json", "runs"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "accuracy.png",
+        "loss.png",
+        "report.md",
+        "results.json",
+        "runs",
+    ]
     assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
     for picture in ("loss.png", "accuracy.png"):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
@@ -233,8 +242,9 @@ def test_damaged_data_is_refused_by_name(program, damage, copy_of_the_house):
 
 
 @pytest.fixture
-def earlier_result(compared, tmp_path):
-    shutil.copytree(compared[1], tmp_path / "out")
+def earlier_result(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/results.json").write_text("{}")
     return tmp_path / "out"
 
 
@@ -244,15 +254,25 @@ def contents(folder):
 
 def children_of(pid):
     """Command lines of a process's children by their pid."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    listed = run_program("-o", "pid=,args=", "--ppid", pid, python="/bin/ps")
     return {int(line.split()[0]): line for line in listed.stdout.splitlines()}
 
 
-def start_compare(out):
-    return subprocess.Popen(
-        [sys.executable, "compare.py", "--epochs", "1000", "--out", out],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def endless_compare(earlier_result):
+    """compare.py at work on more epochs than anyone waits for, over an earlier result."""
+    process = subprocess.Popen(
+        [sys.executable, "compare.py", "--epochs", "1000", "--out", earlier_result],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def wait_for_child(process, module):
@@ -273,9 +293,8 @@ def alive(pid):
     return True
 
 
-def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(earlier_result):
-    before = contents(earlier_result)
-    process = start_compare(earlier_result)
+def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(endless_compare, earlier_result):
+    before, process = contents(earlier_result), endless_compare
     os.kill(wait_for_child(process, "pytorch_impl"), signal.SIGKILL)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -285,9 +304,8 @@ def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(earli
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_stops_all_processes_and_leaves_the_earlier_result(earlier_result, how):
-    before = contents(earlier_result)
-    process = start_compare(earlier_result)
+def test_an_interrupt_stops_all_processes_and_leaves_the_earlier_result(endless_compare, earlier_result, how):
+    before, process = contents(earlier_result), endless_compare
     pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.referee")}
     process.send_signal(how)
     _, stderr = process.communicate(timeout=60)

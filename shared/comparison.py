@@ -1,0 +1,144 @@
+"""The comparison of the two frameworks, and its proof."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import parity, parting
+from shared.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
+from shared.parity import Verdict
+from shared.parting import Parting
+from shared.record import Run
+from shared.spec import Spec
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What `--prove` adds."""
+
+    exact: Verdict  # of the runs in float64
+    yardstick: dict[str, dict[str, float]]  # who against itself -> rung -> how far rounding alone carried it
+    factors: dict[str, float]  # rung -> the frameworks' difference as a multiple of the largest of these
+    repeats: dict[str, bool]  # run -> whether the same command gave the same bits again
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A comparison's runs and what was made of them."""
+
+    spec: Spec
+    made: Mapping[Variant, Run]
+    verdict: Verdict
+    parting: Parting | None
+    proof: Proof | None = None
+
+    @property
+    def runs(self) -> list[Run]:
+        """The two frameworks'."""
+        return [self.made[Variant(framework, self.spec.dtype)] for framework in FRAMEWORKS]
+
+    @property
+    def referee(self) -> Run:
+        return self.made[Variant(REFEREE, self.spec.dtype)]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why this is no match; empty where it is one."""
+        if self.proof is None:
+            return self.verdict.reasons
+        in_float64 = [] if self.spec.dtype == "float64" else [f"in float64, {r}" for r in self.proof.exact.reasons]
+        unrepeatable = [
+            f"{name}, run twice, gave different bits" for name, same in self.proof.repeats.items() if not same
+        ]
+        return self.verdict.reasons + in_float64 + unrepeatable
+
+    @property
+    def match(self) -> bool:
+        return not self.reasons
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the comparison must know before anything else."""
+        kinds = {run.record.framework: run.record.device.type for run in self.runs}
+        if len(set(kinds.values())) == 1:
+            return []
+        where = " and ".join(f"{name} on the {'GPU' if kind == 'cuda' else 'CPU'}" for name, kind in kinds.items())
+        return [f"The frameworks ran on different devices: {where}. Their times say nothing about each other."]
+
+
+def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: bool) -> Outcome:
+    """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well."""
+    frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
+    variants = [*frameworks, Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
+    made = make_runs(spec, variants, pythons, folder, loud=True)
+    verdict = _judge(made, spec.dtype)
+    a, b = (made[variant] for variant in frameworks)
+    part = None
+    if verdict.pairs:
+        floor = {rung.name: rung.floor for rung in verdict.pairs[FRAMEWORKS]}
+        part = parting.start_differs(a, b, floor)
+    if not prove:
+        return Outcome(spec, made, verdict, part)
+
+    made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, loud=False)
+    proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
+    step = parting.parted_step(a, b)
+    if part is None and step is not None and verdict.pairs:
+        part = _trace(spec, pythons, folder / "traced", step)
+    return Outcome(spec, made, verdict, part, proof)
+
+
+def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:
+    runs = [made[Variant(framework, dtype)] for framework in FRAMEWORKS]
+    rounding = [made[variant] for variant in rounding_variants(REFEREE, dtype)]
+    return parity.judge(runs, made[Variant(REFEREE, dtype)], rounding)
+
+
+def _proof_variants(dtype: str, made: Mapping[Variant, Run]) -> list[Variant]:
+    """Those not made yet, of: every framework against itself, everything in float64, and every plain run again."""
+    dtypes = dict.fromkeys((dtype, "float64"))
+    everyone = (*FRAMEWORKS, REFEREE)
+    wanted = [Variant(framework, d) for framework in everyone for d in dtypes]
+    wanted += [variant for framework in everyone for variant in rounding_variants(framework, dtype)]
+    wanted += rounding_variants(REFEREE, "float64")
+    wanted += [Variant(framework, d, repeated=True) for framework in everyone for d in dtypes]
+    return [variant for variant in dict.fromkeys(wanted) if variant not in made]
+
+
+def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """How far rounding alone carries each implementation; the frameworks' difference as a multiple of the largest."""
+    yardstick = {}
+    units: dict[str, float] = {}
+    for framework in (*FRAMEWORKS, REFEREE):
+        for variant in rounding_variants(framework, dtype):
+            climbed = parity.ladder(made[Variant(framework, dtype)], made[variant])
+            against = variant.name.removeprefix(f"{framework} ")
+            yardstick[f"{framework} {dtype} against {against}"] = {
+                name: parity.largest(differences).absolute for name, differences in climbed.items()
+            }
+            units |= {name: max(d.unit for d in differences) for name, differences in climbed.items()}
+    between = parity.ladder(*(made[Variant(framework, dtype)] for framework in FRAMEWORKS))
+    factors = {
+        name: parity.largest(differences).absolute / max(units[name], *(row[name] for row in yardstick.values()))
+        for name, differences in between.items()
+    }
+    return yardstick, factors
+
+
+def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
+    """For each run that was made twice, whether all its arrays are the same, by their SHA-256."""
+    pairs = {v: Variant(v.framework, v.dtype) for v in made if v.repeated}
+    return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
+
+
+def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int) -> Parting:
+    """Run the frameworks again to see what enters their ReLUs up to `step`; leaves no records: they are large."""
+    variants = [Variant(framework, spec.dtype, traced_until=step + 1) for framework in FRAMEWORKS]
+    try:
+        traced = make_runs(spec, variants, pythons, folder, loud=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    a, b = (traced[variant] for variant in variants)
+    unknown = "no ReLU's input had crossed zero before: the records do not show the cause"
+    return parting.trace_crossings(a, b, step + 1) or Parting(step, unknown, [])
