@@ -1,9 +1,10 @@
 # Everything that can be done here. Each target first makes the environments it needs; Python and make are enough.
 # Works with GNU make 3.81, which macOS has, and any POSIX shell.
 
-# Passed on, for example: make ARGS="--epochs 1", make test PYTEST_ARGS="-k spec".
+# Passed on, for example: make ARGS="--epochs 1", make test PYTEST_ARGS="-k spec", make mutants MUTANTS=rate.
 ARGS =
 PYTEST_ARGS =
+MUTANTS =
 
 PYTORCH := .venv/pytorch/bin/python
 TENSORFLOW := .venv/tensorflow/bin/python
@@ -18,6 +19,10 @@ report: .venv/pytorch .venv/tensorflow ## train in each framework, compare, repo
 test: .venv/pytorch .venv/tensorflow ## run the tests; those of the implementations in both environments
 	$(PYTORCH) -m pytest $(PYTEST_ARGS)
 	$(TENSORFLOW) -m pytest tests/test_implementation.py $(PYTEST_ARGS)
+
+.PHONY: mutants
+mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
+	$(PYTORCH) -m tests.mutants $(MUTANTS)
 
 .PHONY: lint
 lint: .venv/pytorch ## check style, format and types

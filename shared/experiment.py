@@ -105,10 +105,11 @@ def make_runs(
             beside.result()
         else:
             run_in_turn([*frameworks, *referees])
-    return {variant: _read(variant, _own_spec(variant, spec), folder) for variant in variants}
+    return {variant: read_made(variant, _own_spec(variant, spec), folder) for variant in variants}
 
 
-def _read(variant: Variant, spec: Spec, folder: Path) -> Run:
+def read_made(variant: Variant, spec: Spec, folder: Path) -> Run:
+    """The record of a variant in `folder`. Raises InputError where it is not whole, or is of another run."""
     try:
         run = read_run(folder / variant.folder)
     except RecordError as error:

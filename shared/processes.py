@@ -56,11 +56,12 @@ class Child:
 
     def _pass_through(self) -> None:
         assert self._process.stderr is not None
-        while chunk := os.read(self._process.stderr.fileno(), 65_536):
-            self._tail = (self._tail + chunk)[-LAST_WORDS:]
-            if self._watched:
-                sys.stderr.buffer.write(chunk)
-                sys.stderr.flush()
+        with self._process.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), 65_536):
+                self._tail = (self._tail + chunk)[-LAST_WORDS:]
+                if self._watched:
+                    sys.stderr.buffer.write(chunk)
+                    sys.stderr.flush()
 
     def finish(self) -> None:
         """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
@@ -87,6 +88,7 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._reader.join()
 
 
 class Children:

@@ -41,10 +41,18 @@ def test_examples():
     return referee.read("test")
 
 
-@pytest.fixture(params=["float32", "float64"])
+# Where both hidden layers are as wide, a kernel that was not transposed fits.
+WORLDS = {
+    "float32": Spec(dtype="float32"),
+    "float64": Spec(dtype="float64"),
+    "float64 square": Spec(dtype="float64", hidden_sizes=(32, 32)),
+}
+
+
+@pytest.fixture(params=WORLDS)
 def world(request, implementation, device, test_examples):
     """The implementation and the referee with the same weights and data, in one dtype."""
-    spec = Spec(dtype=request.param, device="cpu", batch_size=64)
+    spec = WORLDS[request.param]
     initial = initial_weights(spec)
     model = implementation.model.build(spec, initial, device)
     return SimpleNamespace(

@@ -1,0 +1,221 @@
+"""The tests' own test: `make mutants` breaks the programs in one place at a time, and a named test must notice.
+
+Each mutant is a textual change to a copy of the repository. It is killed when the test named beside it fails there,
+having passed on an unchanged copy. A change that no longer applies, and a test that can't run, are errors.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.processes import ROOT, find_interpreter
+
+IMPLEMENTATION = "tests/test_implementation.py::test_"
+PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
+
+
+class Mutant(NamedTuple):
+    """`old`, which stands once or more in `file`, becomes `new`; `killer` must notice."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    killer: str
+
+
+def twins(what: str, file: str, pytorch: tuple[str, str], tensorflow: tuple[str, str], killer: str) -> list[Mutant]:
+    """The same mistake in both implementations."""
+    return [
+        Mutant(f"{what} (PyTorch)", f"pytorch_impl/{file}", *pytorch, IMPLEMENTATION + killer),
+        Mutant(f"{what} (TensorFlow)", f"tensorflow_impl/{file}", *tensorflow, IMPLEMENTATION + killer),
+    ]
+
+
+TRAINS = "trains_as_the_referee_does_short_last_batch_included"
+LOSS_IS = "loss_is_the_mean_cross_entropy_before_the_update"
+PIXELS = "normalises_all_256_pixel_values_to_the_same_bits"
+COMPUTES = "computes_the_referees_activations_logits_loss_and_gradients"
+WEIGHTS = "weights_go_in_and_come_out_as_the_same_bits"
+PREDICTS = "predicts_all_test_images_as_the_referee_does"
+READS = "its_own_loader_delivers_the_canonical_arrays"
+LEARNING_RATE = "learning_rate=spec.learning_rate"
+TORCH_LOSS = "loss = F.cross_entropy(model(inputs), labels)"
+KERAS_LOSS = "loss = cross_entropy(model(inputs), labels)"
+EACH_BATCH = "for batch in batches:"
+TORCH_LABELS, KERAS_LABELS = "dataset.labels[index]))", "tf.gather(dataset.labels, index)))"
+
+MUTANTS = [
+    # The update.
+    *twins("rate off by 1 %", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate * 1.01"),
+           (LEARNING_RATE, f"{LEARNING_RATE} * 1.01"), TRAINS),
+    *twins("a little momentum", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate, momentum=0.01"),
+           (LEARNING_RATE, f"{LEARNING_RATE}, momentum=0.01"), TRAINS),
+    *twins("a little weight decay", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate, weight_decay=1e-4"),
+           (LEARNING_RATE, f"{LEARNING_RATE}, weight_decay=1e-4"), TRAINS),
+    *twins("gradient of one layer zeroed", "train.py",
+           ("    optimizer.step()", "    model.fc2.weight.grad.zero_()\n    optimizer.step()"),
+           ("    optimizer.apply(gradients,", "    gradients[2] *= 0\n    optimizer.apply(gradients,"), TRAINS),
+    Mutant("gradients add up (PyTorch)", "pytorch_impl/train.py", "    optimizer.zero_grad()\n", "",
+           IMPLEMENTATION + TRAINS),
+    Mutant("rate left in float32 (TensorFlow)", "tensorflow_impl/train.py",
+           "keras.config.set_floatx(spec.dtype)", 'keras.config.set_floatx("float32")', IMPLEMENTATION + TRAINS),
+    # The loss.
+    *twins("softmax applied twice", "train.py", (TORCH_LOSS, TORCH_LOSS.replace("inputs)", "inputs).softmax(1)")),
+           (KERAS_LOSS, KERAS_LOSS.replace("model(inputs)", "tf.nn.softmax(model(inputs))")), LOSS_IS),
+    *twins("loss summed, not averaged", "train.py",
+           (TORCH_LOSS, TORCH_LOSS.replace("labels)", 'labels, reduction="sum")')),
+           ("tf.reduce_mean", "tf.reduce_sum"), LOSS_IS),
+    Mutant("labels smoothed by a millionth (PyTorch)", "pytorch_impl/train.py", TORCH_LOSS,
+           TORCH_LOSS.replace("labels)", "labels, label_smoothing=1e-6)"), IMPLEMENTATION + LOSS_IS),
+    Mutant("logits taken for probabilities (TensorFlow)", "tensorflow_impl/train.py", "from_logits=True",
+           "from_logits=False", IMPLEMENTATION + LOSS_IS),
+    *twins("one loss altered by a millionth", "train.py",
+           ("return torch.stack(losses)", "losses[0] += 1e-6\n    return torch.stack(losses)"),
+           ("return tf.stack(losses)", "losses[0] += 1e-6\n    return tf.stack(losses)"), TRAINS),
+    # The batches.
+    *twins("labels shifted by one", "train.py", (TORCH_LABELS, TORCH_LABELS.replace("[index]", "[index].add(1) % 10")),
+           (KERAS_LABELS, KERAS_LABELS.replace("index)", "index) % 9 + 1", 1)), TRAINS),
+    *twins("last batch dropped", "train.py", (EACH_BATCH, "for batch in batches[:-1]:"),
+           (EACH_BATCH, "for batch in batches[:-1]:"), TRAINS),
+    *twins("last batch taken twice", "train.py", (EACH_BATCH, "for batch in [*batches, batches[-1]]:"),
+           (EACH_BATCH, "for batch in [*batches, batches[-1]]:"), TRAINS),
+    # The model.
+    *twins("biases start at zero", "model.py",
+           ("torch.from_numpy(values)", 'torch.from_numpy(values * (not name.endswith("bias")))'),
+           ("model.set_weights([_transpose_kernel(name, values)",
+            'model.set_weights([_transpose_kernel(name, values) * (not name.endswith("bias"))'), WEIGHTS),
+    *twins("a leak below zero", "model.py", ("F.relu(self.fc1", "F.leaky_relu(self.fc1"),
+           ("tf.nn.relu(self.fc1", "tf.nn.leaky_relu(self.fc1"), COMPUTES),
+    *twins("float32 smuggled into the forward pass", "model.py",
+           ("F.relu(self.fc1(inputs))", "F.relu(self.fc1(inputs).float()).to(inputs.dtype)"),
+           ("tf.nn.relu(self.fc1(inputs))", "tf.cast(tf.nn.relu(tf.cast(self.fc1(inputs), tf.float32)), inputs.dtype)"),
+           COMPUTES),
+    Mutant("a transpose missing where the shape allows it (TensorFlow)", "tensorflow_impl/model.py",
+           "model.set_weights([_transpose_kernel(name, values) for",
+           "model.set_weights([values if values.shape == values.T.shape else _transpose_kernel(name, values) for",
+           IMPLEMENTATION + WEIGHTS),
+    Mutant("one logit is not a number (PyTorch)", "pytorch_impl/train.py", "return model(inputs).cpu().numpy()",
+           'logits = model(inputs).cpu().numpy()\n    logits[77, 7] = float("nan")\n    return logits',
+           IMPLEMENTATION + PREDICTS),
+    # The data.
+    *twins("mean 0.4999", "data.py", ("v2.Normalize([MEAN]", "v2.Normalize([MEAN - 1e-4]"),
+           ("mean=MEAN", "mean=MEAN - 1e-4"), PIXELS),
+    Mutant("divided by 255 as ToTensor does (PyTorch)", "pytorch_impl/data.py",
+           "v2.ToDtype(getattr(torch, spec.dtype), scale=True)",
+           "v2.Lambda(lambda x: x.to(getattr(torch, spec.dtype)) / 255)", IMPLEMENTATION + PIXELS),
+    Mutant("Keras's own Rescaling (TensorFlow)", "tensorflow_impl/data.py",
+           "tf.image.convert_image_dtype(examples.images, spec.dtype)",
+           "keras.layers.Rescaling(1 / 255, dtype=spec.dtype)(examples.images)", IMPLEMENTATION + PIXELS),
+    *twins("test set in training", "data.py", ('train=split == "train"', "train=False"),
+           ("split=split", 'split="test"'), READS),
+    *twins("the loader's own order", "data.py",
+           ("canonical(mnist.data.numpy(), mnist.targets.numpy())",
+            "Examples(mnist.data.numpy().reshape(-1, PIXELS), mnist.targets.numpy())"),
+           ('canonical(mnist["image"].numpy(), mnist["label"].numpy())',
+            'Examples(mnist["image"].numpy().reshape(-1, 784), mnist["label"].numpy())'), READS),
+    # What is shared.
+    Mutant("shuffling off by one epoch", "shared/runner.py", "epoch_order(spec.seed, epoch)",
+           "epoch_order(spec.seed, epoch + 1)", "tests/test_runner.py::test_records_the_order_it_used"),
+    Mutant("the same order in every epoch", "shared/runner.py", "epoch_order(spec.seed, epoch)",
+           "epoch_order(spec.seed, 0)", "tests/test_runner.py::test_takes_every_step_of_every_epoch_in_order"),
+    Mutant("the epoch's loss averaged by examples", "shared/runner.py",
+           "train_loss=metrics.mean_of_batch_means(losses[-1])",
+           "train_loss=metrics.mean_per_example(losses[-1], [len(b) for b in epoch_batches])",
+           "tests/test_runner.py::test_evaluates_after_each_epoch_at_fixed_weights"),
+    Mutant("argmax over the wrong axis", "shared/metrics.py", "argmax(axis=1)", "argmax(axis=0)",
+           "tests/test_metrics.py"),
+    Mutant("the ReLU passes a gradient at zero", "shared/referee.py", "(outputs[depth - 1] > 0)",
+           "(outputs[depth - 1] >= 0)", "tests/test_referee.py::test_a_relu_passes_no_gradient_at_zero"),
+    # The verdict.
+    Mutant("mean difference, not the largest", "shared/parity.py", "b.astype(np.float64)).max())",
+           "b.astype(np.float64)).mean())", "tests/test_parity.py::test_one_number_altered_by_a_millionth_is_named"),
+    Mutant("a NaN on one side or both is forgiven", "shared/parity.py",
+           "reasons = [reason for run in everyone for reason in not_finite(run)]", "reasons = []",
+           "tests/test_parity.py::test_a_number_that_is_not_one_is_never_a_match"),
+    Mutant("the floor measured on the frameworks", "shared/parity.py", "floor = noise_floor(referee, rounding)",
+           "floor = noise_floor(referee, [*rounding, *runs])",
+           "tests/test_parity.py::test_a_wrong_framework_cannot_widen_the_floor"),
+    Mutant("different specs compared", "shared/parity.py", "if name not in but and", "if False and",
+           "tests/test_parity.py::test_unequal_inputs_are_named_before_anything_is_compared"),
+    Mutant("a missing step goes unnoticed", "shared/parity.py", "if len(a.step_losses) != len(b.step_losses):",
+           "if False:", "tests/test_parity.py::test_a_missing_step_is_named"),
+    Mutant("a stale record is read", "shared/experiment.py", "or run.record.spec != spec", "",
+           "tests/test_experiment.py::test_a_stale_record_is_refused"),
+    Mutant("a truncated or altered record is read", "shared/record.py", "if _sha256(folder / name) != expected:",
+           "if False:", "tests/test_record.py"),
+    Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
+           "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),
+]  # fmt: skip
+
+
+def copy_of_the_house(folder: Path) -> None:
+    """What the tests need; the data and the environments are not copied but linked."""
+    for name in ("shared", "pytorch_impl", "tensorflow_impl", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("compare.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("data", ".venv"):
+        if (ROOT / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+
+
+def run_test(folder: Path, mutant: Mutant) -> int:
+    """Pytest's exit status: 0 passed, 1 failed, anything else could not run."""
+    framework = "TensorFlow" if mutant.file.startswith("tensorflow_impl") else "PyTorch"
+    command = [PYTHONS[framework], "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.killer]
+    if mutant.killer.startswith(IMPLEMENTATION):
+        command += ["--framework", framework.lower()]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+def verdict(mutant: Mutant) -> str:
+    """How the mutant fared."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy_of_the_house(Path(folder))
+        path = Path(folder) / mutant.file
+        text = path.read_text()
+        if mutant.old not in text:
+            return "NOT APPLICABLE"
+        path.write_text(text.replace(mutant.old, mutant.new))
+        return {0: "SURVIVED", 1: "killed"}.get(run_test(Path(folder), mutant), "TEST COULD NOT RUN")
+
+
+def killers_pass(mutants: Sequence[Mutant], pool: ThreadPoolExecutor) -> bool:
+    """Whether every killer passes on an unchanged copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy_of_the_house(Path(folder))
+        once = {(m.killer, m.file.startswith("tensorflow_impl")): m for m in mutants}.values()
+        failed = [
+            m.killer
+            for m, status in zip(once, pool.map(lambda m: run_test(Path(folder), m), once), strict=True)
+            if status
+        ]
+    for killer in failed:
+        print(f"fails without any mutant: {killer}")
+    return not failed
+
+
+def main() -> int:
+    """Print a line per mutant and the count. Status 0 when all are killed."""
+    words = sys.argv[1:]
+    mutants = [mutant for mutant in MUTANTS if all(word in mutant.what for word in words)]
+    with ThreadPoolExecutor(2) as pool:
+        if not killers_pass(mutants, pool):
+            return 1
+        fates = []
+        for mutant, fate in zip(mutants, pool.map(verdict, mutants), strict=True):
+            fates.append(fate)
+            print(f"{fate:8}  {mutant.what:62}  {mutant.killer.replace('tests/test_', '')}", flush=True)
+    killed = fates.count("killed")
+    print(f"{killed} of {len(mutants)} mutants killed")
+    return 0 if killed == len(mutants) > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
