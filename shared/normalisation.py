@@ -1,9 +1,9 @@
 """From pixel to network input, stated once: (pixel * 1/255 - mean) / std.
 
 The rounding is part of the statement. The pixel is multiplied by the reciprocal of 255, as torchvision's
-`v2.ToDtype(scale=True)` and Keras's `Rescaling(1/255)` both do; torchvision's older `ToTensor` divides by 255,
-which rounds differently for some pixel values. Each framework applies its own layers; `normalise` is what
-they are tested against, bit for bit, on all 256 values.
+`v2.ToDtype(scale=True)` and TensorFlow's `convert_image_dtype` both do; torchvision's older `ToTensor` divides by
+255, which rounds differently for 126 of the 256 pixel values in float32. Each framework applies its own functions;
+`normalise` is what they are tested against, bit for bit, on all 256 values.
 """
 
 import numpy as np
