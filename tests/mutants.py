@@ -134,7 +134,7 @@ MUTANTS = [
            "(outputs[depth - 1] >= 0)", "tests/test_referee.py::test_a_relu_passes_no_gradient_at_zero"),
     # The verdict.
     Mutant("mean difference, not the largest", "shared/parity.py", "b.astype(np.float64)).max())",
-           "b.astype(np.float64)).mean())", "tests/test_parity.py::test_one_number_altered_by_a_millionth_is_named"),
+           "b.astype(np.float64)).mean())", "tests/test_parity.py::test_difference_by_hand"),
     Mutant("a NaN on one side or both is forgiven", "shared/parity.py",
            "reasons = [reason for run in everyone for reason in not_finite(run)]", "reasons = []",
            "tests/test_parity.py::test_a_number_that_is_not_one_is_never_a_match"),
