@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared import batches, cli, metrics, output, progress, record
-from shared.dataset import Dataset, check_files, fingerprint
+from shared.dataset import Dataset, check_files, checked_fingerprint
 from shared.errors import InputError
 from shared.spec import Spec
 from shared.timing import Clock
@@ -114,6 +114,7 @@ def _train(
     implementation, handle, device = _start(spec, framework, load, clock)
     with clock("data"):
         examples = {split: implementation.data.read(split) for split in ("train", "test")}
+        fingerprints = {split: checked_fingerprint(split, read) for split, read in examples.items()}
         train_set, test_set = (implementation.data.to_dataset(e, spec, handle) for e in examples.values())
     with clock("compile"):
         model = implementation.model.build(spec, weights, handle)
@@ -157,7 +158,7 @@ def _train(
             device=device,
             versions=implementation.runtime.versions(),
             settings=implementation.runtime.settings(),
-            data_fingerprint={split: fingerprint(e) for split, e in examples.items()},
+            data_fingerprint=fingerprints,
             order_fingerprints=order_fingerprints,
             epochs=epochs,
             timing=dict(clock.seconds),

@@ -1,5 +1,6 @@
 """MNIST through TensorFlow Datasets, in the canonical order, as TensorFlow tensors."""
 
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -7,14 +8,16 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from shared import progress
-from shared.dataset import DATA_ROOT, RAW_ROOT, Dataset, Examples, canonical
+from shared.dataset import DATA_ROOT, RAW_ROOT, Dataset, Examples, cached, canonical
 from shared.normalisation import MEAN, STD
 from shared.spec import Spec
+
+CACHE = DATA_ROOT / "tensorflow_datasets"
 
 
 def read(split: Literal["train", "test"]) -> Examples:
     """All images and labels of a split, as TFDS reads them, put in the canonical order."""
-    builder = tfds.builder("mnist", data_dir=DATA_ROOT / "tensorflow_datasets")
+    builder = tfds.builder("mnist", data_dir=CACHE)
     if not builder.data_path.exists():
         progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
         if not progress.wanted():
@@ -22,8 +25,13 @@ def read(split: Literal["train", "test"]) -> Examples:
         # manual_dir is where TFDS looks for the archives before it would download them.
         config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
         builder.download_and_prepare(download_config=config)
-    mnist = builder.as_dataset(split=split, batch_size=-1)
-    return canonical(mnist["image"].numpy(), mnist["label"].numpy())
+
+    def decode() -> Examples:
+        mnist = builder.as_dataset(split=split, batch_size=-1)
+        return canonical(mnist["image"].numpy(), mnist["label"].numpy())
+
+    # TFDS keeps PNGs, and takes four seconds to decode them.
+    return cached(CACHE / "decoded", map(Path, builder.info.splits[split].filepaths), decode)
 
 
 def to_dataset(examples: Examples, spec: Spec, device: tf.DeviceSpec) -> Dataset:

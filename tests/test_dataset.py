@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared import dataset
 from shared.dataset import RAW_ROOT, Examples, canonical, check_files, fingerprint
 from shared.errors import InputError
 
@@ -147,3 +148,42 @@ def test_damaged_extracted_copy_is_to_be_deleted(raw, name):
         check_files(raw)
     assert str(error.value).startswith(f"{raw / name}: SHA-256 ")
     assert str(error.value).endswith("; delete it: it is extracted again from the .gz beside it")
+
+
+def test_cache_reads_once_and_again_only_when_its_sources_change(tmp_path: Path):
+    source, examples = tmp_path / "source", Examples(np.arange(12, dtype=np.uint8).reshape(3, 4), np.arange(3))
+    reads = []
+
+    def read():
+        reads.append(1)
+        return examples
+
+    for content, expected_reads in ((b"one", 1), (b"one", 1), (b"two", 2), (b"one", 2)):
+        source.write_bytes(content)
+        found = dataset.cached(tmp_path / "cache", [source], read)
+        np.testing.assert_array_equal(found.images, examples.images)
+        np.testing.assert_array_equal(found.labels, examples.labels)
+        assert len(reads) == expected_reads
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_cache_that_was_cut_short_is_not_taken_for_whole(tmp_path: Path, monkeypatch):
+    source = tmp_path / "source"
+    source.touch()
+
+    def fail(arrays, path):
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    examples = Examples(np.zeros((1, 4), np.uint8), np.zeros(1, np.int64))
+    with monkeypatch.context() as patched:
+        patched.setattr(dataset, "save_file", fail)
+        with pytest.raises(KeyboardInterrupt):
+            dataset.cached(tmp_path / "cache", [source], lambda: examples)
+    np.testing.assert_array_equal(dataset.cached(tmp_path / "cache", [source], lambda: examples).images, [[0] * 4])
+
+
+def test_other_data_than_mnist_is_refused():
+    examples = Examples(np.zeros((1, 784), np.uint8), np.zeros(1, np.int64))
+    with pytest.raises(InputError, match=r"the train images or labels have SHA-256 \w{12}…, not MNIST's; delete "):
+        dataset.checked_fingerprint("train", examples)

@@ -72,6 +72,20 @@ def test_results_hold_the_promised_keys(compared):
     assert comparison["identical_predictions"] >= {"float32": 9_990, "float64": 10_000}[results["spec"]["dtype"]]
 
 
+def test_prove_adds_the_yardstick_float64_and_repeats(tmp_path):
+    run = run_program("compare.py", "--prove", "--epochs", "1", "--batch-size", "2048", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    proof = json.loads((tmp_path / "out/results.json").read_text())["proof"]
+    assert proof["float64"]["match"] is True
+    assert len(proof["yardstick"]) == 7  # two ways each, and the referee's third
+    assert 0 < proof["times_largest_of_yardstick"]["step losses"] < 2
+    assert set(proof["same_bits_when_repeated"]) == {
+        f"{framework} {dtype}" for framework in ("PyTorch", "TensorFlow", "Referee") for dtype in ("float32", "float64")
+    }
+    assert all(proof["same_bits_when_repeated"].values())
+    assert "## What rounding alone does" in (tmp_path / "out/report.md").read_text()
+
+
 def test_the_same_command_twice_gives_the_same_bits(compared):
     _, one, two = compared
     records = sorted(path.relative_to(one) for path in one.glob("runs/*/run.json"))

@@ -1,0 +1,150 @@
+"""What a reader is shown, of runs of the referee under the frameworks' names."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from shared import parity, referee, renumbered, report, runner
+from shared.comparison import Outcome, Proof
+from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
+from shared.parting import Crossing, Parting
+from shared.record import read_run
+from shared.spec import Spec
+from shared.weights import initial_weights, nudge, save_weights
+
+SPEC = Spec(epochs=2, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    save_weights(folder / "nudged.safetensors", nudge(initial_weights(SPEC)))
+    ways = {
+        Variant(REFEREE, "float64"): (referee, []),
+        Variant(REFEREE, "float64", nudged=True): (referee, ["--weights", str(folder / "nudged.safetensors")]),
+        Variant(REFEREE, "float64", renumbered=True): (renumbered, []),
+    }
+    runs = {}
+    for variant, (module, more) in ways.items():
+        options = [*SPEC.options(), "--out", str(folder / variant.folder), *more]
+        assert runner.main(REFEREE, "referee", module.load, options) == 0
+        runs[variant] = read_run(folder / variant.folder)
+    for name, source in zip(FRAMEWORKS, ways, strict=False):
+        record = runs[source].record.model_copy(update={"framework": name})
+        runs[Variant(name, "float64")] = dataclasses.replace(runs[source], record=record)
+    return runs
+
+
+def outcome_of(made, **more):
+    runs = [made[Variant(name, "float64")] for name in FRAMEWORKS]
+    rounding = [made[variant] for variant in rounding_variants(REFEREE, "float64")]
+    verdict = parity.judge(runs, made[Variant(REFEREE, "float64")], rounding)
+    return Outcome(SPEC, made, verdict, **({"parting": None} | more))
+
+
+def with_run(made, framework, **arrays):
+    variant = Variant(framework, "float64")
+    return made | {variant: dataclasses.replace(made[variant], arrays=made[variant].arrays | arrays)}
+
+
+@pytest.fixture
+def written(made, tmp_path):
+    report.write(outcome_of(made), tmp_path, "python compare.py")
+    return tmp_path
+
+
+def test_every_picture_named_is_there_and_is_one(written):
+    text = (written / "report.md").read_text()
+    for picture in ("loss.png", "accuracy.png", "divergence.png"):
+        assert f"]({picture})" in text
+        assert (written / picture).stat().st_size > 10_000
+
+
+def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
+    lines = (written / "report.md").read_text().splitlines()
+    assert lines[2].startswith("**MATCH: over 60 steps in float64, PyTorch and TensorFlow differ by at most ")
+    assert lines[-1] == "Again: `python compare.py`"
+
+
+def test_results_are_the_runs_figures(written, made):
+    results = json.loads((written / "results.json").read_text())
+    losses = [made[Variant(name, "float64")].step_losses for name in FRAMEWORKS]
+    assert results["comparison"]["max_step_loss_difference"] == np.abs(losses[0] - losses[1]).max()
+    assert results["runs"]["pytorch"]["epochs"][0]["train_loss"] == pytest.approx(losses[0][:30].mean(), rel=1e-14)
+    assert results["proof"] is None
+
+
+def test_summary_shows_every_epoch_and_the_verdict(made):
+    summary = report.summary(outcome_of(made)).splitlines()
+    first = made[Variant("PyTorch", "float64")].record.epochs[0]
+    assert summary[1].split()[:2] == ["1", f"{first.train_loss:.4f}"]
+    assert summary[3].split()[1] == f"{made[Variant('PyTorch', 'float64')].record.epochs[-1].test_accuracy:.2%}"
+    assert summary[-1].startswith("MATCH: ")
+
+
+def test_different_devices_are_said_loudly_everywhere(made, tmp_path):
+    variant = Variant("PyTorch", "float64")
+    device = made[variant].record.device.model_copy(update={"type": "cuda", "name": "a GPU"})
+    record = made[variant].record.model_copy(update={"device": device})
+    outcome = outcome_of(made | {variant: dataclasses.replace(made[variant], record=record)})
+    warning = "The frameworks ran on different devices: PyTorch on the GPU and TensorFlow on the CPU."
+    assert outcome.match
+    assert f"WARNING: {warning}" in report.summary(outcome)
+    report.write(outcome, tmp_path, "")
+    assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text()
+
+
+def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_path):
+    losses = made[Variant("PyTorch", "float64")].step_losses.copy()
+    losses[5:] = np.nan
+    outcome = outcome_of(with_run(made, "PyTorch", step_losses=losses))
+    assert report.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
+    report.write(outcome, tmp_path, "")
+    comparison = json.loads((tmp_path / "results.json").read_text())["comparison"]
+    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["ladder"]) == (False, None, {})
+
+
+def test_the_parting_is_told_and_drawn(made, tmp_path):
+    found = Parting(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
+    outcome = outcome_of(made, parting=found)
+    report.write(outcome, tmp_path, "")
+    assert "They part at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text()
+    assert json.loads((tmp_path / "results.json").read_text())["comparison"]["parting"]["crossings"][0]["unit"] == 2
+
+
+def proof_of(outcome, repeats):
+    return Proof(outcome.verdict, {"PyTorch against itself": {"logits": 1e-16}}, {"logits": 0.5}, repeats)
+
+
+def test_a_run_that_does_not_repeat_is_no_match(made):
+    outcome = outcome_of(made)
+    assert dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})).match
+    broken = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": False}))
+    assert broken.reasons == ["PyTorch float64, run twice, gave different bits"]
+
+
+def test_the_proof_is_in_the_report(made, tmp_path):
+    outcome = outcome_of(made)
+    report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
+    text = (tmp_path / "report.md").read_text()
+    assert "| PyTorch against itself | 1.0e-16 |" in text
+    assert "| PyTorch float64 | yes |" in text
+    assert json.loads((tmp_path / "results.json").read_text())["proof"]["same_bits_when_repeated"] == {
+        "PyTorch float64": True
+    }
+
+
+@pytest.mark.parametrize(
+    ("update", "comparable"),
+    [
+        ({}, True),
+        ({"seed": 7}, True),
+        ({"dtype": "float64"}, True),
+        ({"epochs": 2}, True),
+        ({"learning_rate": 0.1}, False),
+    ],
+)
+def test_the_tutorials_curve_stands_beside_its_own_training_only(made, update, comparable):
+    assert report.plots.comparable_to_tutorial(Spec(**update)) is comparable
