@@ -21,7 +21,7 @@ SPECS = [
     ["--learning-rate", "0.1"],
     ["--epochs", "20"],
     ["--epochs", "1"],
-    ["--dtype", "float64"],
+    *(["--dtype", "float64", "--seed", str(seed)] for seed in range(5)),
 ]
 
 

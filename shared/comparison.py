@@ -83,7 +83,7 @@ def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: boo
 
     made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, loud=False)
     proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
-    step = parting.parted_step(a, b)
+    step = parity.parted_step(a, b)
     if part is None and step is not None and verdict.pairs:
         part = _trace(spec, pythons, folder / "traced", step)
     return Outcome(spec, made, verdict, part, proof)

@@ -9,9 +9,6 @@ from shared.parity import LIMIT, largest
 from shared.parity import ladder as climb
 from shared.record import Run
 
-# Until two float32 runs part, their step losses differ by a few units in the last place, and then within a step or a
-# few by tens: over seeds 0 to 9 of the default spec at most 5 before, at least 12 after.
-PARTED_ULPS = 8
 # Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit this close leaves no room for other pixels.
 SAME_PIXELS = 1e-3
 SHOWN = 5
@@ -34,14 +31,6 @@ class Parting:
     step: int
     cause: str
     crossings: list[Crossing]
-
-
-def parted_step(a: Run, b: Run) -> int | None:
-    """The first step whose loss differs by more than `PARTED_ULPS`; None where there is none."""
-    gap = np.abs(a.step_losses.astype(np.float64) - b.step_losses.astype(np.float64))
-    unit = float(np.spacing(np.abs(a.step_losses).max()))
-    parted = np.flatnonzero(~(gap <= PARTED_ULPS * unit))  # a NaN has parted
-    return int(parted[0]) if len(parted) else None
 
 
 def start_differs(a: Run, b: Run, floor: dict[str, float]) -> Parting | None:

@@ -9,7 +9,7 @@ from typing import Any
 from shared import parity, plots, tutorial
 from shared.comparison import Outcome, Proof
 from shared.experiment import FRAMEWORKS
-from shared.parity import LIMIT, Rung, Verdict
+from shared.parity import LIMIT, PARTED_LIMIT, Rung, Verdict
 from shared.record import Run
 
 SCHEMA = 1
@@ -43,7 +43,6 @@ def _comparison(outcome: Outcome) -> dict[str, Any]:
         "max_logit_difference": rungs["test logits"],
         "identical_predictions": len(a.test_logits) - int(rungs["predictions"]),
         "test_examples": len(a.test_logits),
-        "limit": LIMIT,
         "ladder": _ladders(outcome.verdict),
         "parting": outcome.parting and dataclasses.asdict(outcome.parting),
     }
@@ -70,6 +69,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "ulps": rung.difference.ulps,
         "noise_floor": rung.floor,
         "times_noise_floor": rung.factor,
+        "limit": rung.limit,
         "tensors": {d.tensor: d.absolute for d in rung.tensors},
     }
 
@@ -100,7 +100,7 @@ def sentence(outcome: Outcome) -> str:
         return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
     rungs = outcome.verdict.pairs[FRAMEWORKS]
     factors = {rung.name: rung.factor for rung in rungs} if outcome.proof is None else outcome.proof.factors
-    worst = max((name for name in factors if name not in parity.NOT_JUDGED), key=lambda name: factors[name])
+    worst = max((rung.name for rung in rungs if rung.limit is not None), key=lambda name: factors[name])
     examples = len(outcome.referee.test_logits)
     return (
         f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
@@ -129,15 +129,15 @@ def _epochs_table(outcome: Outcome) -> str:
 
 
 def _ladder_table(rungs: list[Rung]) -> str:
-    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", ""]
+    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
     rows = []
     for rung in rungs:
-        mark = "" if rung.name in parity.NOT_JUDGED else "✓" if rung.passes else "✗"
+        judged = "" if rung.limit is None else f"≤ {rung.limit:g} {'✓' if rung.passes else '✗'}"
         counts = rung.name == "predictions"
         size = f"{rung.difference.absolute:.0f}" if counts else f"{rung.difference.absolute:.1e}"
         floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
         ulps = "" if counts else f"{rung.difference.ulps:.3g}"
-        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", mark])
+        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", judged])
     return _table(header, rows)
 
 
@@ -156,7 +156,8 @@ def markdown(outcome: Outcome, command: str) -> str:
     parts.append(
         "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the "
         "referee, the same training in NumPy, in this very comparison. A pair matches while it stays within "
-        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other."
+        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other. "
+        f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
     )
     for pair, rungs in outcome.verdict.pairs.items():
         parts += [f"### {' and '.join(pair)}", _ladder_table(rungs)]

@@ -79,8 +79,11 @@ def assert_within_noise(found, expected, nudged):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_its_own_loader_delivers_the_canonical_arrays(implementation, split, monkeypatch):
-    # Not from the cache of what an earlier version of the loader may have read.
-    monkeypatch.setattr(implementation.data, "cached", lambda folder, sources, read: read(), raising=False)
+    def uncached(_folder, _sources, read):
+        return read()
+
+    # Not what an earlier version of the loader may have read and kept.
+    monkeypatch.setattr(implementation.data, "cached", uncached, raising=False)
     examples = implementation.data.read(split)
     assert (examples.images.dtype, examples.labels.dtype) == (np.uint8, np.int64)
     assert fingerprint(examples) == FINGERPRINTS[split]

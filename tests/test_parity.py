@@ -176,3 +176,26 @@ def test_difference_by_hand(a, b, absolute, ulps):
 def test_difference_across_dtypes_counts_in_the_coarser_units():
     found = difference("t", np.array([1.0], np.float32), np.array([1.0 + 2**-23]))
     assert (found.absolute, found.ulps) == (2**-23, 1)
+
+
+@pytest.mark.parametrize(
+    ("rung", "parted", "expected"),
+    [
+        ("gradients", None, 2),
+        ("gradients", 0, 2),  # the first step is always judged sharply
+        ("weights after 1 step", 1, 2),
+        ("weights after 1 step", 0, None),
+        ("weights after 10 steps", 10, 2),
+        ("weights after 10 steps", 9, None),
+        ("weights after 1 epoch", None, 2),
+        ("weights after 1 epoch", 4_000, None),
+        ("final weights", None, 2),
+        ("final weights", 500, None),
+        ("step losses", None, 2),
+        ("step losses", 500, 6),
+        ("test logits", 500, 6),
+        ("predictions", None, None),
+    ],
+)
+def test_rungs_are_judged_sharply_until_the_two_have_parted(rung, parted, expected):
+    assert parity.limit(rung, parted) == expected

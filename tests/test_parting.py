@@ -37,7 +37,7 @@ def cause(a, b):
 
 def test_equal_runs_do_not_part(run):
     assert cause(run, altered(run)) is None
-    assert parting.parted_step(run, run) is None
+    assert parity.parted_step(run, run) is None
     assert parting.trace_crossings(run, altered(run), 30) is None
 
 
@@ -85,11 +85,11 @@ def test_another_rate_is_told_by_its_factor(run):
 def test_a_loss_has_parted_when_it_differs_by_more_than_a_few_units(run):
     losses = run.step_losses.copy()
     unit = np.spacing(losses.max())
-    losses[11] += parting.PARTED_ULPS * unit
-    losses[17] += (parting.PARTED_ULPS + 2) * unit
-    assert parting.parted_step(run, altered(run, step_losses=losses)) == 17
+    losses[11] += parity.PARTED_ULPS * unit
+    losses[17] += (parity.PARTED_ULPS + 2) * unit
+    assert parity.parted_step(run, altered(run, step_losses=losses)) == 17
     losses[3] = np.nan
-    assert parting.parted_step(run, altered(run, step_losses=losses)) == 3
+    assert parity.parted_step(run, altered(run, step_losses=losses)) == 3
 
 
 def test_an_input_on_either_side_of_zero_is_found_with_its_image_unit_and_values(run):

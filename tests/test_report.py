@@ -115,7 +115,9 @@ def test_the_parting_is_told_and_drawn(made, tmp_path):
 
 
 def proof_of(outcome, repeats):
-    return Proof(outcome.verdict, {"PyTorch against itself": {"logits": 1e-16}}, {"logits": 0.5}, repeats)
+    rungs = [rung.name for rung in outcome.verdict.pairs[FRAMEWORKS]]
+    yardstick = {"PyTorch against itself": dict.fromkeys(rungs, 1e-16)}
+    return Proof(outcome.verdict, yardstick, dict.fromkeys(rungs, 0.5), repeats)
 
 
 def test_a_run_that_does_not_repeat_is_no_match(made):
@@ -129,7 +131,7 @@ def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
     text = (tmp_path / "report.md").read_text()
-    assert "| PyTorch against itself | 1.0e-16 |" in text
+    assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
     assert "| PyTorch float64 | yes |" in text
     assert json.loads((tmp_path / "results.json").read_text())["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True
