@@ -13,7 +13,8 @@ from shared.spec import Spec
 
 def make_optimizer(spec: Spec, model: MLP) -> torch.optim.SGD:
     """Plain SGD: no momentum, no weight decay."""
-    return torch.optim.SGD(model.parameters(), lr=spec.learning_rate)
+    # Fused: one call updates all weights. Keras's update is part of the traced step.
+    return torch.optim.SGD(model.parameters(), lr=spec.learning_rate, fused=True)
 
 
 def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.SGD) -> None:
@@ -39,9 +40,12 @@ def train_steps(
 ) -> np.ndarray:
     """One update per batch of indices; `advance` is called after each. Returns the losses, (steps,)."""
     losses = []
-    for batch in batches:
-        index = torch.from_numpy(batch).to(dataset.labels.device)
-        losses.append(train_step(model, optimizer, dataset.inputs[index], dataset.labels[index]))
+    # Gathered once for all steps: a slice of a PyTorch tensor is a view. In TensorFlow it is one more copy.
+    index = torch.from_numpy(np.concatenate(batches)).to(dataset.labels.device)
+    sizes = [len(batch) for batch in batches]
+    inputs, labels = (tensor.index_select(0, index).split(sizes) for tensor in dataset)
+    for batch_inputs, batch_labels in zip(inputs, labels, strict=True):
+        losses.append(train_step(model, optimizer, batch_inputs, batch_labels))
         advance()
     return torch.stack(losses).cpu().numpy()
 

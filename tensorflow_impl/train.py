@@ -54,6 +54,7 @@ def train_steps(
 ) -> np.ndarray:
     """One update per batch of indices; `advance` is called after each. Returns the losses, (steps,)."""
     losses = []
+    # Gathered step by step: a slice of a TensorFlow tensor is a copy. In PyTorch it is a view.
     for batch in batches:
         index = tf.constant(batch)
         losses.append(train_step(model, optimizer, tf.gather(dataset.inputs, index), tf.gather(dataset.labels, index)))

@@ -44,19 +44,20 @@ COMPUTES = "computes_the_referees_activations_logits_loss_and_gradients"
 WEIGHTS = "weights_go_in_and_come_out_as_the_same_bits"
 PREDICTS = "predicts_all_test_images_as_the_referee_does"
 READS = "its_own_loader_delivers_the_canonical_arrays"
-LEARNING_RATE = "learning_rate=spec.learning_rate"
+TORCH_RATE, LEARNING_RATE = "lr=spec.learning_rate", "learning_rate=spec.learning_rate"
 TORCH_LOSS = "loss = F.cross_entropy(model(inputs), labels)"
 KERAS_LOSS = "loss = cross_entropy(model(inputs), labels)"
-EACH_BATCH = "for batch in batches:"
-TORCH_LABELS, KERAS_LABELS = "dataset.labels[index]))", "tf.gather(dataset.labels, index)))"
+EMPTY = "    losses = []\n"
+KERAS_LABELS = "tf.gather(dataset.labels, index)))"
+TORCH_STEP = "train_step(model, optimizer, batch_inputs, batch_labels)"
 
 MUTANTS = [
     # The update.
-    *twins("rate off by 1 %", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate * 1.01"),
+    *twins("rate off by 1 %", "train.py", (TORCH_RATE, f"{TORCH_RATE} * 1.01"),
            (LEARNING_RATE, f"{LEARNING_RATE} * 1.01"), TRAINS),
-    *twins("a little momentum", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate, momentum=0.01"),
+    *twins("a little momentum", "train.py", (TORCH_RATE, f"{TORCH_RATE}, momentum=0.01"),
            (LEARNING_RATE, f"{LEARNING_RATE}, momentum=0.01"), TRAINS),
-    *twins("a little weight decay", "train.py", ("lr=spec.learning_rate", "lr=spec.learning_rate, weight_decay=1e-4"),
+    *twins("a little weight decay", "train.py", (TORCH_RATE, f"{TORCH_RATE}, weight_decay=1e-4"),
            (LEARNING_RATE, f"{LEARNING_RATE}, weight_decay=1e-4"), TRAINS),
     *twins("gradient of one layer zeroed", "train.py",
            ("    optimizer.step()", "    model.fc2.weight.grad.zero_()\n    optimizer.step()"),
@@ -79,12 +80,11 @@ MUTANTS = [
            ("return torch.stack(losses)", "losses[0] += 1e-6\n    return torch.stack(losses)"),
            ("return tf.stack(losses)", "losses[0] += 1e-6\n    return tf.stack(losses)"), TRAINS),
     # The batches.
-    *twins("labels shifted by one", "train.py", (TORCH_LABELS, TORCH_LABELS.replace("[index]", "[index].add(1) % 10")),
+    *twins("labels shifted by one", "train.py", (TORCH_STEP, TORCH_STEP.replace("labels)", "labels.add(1) % 10)")),
            (KERAS_LABELS, KERAS_LABELS.replace("index)", "index) % 9 + 1", 1)), TRAINS),
-    *twins("last batch dropped", "train.py", (EACH_BATCH, "for batch in batches[:-1]:"),
-           (EACH_BATCH, "for batch in batches[:-1]:"), TRAINS),
-    *twins("last batch taken twice", "train.py", (EACH_BATCH, "for batch in [*batches, batches[-1]]:"),
-           (EACH_BATCH, "for batch in [*batches, batches[-1]]:"), TRAINS),
+    *twins("last batch dropped", "train.py", *[(EMPTY, f"{EMPTY}    batches = batches[:-1]\n")] * 2, TRAINS),
+    *twins("last batch taken twice", "train.py", *[(EMPTY, f"{EMPTY}    batches = [*batches, batches[-1]]\n")] * 2,
+           TRAINS),
     # The model.
     *twins("biases start at zero", "model.py",
            ("torch.from_numpy(values)", 'torch.from_numpy(values * (not name.endswith("bias")))'),
