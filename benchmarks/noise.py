@@ -28,7 +28,9 @@ SPECS = [
 def measure(options: list[str], folder: Path) -> dict[str, Any]:
     """Run compare.py; returns the largest multiple of the noise floor among the three pairs, per rung."""
     command = [sys.executable, HERE.parent / "compare.py", *options, "--out", folder]
-    status = subprocess.run(command, check=False, capture_output=True).returncode
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")
     comparison = json.loads((folder / "results.json").read_text())["comparison"]
     if not comparison["ladder"]:
         raise RuntimeError(f"{' '.join(options)}: {comparison['reasons'][0]}")
@@ -36,7 +38,7 @@ def measure(options: list[str], folder: Path) -> dict[str, Any]:
         pair: {rung["rung"]: rung["times_noise_floor"] for rung in rungs}
         for pair, rungs in comparison["ladder"].items()
     }
-    return {"options": " ".join(options), "status": status, "reasons": comparison["reasons"], "pairs": pairs}
+    return {"options": " ".join(options), "reasons": comparison["reasons"], "pairs": pairs}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

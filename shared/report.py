@@ -156,7 +156,8 @@ def markdown(outcome: Outcome, command: str) -> str:
     parts.append(
         "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the "
         "referee, the same training in NumPy, in this very comparison. A pair matches while it stays within "
-        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other. "
+        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
+        "and the floor is itself a sample. "
         f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
     )
     for pair, rungs in outcome.verdict.pairs.items():

@@ -181,19 +181,19 @@ def test_difference_across_dtypes_counts_in_the_coarser_units():
 @pytest.mark.parametrize(
     ("rung", "parted", "expected"),
     [
-        ("gradients", None, 2),
-        ("gradients", 0, 2),  # the first step is always judged sharply
-        ("weights after 1 step", 1, 2),
+        ("gradients", None, parity.LIMIT),
+        ("gradients", 0, parity.LIMIT),  # the first step is always judged sharply
+        ("weights after 1 step", 1, parity.LIMIT),
         ("weights after 1 step", 0, None),
-        ("weights after 10 steps", 10, 2),
+        ("weights after 10 steps", 10, parity.LIMIT),
         ("weights after 10 steps", 9, None),
-        ("weights after 1 epoch", None, 2),
+        ("weights after 1 epoch", None, parity.LIMIT),
         ("weights after 1 epoch", 4_000, None),
-        ("final weights", None, 2),
+        ("final weights", None, parity.LIMIT),
         ("final weights", 500, None),
-        ("step losses", None, 2),
-        ("step losses", 500, 6),
-        ("test logits", 500, 6),
+        ("step losses", None, parity.LIMIT),
+        ("step losses", 500, parity.PARTED_LIMIT),
+        ("test logits", 500, parity.PARTED_LIMIT),
         ("predictions", None, None),
     ],
 )
