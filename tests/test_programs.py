@@ -24,6 +24,14 @@ ALONE = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def prepared(tmp_path_factory):
+    """TFDS's one-off preparation, which speaks on standard error, has been done."""
+    out = tmp_path_factory.mktemp("prepared") / "out"
+    run = run_program("-m", "tensorflow_impl", *SMALL, "--out", out, python=PYTHONS["TensorFlow"])
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.fixture(scope="module", params=["float32", "float64"])
 def compared(request, tmp_path_factory):
     """compare.py run twice with the same spec: the first run's words, and both output folders."""
