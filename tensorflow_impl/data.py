@@ -1,5 +1,7 @@
 """MNIST through TensorFlow Datasets, in the canonical order, as TensorFlow tensors."""
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +26,8 @@ def read(split: Literal["train", "test"]) -> Examples:
             tfds.disable_progress_bar()
         # manual_dir is where TFDS looks for the archives before it would download them.
         config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
-        builder.download_and_prepare(download_config=config)
+        with contextlib.redirect_stdout(sys.stderr):
+            builder.download_and_prepare(download_config=config)
 
     def decode() -> Examples:
         mnist = builder.as_dataset(split=split, batch_size=-1)
