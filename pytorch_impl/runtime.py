@@ -21,7 +21,7 @@ def configure(spec: Spec) -> torch.device:
     # cuBLAS is deterministic only with a workspace of fixed size, read when CUDA starts.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     # Full float32 on a GPU. PyTorch multiplies so by default; TensorFlow does not.
-    torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.set_float32_matmul_precision("highest")
     cuda = torch.cuda.is_available()
     if spec.device == "cuda" and not cuda:
         raise InputError(f"--device cuda: PyTorch {torch.__version__} sees no GPU; use --device auto or cpu")
@@ -43,5 +43,5 @@ def settings() -> dict[str, str]:
     """The switches as PyTorch reports them, not as they were asked for."""
     return {
         "threads": str(torch.get_num_threads()),
-        "float32 matrix products": torch.backends.fp32_precision,  # type: ignore[attr-defined]
+        "float32 matrix products": {"highest": "ieee"}.get(torch.get_float32_matmul_precision(), "tf32"),
     }

@@ -17,7 +17,7 @@ def make_optimizer(spec: Spec, model: MLP) -> torch.optim.SGD:
     return torch.optim.SGD(model.parameters(), lr=spec.learning_rate, fused=True)
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.SGD) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.SGD, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
 
 
@@ -36,17 +36,14 @@ def train_steps(
     optimizer: torch.optim.SGD,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
-    advance: Callable[[], object],
+    advance: Callable[[int], object],
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is called after each. Returns the losses, (steps,)."""
+    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
     losses = []
-    # Gathered once for all steps: a slice of a PyTorch tensor is a view. In TensorFlow it is one more copy.
-    index = torch.from_numpy(np.concatenate(batches)).to(dataset.labels.device)
-    sizes = [len(batch) for batch in batches]
-    inputs, labels = (tensor.index_select(0, index).split(sizes) for tensor in dataset)
-    for batch_inputs, batch_labels in zip(inputs, labels, strict=True):
-        losses.append(train_step(model, optimizer, batch_inputs, batch_labels))
-        advance()
+    for batch in batches:
+        index = torch.from_numpy(batch).to(dataset.labels.device)
+        losses.append(train_step(model, optimizer, *(tensor.index_select(0, index) for tensor in dataset)))
+        advance(1)
     return torch.stack(losses).cpu().numpy()
 
 

@@ -1,7 +1,6 @@
 """MNIST: the four canonical files, the canonical order of examples, and its fingerprint."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from shared.errors import InputError
+from shared.output import write_whole
 
 DATA_ROOT = Path(__file__).resolve().parent.parent / "data"
 RAW_ROOT = DATA_ROOT / "MNIST" / "raw"
@@ -81,20 +81,14 @@ def checked_fingerprint(split: str, examples: Examples) -> str:
 
 
 def cached(folder: Path, sources: Iterable[Path], read: Callable[[], Examples]) -> Examples:
-    """What `read` returns, kept in `folder` by the SHA-256 of the files it reads: decoding them takes seconds.
-
-    A file of the cache is written aside and renamed, so it is whole or not there.
-    """
+    """What `read` returns, kept in `folder` by the SHA-256 of the files it reads: decoding them takes seconds."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())
     path = folder / f"{digest.hexdigest()}.safetensors"
     if not path.exists():
         examples = read()
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        save_file(examples._asdict(), partial)
-        partial.replace(path)
+        write_whole(path, lambda aside: save_file(examples._asdict(), aside))
     return Examples(**load_file(path))
 
 

@@ -57,7 +57,7 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
 
 
 def _own_spec(variant: Variant, spec: Spec) -> Spec:
-    changes = {"dtype": variant.dtype} | ({"device": "cpu"} if variant.framework == REFEREE else {})
+    changes = {"dtype": variant.dtype} | ({"device": "cpu", "engine": "auto"} if variant.framework == REFEREE else {})
     return spec.model_copy(update=changes)
 
 

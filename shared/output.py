@@ -1,12 +1,32 @@
 """A fresh output folder: written aside, and put in its place whole or not at all."""
 
 import contextlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.errors import InputError
+
+# What was made once and can be made again, each file named by what it was made from.
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file aside and put it at `path`: whole, or not at all.
+
+    Raises InputError where it can't be written.
+    """
+    aside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        aside.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; make room and leave to write there") from None
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -196,10 +196,10 @@ def judge(runs: Sequence[Run], referee: Run, rounding: Sequence[Run]) -> Verdict
     everyone = [*runs, referee]
     reasons = [reason for run in everyone for reason in not_finite(run)]
     for other in everyone[1:]:
-        reasons += unequal_inputs(everyone[0], other, but=frozenset({"device"}))
+        reasons += unequal_inputs(everyone[0], other, but=frozenset({"device", "engine"}))
     for other in rounding:
         reasons += not_finite(other)
-        reasons += unequal_inputs(referee, other, but=frozenset({"device", "dtype"}))
+        reasons += unequal_inputs(referee, other, but=frozenset({"device", "engine", "dtype"}))
     if reasons:
         return Verdict(reasons, {})
     floor = noise_floor(referee, rounding)

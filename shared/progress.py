@@ -23,8 +23,8 @@ def has_parent() -> bool:
 
 
 @contextlib.contextmanager
-def bar(steps: int, description: str) -> Iterator[Callable[[], object]]:
-    """Yield what to call after each step. The bar vanishes at the end."""
+def bar(steps: int, description: str) -> Iterator[Callable[[int], object]]:
+    """Yield what to tell of steps done. The bar vanishes at the end."""
     with tqdm(total=steps, desc=description, unit="step", disable=not wanted(), leave=False, ncols=80) as progress:
         yield progress.update
 

@@ -118,7 +118,7 @@ def make_optimizer(spec: Spec, model: Model) -> np.floating:
     return rate
 
 
-def warm_up(spec: Spec, model: Model, optimizer: np.floating) -> None:
+def warm_up(spec: Spec, model: Model, optimizer: np.floating, dataset: Dataset) -> None:
     pass
 
 
@@ -127,12 +127,12 @@ def train_steps(
     optimizer: np.floating,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
-    advance: Callable[[], object],
+    advance: Callable[[int], object],
 ) -> np.ndarray:
     losses = []
     for batch in batches:
         losses.append(train_step(model, optimizer, dataset.inputs[batch], dataset.labels[batch]))
-        advance()
+        advance(1)
     return np.array(losses)
 
 

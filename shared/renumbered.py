@@ -45,7 +45,7 @@ def train_steps(
     optimizer: np.floating,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
-    advance: Callable[[], object],
+    advance: Callable[[int], object],
 ) -> np.ndarray:
     return referee.train_steps(model, optimizer, dataset, [batch[::-1] for batch in batches], advance)
 

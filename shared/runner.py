@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,17 @@ class Implementation(NamedTuple):
     data: Any
     model: Any
     train: Any
+    # `train`'s `warm_up` and `train_steps` once more, fast; the referee has none.
+    fast: Any = None
+    # What `--engine auto` takes.
+    engine: Literal["eager", "fast"] = "eager"
+
+    def run_by(self, engine: str) -> tuple[str, Any]:
+        """The name of the engine that was asked for, and the module that runs the steps by it."""
+        name = self.engine if engine == "auto" else engine
+        if name == "fast" and self.fast is None:
+            raise InputError("--engine fast: the referee has no such engine; use --engine auto or eager")
+        return name, self.fast if name == "fast" else self.train
 
 
 def main(
@@ -112,6 +123,7 @@ def _train(
     """Train and write the record into `folder`. Returns whether every loss and logit is finite."""
     clock = Clock()
     implementation, handle, device = _start(spec, framework, load, clock)
+    engine, engine_module = implementation.run_by(spec.engine)
     with clock("data"):
         examples = {split: implementation.data.read(split) for split in ("train", "test")}
         fingerprints = {split: checked_fingerprint(split, read) for split, read in examples.items()}
@@ -119,7 +131,7 @@ def _train(
     with clock("compile"):
         model = implementation.model.build(spec, weights, handle)
         optimizer = implementation.train.make_optimizer(spec, model)
-        implementation.train.warm_up(spec, model, optimizer)
+        engine_module.warm_up(spec, model, optimizer, train_set)
 
     observer = Observer(implementation, model, train_set, spec, activations_until)
     epochs, order_fingerprints, losses = [], [], []
@@ -130,19 +142,12 @@ def _train(
         with progress.bar(len(epoch_batches), f"{framework} epoch {epoch + 1}/{spec.epochs}") as advance:
             for stretch in observer.watch(epoch, epoch_batches):
                 with clock("training"):
-                    epoch_losses.append(implementation.train.train_steps(model, optimizer, train_set, stretch, advance))
+                    epoch_losses.append(engine_module.train_steps(model, optimizer, train_set, stretch, advance))
         with clock("evaluation"):
             logits = implementation.train.predict(model, test_set.inputs)
         losses.append(np.concatenate(epoch_losses))
         order_fingerprints.append(batches.fingerprint(order))
-        epochs.append(
-            record.Epoch(
-                train_loss=metrics.mean_of_batch_means(losses[-1]),
-                train_loss_per_example=metrics.mean_per_example(losses[-1], [len(b) for b in epoch_batches]),
-                test_loss=metrics.cross_entropy(logits, examples["test"].labels),
-                test_accuracy=metrics.accuracy(logits, examples["test"].labels),
-            )
-        )
+        epochs.append(_summary(losses[-1], epoch_batches, logits, examples["test"].labels))
         print(f"Epoch {epoch + 1}/{spec.epochs}, Loss: {epochs[-1].train_loss:.4f}", flush=True)
     print(f"Accuracy: {epochs[-1].test_accuracy:.2%}", flush=True)
 
@@ -157,7 +162,7 @@ def _train(
             spec=spec,
             device=device,
             versions=implementation.runtime.versions(),
-            settings=implementation.runtime.settings(),
+            settings={"engine": engine, **implementation.runtime.settings()},
             data_fingerprint=fingerprints,
             order_fingerprints=order_fingerprints,
             epochs=epochs,
@@ -166,6 +171,18 @@ def _train(
         ),
     )
     return bool(np.isfinite(step_losses).all() and np.isfinite(logits).all())
+
+
+def _summary(
+    losses: np.ndarray, epoch_batches: Sequence[np.ndarray], logits: np.ndarray, labels: np.ndarray
+) -> record.Epoch:
+    """An epoch's figures from its step losses and the test set's logits after it."""
+    return record.Epoch(
+        train_loss=metrics.mean_of_batch_means(losses),
+        train_loss_per_example=metrics.mean_per_example(losses, [len(batch) for batch in epoch_batches]),
+        test_loss=metrics.cross_entropy(logits, labels),
+        test_accuracy=metrics.accuracy(logits, labels),
+    )
 
 
 class Observer:

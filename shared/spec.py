@@ -41,6 +41,11 @@ class Spec(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to train; auto takes the GPU where the framework sees one"
     )
+    engine: Literal["auto", "eager", "fast"] = Field(
+        "auto",
+        description="how steps are run: eager, one by one, as one reads them; fast, many compiled into one call; auto, "
+        "whichever finishes the default run first",
+    )
     # Two OpenMP threads stalled single epochs for 20 to 40 s on a shared two-core machine, and at this size
     # a second thread gains nothing.
     threads: int = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")

@@ -27,7 +27,7 @@ def make_optimizer(spec: Spec, model: MLP) -> keras.optimizers.SGD:
     return optimizer
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
     inputs = tf.TensorSpec([None, PIXELS], spec.dtype)
     labels = tf.TensorSpec([None], tf.int64)
@@ -50,15 +50,14 @@ def train_steps(
     optimizer: keras.optimizers.SGD,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
-    advance: Callable[[], object],
+    advance: Callable[[int], object],
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is called after each. Returns the losses, (steps,)."""
+    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
     losses = []
-    # Gathered step by step: a slice of a TensorFlow tensor is a copy. In PyTorch it is a view.
     for batch in batches:
         index = tf.constant(batch)
-        losses.append(train_step(model, optimizer, tf.gather(dataset.inputs, index), tf.gather(dataset.labels, index)))
-        advance()
+        losses.append(train_step(model, optimizer, *(tf.gather(tensor, index) for tensor in dataset)))
+        advance(1)
     return tf.stack(losses).numpy()
 
 

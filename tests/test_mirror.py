@@ -34,11 +34,12 @@ def test_both_have_the_same_files():
 @pytest.mark.parametrize("file", FILES)
 def test_same_names_in_the_same_order_with_the_same_signatures(file):
     pytorch, tensorflow = outline(ROOT / "pytorch_impl" / file), outline(ROOT / "tensorflow_impl" / file)
-    # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout.
+    # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout; and
+    # compiled code, which TensorFlow runs for a shape in any number, and PyTorch keeps in a file.
     forced = {"MLP.forward": "MLP.call"}
-    only_tensorflow = {"cross_entropy", "_transpose_kernel"}
+    only_one = {"cross_entropy", "_transpose_kernel", "many_steps", "_padded", "_compile"}
     expected = [(kind, forced.get(name, name), parameters) for kind, name, parameters in pytorch]
-    assert [entry for entry in tensorflow if entry[1] not in only_tensorflow] == expected
+    assert [entry for entry in tensorflow if entry[1] not in only_one] == [e for e in expected if e[1] not in only_one]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -50,7 +51,8 @@ def test_same_docstrings(file):
 
     pytorch, tensorflow = docstrings("pytorch_impl"), docstrings("tensorflow_impl")
     neutral = {name: (text or "").replace("PyTorch", "X") for name, text in pytorch.items()}
-    for name in (pytorch.keys() & tensorflow.keys()) - {"read", "warm_up", "interchange"}:  # these say what differs
+    say_what_differs = {"read", "warm_up", "interchange", "many_steps"}
+    for name in (pytorch.keys() & tensorflow.keys()) - say_what_differs:
         assert (tensorflow[name] or "").replace("TensorFlow", "X") == neutral[name], name
 
 

@@ -1,0 +1,63 @@
+"""The same training in TensorFlow, fast: an epoch compiled into one call."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shared.dataset import Dataset
+from shared.spec import Spec
+from tensorflow_impl import train
+from tensorflow_impl.model import MLP
+
+
+def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Dataset) -> None:
+    """Do ahead of the first step what would otherwise slow it: compile, by a call that takes no step."""
+    for size in {spec.batch_size, len(dataset.labels) % spec.batch_size} - {0}:
+        many_steps(model, optimizer, *dataset, *_padded([], size, dataset))
+
+
+@tf.function(jit_compile=True)
+def many_steps(
+    model: MLP,
+    optimizer: keras.optimizers.SGD,
+    inputs: tf.Tensor,
+    labels: tf.Tensor,
+    batches: tf.Tensor,
+    count: tf.Tensor,
+) -> tf.Tensor:
+    """One step for each of the first `count` rows of indices (rows, B). Returns the losses before each, (rows,)."""
+    losses = tf.zeros(tf.shape(batches)[0], inputs.dtype)
+    step = tf.constant(0)
+    # Not `for step in tf.range(count)`: for that XLA compiles anew with every `count`.
+    while step < count:
+        index = batches[step]
+        loss = train.train_step(model, optimizer, tf.gather(inputs, index), tf.gather(labels, index))
+        losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
+        step += 1
+    return losses
+
+
+def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    """Batches of one size as rows, and their count; always as many rows as an epoch has: XLA compiles for a shape."""
+    rows = np.zeros((len(dataset.labels) // size, size), np.int64)
+    rows[: len(group)] = np.reshape(group, (-1, size))
+    return tf.constant(rows), tf.constant(len(group))
+
+
+def train_steps(
+    model: MLP,
+    optimizer: keras.optimizers.SGD,
+    dataset: Dataset,
+    batches: Sequence[np.ndarray],
+    advance: Callable[[int], object],
+) -> np.ndarray:
+    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
+    losses = []
+    for size, same_size in itertools.groupby(batches, key=len):
+        group = list(same_size)
+        losses.append(many_steps(model, optimizer, *dataset, *_padded(group, size, dataset)).numpy()[: len(group)])
+        advance(len(group))
+    return np.concatenate(losses)
