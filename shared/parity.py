@@ -128,8 +128,13 @@ def parted_step(a: Run, b: Run) -> int | None:
     """The first step whose loss differs by more than `PARTED_ULPS`; None where there is none."""
     gap = np.abs(a.step_losses.astype(np.float64) - b.step_losses.astype(np.float64))
     unit = float(np.spacing(np.abs(a.step_losses).max()))
-    parted = np.flatnonzero(~(gap <= PARTED_ULPS * unit))  # a NaN has parted
-    return int(parted[0]) if len(parted) else None
+    return first_beyond(gap, PARTED_ULPS * unit)
+
+
+def first_beyond(gap: np.ndarray, bound: np.ndarray | float) -> int | None:
+    """Index of the first of `gap` (N,) that is not within its bound, as a NaN never is; None where all are."""
+    beyond = np.flatnonzero(~(gap <= bound))
+    return int(beyond[0]) if len(beyond) else None
 
 
 def limit(rung: str, parted: int | None) -> float | None:

@@ -76,7 +76,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 def write(outcome: Outcome, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    text = json.dumps(_json_safe(results(outcome)), indent=2, allow_nan=False)
+    text = json.dumps(json_safe(results(outcome)), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n")
     runs = {run.record.framework: run for run in outcome.runs}
     plots.loss(runs, folder / "loss.png")
@@ -85,11 +85,12 @@ def write(outcome: Outcome, folder: Path, command: str) -> None:
     (folder / "report.md").write_text(markdown(outcome, command))
 
 
-def _json_safe(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
+    """The same with null for every number that is not finite: JSON has none."""
     if isinstance(value, dict):
-        return {key: _json_safe(item) for key, item in value.items()}
+        return {key: json_safe(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_json_safe(item) for item in value]
+        return [json_safe(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -109,7 +110,8 @@ def sentence(outcome: Outcome) -> str:
     )
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned to the right."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -125,7 +127,7 @@ def _epochs_table(outcome: Outcome) -> str:
             losses = tutorial.EPOCH_LOSSES
             row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
         rows.append([*row, f"{a.test_accuracy:.2%}", f"{b.test_accuracy:.2%}"])
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _ladder_table(rungs: list[Rung]) -> str:
@@ -138,7 +140,7 @@ def _ladder_table(rungs: list[Rung]) -> str:
         floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
         ulps = "" if counts else f"{rung.difference.ulps:.3g}"
         rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", judged])
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def markdown(outcome: Outcome, command: str) -> str:
@@ -177,14 +179,14 @@ def _proof_parts(proof: Proof) -> list[str]:
     rows.append(
         ["**PyTorch against TensorFlow, × the largest**", *(f"**{proof.factors[name]:.2f}**" for name in names)]
     )
-    parts.append(_table(["largest difference", *names], rows))
+    parts.append(table(["largest difference", *names], rows))
     parts.append("## In float64")
     parts.append("\n".join(f"- {reason}" for reason in proof.exact.reasons) or "All three pairs match.")
     for pair, rungs in proof.exact.pairs.items():
         parts += [f"### {' and '.join(pair)}, float64", _ladder_table(rungs)]
     parts.append("## Run twice")
     parts.append(
-        _table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
+        table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
     )
     return parts
 
@@ -192,7 +194,7 @@ def _proof_parts(proof: Proof) -> list[str]:
 def _time_table(outcome: Outcome) -> str:
     phases = ("import", "data", "compile", "training", "evaluation")
     rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in phases)] for r in outcome.runs]
-    return _table(["seconds", *phases], rows)
+    return table(["seconds", *phases], rows)
 
 
 def _facts_table(outcome: Outcome) -> str:
@@ -204,7 +206,7 @@ def _facts_table(outcome: Outcome) -> str:
         facts.append([about.framework, ", ".join(f"{name} {version}" for name, version in about.versions.items())])
         facts.append([f"{about.framework} on", f"{about.device.type} ({about.device.name})"])
         facts.append([f"{about.framework} with", ", ".join(f"{k}: {v}" for k, v in about.settings.items())])
-    return _table(["what", "value"], facts).replace("---:", "---")
+    return table(["what", "value"], facts).replace("---:", "---")
 
 
 def summary(outcome: Outcome) -> str:
