@@ -1,0 +1,94 @@
+"""Results of any program's run, in a file or a folder, by its kind: losses, weights, or a record of this project."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from shared.errors import InputError
+from shared.logs import LossLog, half_unit, read_log
+from shared.record import RUN_JSON, RecordError, Run, read_run
+from shared.weights import Weights
+
+KINDS = "a loss log (.csv or .json), weights (.safetensors or .npz) or a run record (a folder)"
+# What people have instead, and how to make of it what can be read here without running any of its code.
+CURES = {
+    ".pt": "save it with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
+    ".h5": "save it with numpy.savez('weights.npz', **{w.path: w.numpy() for w in model.weights})",
+    ".npy": "save it with numpy.savez('weights.npz', name=array)",
+}
+CURES |= {".pth": CURES[".pt"], ".ckpt": CURES[".pt"], ".bin": CURES[".pt"], ".keras": CURES[".h5"]}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the two: what a file or a folder holds."""
+
+    path: Path
+    log: LossLog | None = None
+    weights: Weights | None = None
+    run: Run | None = None
+
+
+def read_source(path: Path) -> Source:
+    """Read a file by its suffix, or a run record. Raises InputError."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _read_record(path)
+    if suffix in (".csv", ".json"):
+        return Source(path, log=read_log(path))
+    if suffix in (".safetensors", ".npz"):
+        return Source(path, weights=read_weights(path))
+    if not path.exists():
+        raise InputError(f"{path}: No such file or directory; give {KINDS}")
+    if ".tfevents." in path.name:
+        raise InputError(f"{path} is an event file; download its losses as CSV from TensorBoard, and give that")
+    raise InputError(f"{path} is none of what can be read; {CURES.get(suffix, f'give {KINDS}')}")
+
+
+def _read_record(folder: Path) -> Source:
+    if not (folder / RUN_JSON).exists():
+        records = sorted(path.parent for path in folder.glob(f"runs/*/{RUN_JSON}"))
+        cure = f"give one of its records, for example {records[0]}" if records else f"give {KINDS}"
+        raise InputError(f"{folder} is a folder without {RUN_JSON}, so no run record; {cure}")
+    try:
+        run = read_run(folder)
+    except RecordError as error:
+        raise InputError(str(error)) from None
+    losses = run.step_losses
+    log = LossLog(
+        np.arange(len(losses)),
+        losses.astype(np.float64),
+        half_unit(losses),
+        "step",
+        f"{losses.dtype} numbers",
+    )
+    return Source(folder, log, run.weights, run)
+
+
+def read_weights(path: Path) -> Weights:
+    """Tensors of any names. Raises InputError where the file can't be read, or one is not of numbers."""
+    try:
+        if path.suffix.lower() == ".npz":
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                weights = {name: archive[name] for name in archive.files}
+        else:
+            weights = load_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; give a file that you may read") from None
+    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over. Of a file that is no
+    # archive of arrays NumPy may read one array, which is no context.
+    except (SafetensorError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        cure = "write it again, whole, in float16, float32 or float64"
+        raise InputError(f"{path} is no whole {path.suffix} file of numbers: {error}; {cure}") from None
+    if not weights:
+        raise InputError(f"{path} holds no tensor; give weights")
+    for name, values in weights.items():
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise InputError(f"{path}: {name} is {kind}, not of real numbers; leave it out")
+    return weights
