@@ -8,9 +8,9 @@ from shared import seeding
 from shared.spec import TRAIN_EXAMPLES
 
 
-def epoch_order(seed: int, epoch: int) -> np.ndarray:
+def epoch_order(seed: int, epoch: int, purpose: int = seeding.ORDER) -> np.ndarray:
     """Permutation of the training examples for `epoch` (counted from 0): int64 (60000,)."""
-    keys = seeding.bits(TRAIN_EXAMPLES, seed=seed, purpose=seeding.ORDER, index=epoch)
+    keys = seeding.bits(TRAIN_EXAMPLES, seed=seed, purpose=purpose, index=epoch)
     return np.argsort(keys, kind="stable")
 
 

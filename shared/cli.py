@@ -29,7 +29,7 @@ def make_parser(program: str, description: str, default_out: str) -> Parser:
             option_name(name),
             metavar="|".join(choices) if choices else name.rpartition("_")[2].upper(),
             default=argparse.SUPPRESS,
-            help=f"{field.description} (default: {default})",
+            help=field.description if field.default_factory else f"{field.description} (default: {default})",
         )
     parser.add_argument("--out", type=Path, default=Path(default_out), help="output folder (default: %(default)s)")
     return parser

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -74,6 +74,20 @@ class RunRecord(Strict):
     files: dict[str, str]
 
 
+class StockRecord(Strict):
+    """What `run.json` holds of a stock run, which leaves nothing else: what its tutorial would have printed."""
+
+    schema_version: Literal[1]
+    framework: str
+    spec: Spec
+    device: Device
+    versions: dict[str, str]
+    printed_losses: list[FiniteFloat]
+    test_accuracy: FiniteFloat
+    epoch_seconds: list[float]
+    timing: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Run:
     """A record in memory."""
@@ -103,7 +117,7 @@ def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray
     return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 
-def write_record(folder: Path, record: RunRecord) -> None:
+def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
     (folder / RUN_JSON).write_text(record.model_dump_json(indent=2) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from shared import batches, cli, metrics, output, progress, record
+from shared import batches, cli, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
 from shared.errors import InputError
-from shared.spec import Spec
+from shared.spec import Habit, Spec
 from shared.timing import Clock
 from shared.weights import initial_weights, load_weights
 
@@ -24,6 +25,8 @@ class Implementation(NamedTuple):
     data: Any
     model: Any
     train: Any
+    # The training as the framework's own tutorials would write it; the referee has none.
+    stock: Any = None
     # `train`'s `warm_up` and `train_steps` once more, fast; the referee has none.
     fast: Any = None
     # What `--engine auto` takes.
@@ -60,10 +63,17 @@ def main(
 
     def run() -> int:
         spec, options = cli.parse(parser, arguments)
-        weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec)
+        habits = _habits(spec, framework)
+        weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec, habits)
         check_files()
         if options.evaluate:
             return _evaluate(spec, framework, load, weights)
+        if spec.mode == "stock":
+            if options.weights:
+                raise InputError("--weights with --mode stock, which starts as its framework does; leave out --weights")
+            with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
+                _train_stock(spec, framework, load, folder)
+            return cli.OK
         with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
             finite = _train(spec, framework, load, weights, options.activations_until, folder)
         if not progress.has_parent():
@@ -73,6 +83,11 @@ def main(
         return cli.OK if finite else cli.FAILED
 
     return cli.exit_status(program, run)
+
+
+def _habits(spec: Spec, framework: str) -> tuple[Habit, ...]:
+    """Keras's habits that this run keeps: they are TensorFlow's alone."""
+    return spec.keras_habits if framework == "TensorFlow" else ()
 
 
 def _natural_number(text: str) -> int:
@@ -133,10 +148,12 @@ def _train(
         optimizer = implementation.train.make_optimizer(spec, model)
         engine_module.warm_up(spec, model, optimizer, train_set)
 
+    # Keras shuffles as thoroughly: with its habit the order is another draw, and nothing else.
+    draw = seeding.OTHER_ORDER if "order" in _habits(spec, framework) else seeding.ORDER
     observer = Observer(implementation, model, train_set, spec, activations_until)
     epochs, order_fingerprints, losses = [], [], []
     for epoch in range(spec.epochs):
-        order = batches.epoch_order(spec.seed, epoch)
+        order = batches.epoch_order(spec.seed, epoch, draw)
         epoch_batches = batches.split(order, spec.batch_size)
         epoch_losses = []
         with progress.bar(len(epoch_batches), f"{framework} epoch {epoch + 1}/{spec.epochs}") as advance:
@@ -171,6 +188,38 @@ def _train(
         ),
     )
     return bool(np.isfinite(step_losses).all() and np.isfinite(logits).all())
+
+
+def _train_stock(spec: Spec, framework: str, load: Callable[[], Implementation], folder: Path) -> None:
+    """Let the framework train in its own way, and write what it prints into `folder`."""
+    clock = Clock()
+    implementation, handle, device = _start(spec, framework, load, clock)
+    if implementation.stock is None:
+        raise InputError("--mode stock: the referee has no tutorial; use --mode matched")
+    losses: list[float] = []
+    start, ends = time.perf_counter(), []
+
+    def printed(loss: float) -> None:
+        losses.append(loss)
+        ends.append(time.perf_counter())
+        print(f"Epoch {len(losses)}/{spec.epochs}, Loss: {loss:.4f}", flush=True)
+
+    accuracy = implementation.stock.train(spec, handle, clock, printed)
+    print(f"Accuracy: {accuracy:.2%}", flush=True)
+    record.write_record(
+        folder,
+        record.StockRecord(
+            schema_version=record.SCHEMA,
+            framework=framework,
+            spec=spec,
+            device=device,
+            versions=implementation.runtime.versions(),
+            printed_losses=losses,
+            test_accuracy=accuracy,
+            epoch_seconds=np.diff([start, *ends]).tolist(),
+            timing=dict(clock.seconds),
+        ),
+    )
 
 
 def _summary(

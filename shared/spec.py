@@ -1,7 +1,7 @@
 """The specification of a run: all that two runs must share to be comparable, each number once."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -17,10 +17,13 @@ TEST_EXAMPLES = 10_000
 
 
 def _split_commas(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
+    return (value.split(",") if value else ()) if isinstance(value, str) else value
 
 
 Width = Annotated[int, Field(ge=1, le=16_384)]
+# Where Keras does by default what PyTorch does not; the two meet in PyTorch's way.
+Habit = Literal["kernels", "biases", "order", "loss"]
+HABITS: tuple[Habit, ...] = get_args(Habit)
 
 
 class Spec(BaseModel):
@@ -41,6 +44,15 @@ class Spec(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to train; auto takes the GPU where the framework sees one"
     )
+    mode: Literal["matched", "stock"] = Field(
+        "matched",
+        description="matched: all that can be shared is; stock: as each framework's own tutorials would write it",
+    )
+    keras_habits: Annotated[tuple[Habit, ...], BeforeValidator(_split_commas)] = Field(
+        default_factory=lambda so_far: HABITS if so_far.get("mode") == "stock" else (),
+        description=f"of Keras's habits, those that TensorFlow's run keeps: some of {','.join(HABITS)} "
+        "(default: none where matched, all where stock)",
+    )
     engine: Literal["auto", "eager", "fast"] = Field(
         "auto",
         description="how steps are run: eager, one by one, as one reads them; fast, many compiled into one call; auto, "
@@ -55,6 +67,12 @@ class Spec(BaseModel):
         rate = float(self.numpy_dtype.type(self.learning_rate))
         if not 0 < rate < float("inf"):
             raise PydanticCustomError("rate", "is {rate} in {dtype}", {"rate": rate, "dtype": self.dtype})
+        return self
+
+    @model_validator(mode="after")
+    def _stock_is_float32(self) -> Self:
+        if self.mode == "stock" and self.dtype != "float32":
+            raise PydanticCustomError("stock", "is not what stock runs compute in, which is float32")
         return self
 
     @property
@@ -110,7 +128,8 @@ def parse_spec(values: dict[str, Any]) -> Spec:
         return Spec(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else "learning_rate"  # only the rate is checked across fields
+        across_fields = {"rate": "learning_rate", "stock": "dtype"}
+        field = str(first["loc"][0]) if first["loc"] else across_fields[first["type"]]
         default = dict(zip(Spec().options()[::2], Spec().options()[1::2], strict=True)).get(option_name(field))
         cure = f"for example {option_name(field)} {default}" if default else "see --help"
         message = first["msg"][0].lower() + first["msg"][1:]

@@ -5,7 +5,7 @@ The interchange form is a dict from PyTorch's `state_dict` names to NumPy arrays
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +14,29 @@ from safetensors.numpy import load_file, save_file
 
 from shared import seeding
 from shared.errors import InputError
-from shared.spec import Spec
+from shared.spec import LAYERS, Habit, Spec
 
 Weights = Mapping[str, np.ndarray]
 
 
-def initial_weights(spec: Spec) -> dict[str, np.ndarray]:
+def initial_weights(spec: Spec, habits: Collection[Habit] = ()) -> dict[str, np.ndarray]:
     """PyTorch's default for `nn.Linear`: weights and biases both uniform in ±1/√fan_in.
 
-    The numbers are rounded to float32 first, so that runs in float32 and float64 start at the same point.
+    With Keras's habits, the same random numbers stretched to its defaults for `Dense`: `kernels` uniform in
+    ±√(6 / (fan_in + fan_out)), after Glorot, `biases` zero. All are rounded to float32 first, so that runs in float32
+    and float64 start at the same point.
     """
-    weights = {}
-    fan_ins = [fan_in for fan_in, _ in spec.layer_sizes for _ in ("weight", "bias")]
-    for index, ((name, shape), fan_in) in enumerate(zip(spec.weight_shapes.items(), fan_ins, strict=True)):
-        unit = seeding.uniform(math.prod(shape), seed=spec.seed, purpose=seeding.WEIGHTS, index=index)
-        values = (2 * unit - 1) / math.sqrt(fan_in)
-        weights[name] = values.reshape(shape).astype(np.float32).astype(spec.numpy_dtype)
+    weights: dict[str, np.ndarray] = {}
+    for layer, (fan_in, fan_out) in zip(LAYERS, spec.layer_sizes, strict=True):
+        divisors = {
+            f"{layer}.weight": math.sqrt((fan_in + fan_out) / 6 if "kernels" in habits else fan_in),
+            f"{layer}.bias": math.inf if "biases" in habits else math.sqrt(fan_in),
+        }
+        for name, divisor in divisors.items():
+            shape = spec.weight_shapes[name]
+            unit = seeding.uniform(math.prod(shape), seed=spec.seed, purpose=seeding.WEIGHTS, index=len(weights))
+            values = (2 * unit - 1) / divisor
+            weights[name] = values.reshape(shape).astype(np.float32).astype(spec.numpy_dtype)
     return weights
 
 

@@ -17,31 +17,33 @@ from shared.spec import Spec
 CACHE = DATA_ROOT / "tensorflow_datasets"
 
 
-def read(split: Literal["train", "test"]) -> Examples:
-    """All images and labels of a split, as TFDS reads them, put in the canonical order."""
+def builder() -> tfds.core.DatasetBuilder:
+    """TFDS's own copy of MNIST, which it makes from the canonical files if it has none."""
     prepared = sorted(CACHE.glob("mnist/[0-9].[0-9].[0-9]/dataset_info.json"))
-    # From its folder, because finding the builder by its name imports every data set of its kind.
-    builder = tfds.builder_from_directory(prepared[-1].parent) if prepared else _prepare()
-
-    def decode() -> Examples:
-        mnist = builder.as_dataset(split=split, batch_size=-1)
-        return canonical(mnist["image"].numpy(), mnist["label"].numpy())
-
-    # TFDS keeps PNGs, and takes four seconds to decode them.
-    return cached(CACHE / "decoded", map(Path, builder.info.splits[split].filepaths), decode)
-
-
-def _prepare() -> tfds.core.DatasetBuilder:
-    """Let TFDS make its own copy of MNIST from the canonical files."""
+    if prepared:
+        # By its folder: to find it by its name TFDS imports every data set of its kind.
+        return tfds.builder_from_directory(prepared[-1].parent)
     progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
     if not progress.wanted():
         tfds.disable_progress_bar()
-    builder = tfds.builder("mnist", data_dir=CACHE)
+    mnist = tfds.builder("mnist", data_dir=CACHE)
     # manual_dir is where TFDS looks for the archives before it would download them.
     config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
     with contextlib.redirect_stdout(sys.stderr):
-        builder.download_and_prepare(download_config=config)
-    return builder
+        mnist.download_and_prepare(download_config=config)
+    return mnist
+
+
+def read(split: Literal["train", "test"]) -> Examples:
+    """All images and labels of a split, as TFDS reads them, put in the canonical order."""
+    mnist_builder = builder()
+
+    def decode() -> Examples:
+        mnist = mnist_builder.as_dataset(split=split, batch_size=-1)
+        return canonical(mnist["image"].numpy(), mnist["label"].numpy())
+
+    # TFDS keeps PNGs, and takes four seconds to decode them.
+    return cached(CACHE / "decoded", map(Path, mnist_builder.info.splits[split].filepaths), decode)
 
 
 def to_dataset(examples: Examples, spec: Spec, device: tf.DeviceSpec) -> Dataset:

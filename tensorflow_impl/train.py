@@ -11,8 +11,10 @@ from shared.spec import PIXELS, Spec
 from tensorflow_impl.model import MLP, interchange
 
 
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def cross_entropy(model: MLP, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean over the batch, ()."""
+    if model.loss_of_probabilities:
+        return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, keras.activations.softmax(logits)))
     # Keras expects probabilities unless told that these are logits; PyTorch's cross_entropy always takes logits.
     # Its loss *class* would compute in the floatx that held when it was made, float32, even in a float64 run.
     return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
@@ -39,7 +41,7 @@ def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Da
 def train_step(model: MLP, optimizer: keras.optimizers.SGD, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """One update from inputs (B, 784) and labels (B,). Returns the mean loss before it, ()."""
     with tf.GradientTape() as tape:
-        loss = cross_entropy(model(inputs), labels)
+        loss = cross_entropy(model, model(inputs), labels)
     gradients = tape.gradient(loss, model.trainable_variables)
     optimizer.apply(gradients, model.trainable_variables)
     return loss
@@ -74,7 +76,7 @@ def probe(model: MLP, dataset: Dataset, batch: np.ndarray) -> dict[str, np.ndarr
     fc2 = model.fc2(tf.nn.relu(fc1))
     with tf.GradientTape() as tape:
         logits = model(inputs)
-        loss = cross_entropy(logits, tf.gather(dataset.labels, index))
+        loss = cross_entropy(model, logits, tf.gather(dataset.labels, index))
     gradients = tape.gradient(loss, model.trainable_variables)
     seen = {"input": inputs, "fc1": fc1, "fc2": fc2, "logits": logits, "loss": loss}
     return {name: tensor.numpy() for name, tensor in seen.items()} | {

@@ -46,10 +46,10 @@ PREDICTS = "predicts_all_test_images_as_the_referee_does"
 READS = "its_own_loader_delivers_the_canonical_arrays"
 TORCH_RATE, LEARNING_RATE = "lr=spec.learning_rate", "learning_rate=spec.learning_rate"
 TORCH_LOSS = "loss = F.cross_entropy(model(inputs), labels)"
-KERAS_LOSS = "loss = cross_entropy(model(inputs), labels)"
+KERAS_LOSS = "loss = cross_entropy(model, model(inputs), labels)"
 EMPTY = "    losses = []\n"
-KERAS_LABELS = "tf.gather(dataset.labels, index)))"
-TORCH_STEP = "train_step(model, optimizer, batch_inputs, batch_labels)"
+KERAS_BATCH = "*(tf.gather(tensor, index) for tensor in dataset)"
+TORCH_BATCH = "*(tensor.index_select(0, index) for tensor in dataset)"
 
 MUTANTS = [
     # The update.
@@ -80,8 +80,9 @@ MUTANTS = [
            ("return torch.stack(losses)", "losses[0] += 1e-6\n    return torch.stack(losses)"),
            ("return tf.stack(losses)", "losses[0] += 1e-6\n    return tf.stack(losses)"), TRAINS),
     # The batches.
-    *twins("labels shifted by one", "train.py", (TORCH_STEP, TORCH_STEP.replace("labels)", "labels.add(1) % 10)")),
-           (KERAS_LABELS, KERAS_LABELS.replace("index)", "index) % 9 + 1", 1)), TRAINS),
+    *twins("labels shifted by one", "train.py",
+           (TORCH_BATCH, "dataset.inputs[index], (dataset.labels[index] + 1) % 10"),
+           (KERAS_BATCH, "tf.gather(dataset.inputs, index), (tf.gather(dataset.labels, index) + 1) % 10"), TRAINS),
     *twins("last batch dropped", "train.py", *[(EMPTY, f"{EMPTY}    batches = batches[:-1]\n")] * 2, TRAINS),
     *twins("last batch taken twice", "train.py", *[(EMPTY, f"{EMPTY}    batches = [*batches, batches[-1]]\n")] * 2,
            TRAINS),

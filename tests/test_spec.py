@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import InputError
-from shared.spec import Spec, option_name, parse_spec
+from shared.spec import HABITS, Spec, option_name, parse_spec
 
 
 def test_defaults_are_the_tutorials():
@@ -14,6 +14,9 @@ def test_defaults_are_the_tutorials():
         "seed": 0,
         "dtype": "float32",
         "device": "auto",
+        "mode": "matched",
+        "keras_habits": (),
+        "engine": "auto",
         "threads": 1,
     }
 
@@ -56,11 +59,14 @@ OTHER_THAN_DEFAULT = Spec(
     seed=2**63 - 1,
     dtype="float64",
     device="cuda",
+    engine="fast",
+    keras_habits=("kernels", "order"),
     threads=1024,
 )
+STOCK = Spec(mode="stock", keras_habits=("loss",))
 
 
-@pytest.mark.parametrize("spec", [Spec(), OTHER_THAN_DEFAULT], ids=["defaults", "others"])
+@pytest.mark.parametrize("spec", [Spec(), OTHER_THAN_DEFAULT, STOCK], ids=["defaults", "others", "stock"])
 def test_options_and_json_make_the_spec_again(spec):
     words = spec.options()
     values = {option.removeprefix("--").replace("-", "_"): v for option, v in zip(words[::2], words[1::2], strict=True)}
@@ -70,7 +76,15 @@ def test_options_and_json_make_the_spec_again(spec):
 
 def test_options_differ_from_the_defaults_in_every_field():
     # Otherwise the round trip above could lose a field unseen.
-    assert all(getattr(OTHER_THAN_DEFAULT, name) != getattr(Spec(), name) for name in Spec.model_fields)
+    for name in Spec.model_fields:
+        default = getattr(Spec(), name)
+        assert any(getattr(other, name) != default for other in (OTHER_THAN_DEFAULT, STOCK)), name
+
+
+def test_keras_keeps_its_habits_where_stock_and_none_where_matched():
+    assert Spec(mode="stock").keras_habits == HABITS
+    assert parse_spec({"mode": "stock", "keras_habits": "kernels,loss"}).keras_habits == ("kernels", "loss")
+    assert parse_spec({"mode": "stock", "keras_habits": ""}).keras_habits == ()
 
 
 def test_spec_cannot_be_changed():
@@ -101,6 +115,9 @@ def test_option_name_uses_dashes():
         ("seed", str(2**63), f"--seed {2**63}: input should be less than {2**63}"),
         ("dtype", "float16", "--dtype float16: input should be 'float32' or 'float64'; for example --dtype float32"),
         ("device", "gpu", "--device gpu: input should be 'auto', 'cpu' or 'cuda'; for example --device auto"),
+        ("mode", "tutorial", "--mode tutorial: input should be 'matched' or 'stock'; for example --mode matched"),
+        ("engine", "xla", "--engine xla: input should be 'auto', 'eager' or 'fast'; for example --engine auto"),
+        ("keras_habits", "biases,nap", "--keras-habits biases,nap: input should be 'kernels', 'biases', 'order' or"),
         ("threads", "0", "--threads 0: input should be greater than or equal to 1; for example --threads 1"),
         ("threads", "1025", "--threads 1025: input should be less than or equal to 1024"),
         ("momentum", "0.9", "--momentum 0.9: extra inputs are not permitted; see --help"),

@@ -30,6 +30,16 @@ def test_start_is_the_one_of_earlier_runs(name, start):
     assert [value.hex() for value in initial_weights(Spec())[name].ravel()[:2].tolist()] == start
 
 
+def test_keras_habits_stretch_the_kernels_to_glorots_bound_and_empty_the_biases():
+    pytorchs, glorots = initial_weights(Spec()), initial_weights(Spec(), ("kernels", "biases"))
+    bounds = {"fc1": (6 / (784 + 128)) ** 0.5, "fc2": (6 / (128 + 64)) ** 0.5, "fc3": (6 / (64 + 10)) ** 0.5}
+    for layer, bound in bounds.items():
+        kernel = glorots[f"{layer}.weight"]
+        assert 0.99 * bound < np.abs(kernel).max() <= bound
+        assert np.corrcoef(kernel.ravel(), pytorchs[f"{layer}.weight"].ravel())[0, 1] > 1 - 1e-9
+        assert not glorots[f"{layer}.bias"].any()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_start_has_the_names_shapes_and_dtype_of_the_spec(dtype):
     spec = Spec(dtype=dtype)
