@@ -16,13 +16,17 @@ report: .venv/pytorch .venv/tensorflow ## train in each framework, compare, repo
 	@$(PYTORCH) compare.py $(ARGS)
 
 .PHONY: test
-test: .venv/pytorch .venv/tensorflow ## run the tests; those of the implementations in both environments
+test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks in both environments
 	$(PYTORCH) -m pytest $(PYTEST_ARGS)
-	$(TENSORFLOW) -m pytest tests/test_implementation.py $(PYTEST_ARGS)
+	$(TENSORFLOW) -m pytest tests/test_implementation.py tests/test_differences.py $(PYTEST_ARGS)
 
 .PHONY: mutants
 mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
 	$(PYTORCH) -m tests.mutants $(MUTANTS)
+
+.PHONY: differences
+differences: .venv/pytorch .venv/tensorflow ## measure anew what the frameworks do by default: docs/differences.md
+	@$(PYTORCH) -m shared.differences
 
 .PHONY: lint
 lint: .venv/pytorch ## check style, format and types

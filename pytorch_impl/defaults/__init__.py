@@ -1,0 +1,1 @@
+"""What PyTorch does unless told otherwise: one probe a row of docs/differences.md."""

@@ -1,0 +1,1 @@
+"""What TensorFlow does unless told otherwise: one probe a row of docs/differences.md."""
