@@ -14,10 +14,10 @@ from shared.probing import UnrecognisedError, recognise
 
 # --- Initial weights. A layer so wide that the shape of the distribution shows, and with unlike bounds. ---
 
-FAN_IN, FAN_OUT = 16, 20_000
+FAN_IN, FAN_OUT = 16, 100_000
 QUANTILES = np.linspace(0.01, 0.99, 99)
-# Seven standard errors of the outermost quantile of this many normal numbers.
-SAMPLING_TOLERANCE = 0.02
+# Of the bound. Chance moves a quantile of FAN_OUT uniform numbers by that less than once in 10^18 draws.
+SAMPLING_TOLERANCE = 0.03
 
 
 def _uniform(bound: float) -> np.ndarray:

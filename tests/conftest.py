@@ -1,9 +1,13 @@
+import importlib
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from shared.experiment import FRAMEWORKS
+from shared.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"pytorch": "torch", "tensorflow": "tensorflow"}
@@ -13,8 +17,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--framework",
         choices=[*PACKAGES, "referee"],
-        help="the implementation that tests/test_implementation.py tests (default: the one that is installed); "
-        "one a process, for the two crash together",
+        help="the implementation or framework to test, for the tests that `make test` runs in both environments "
+        "(default: the one that is installed); one a process, for the two crash together",
     )
 
 
@@ -22,6 +26,29 @@ def pytest_addoption(parser):
 def framework(request):
     named = request.config.getoption("framework")
     return named or next(name for name, package in PACKAGES.items() if importlib.util.find_spec(package))
+
+
+@pytest.fixture(scope="session")
+def implementation(framework):
+    module = "shared.referee" if framework == "referee" else f"{framework}_impl.__main__"
+    return importlib.import_module(module).load()
+
+
+@pytest.fixture(scope="session")
+def device(implementation):
+    # First of all and once a process: TensorFlow sets its threads before its first operation or never.
+    return implementation.runtime.configure(Spec(device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def name(framework, device):
+    """Of the framework under test, as tables have it; the referee is skipped."""
+    if framework == "referee":
+        pytest.skip("the referee has no defaults")
+    # TensorFlow, once it is told to be deterministic, draws no number without a seed.
+    if framework == "tensorflow":
+        importlib.import_module("keras").utils.set_random_seed(0)
+    return next(known for known in FRAMEWORKS if known.lower() == framework)
 
 
 def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):

@@ -21,13 +21,6 @@ DIFFERING = [row for row in ROWS if differences.differs(row, COMMITTED)]
 
 
 @pytest.fixture(scope="session")
-def name(framework):
-    """Of the framework under test, as the table has it."""
-    names = {known.lower(): known for known in FRAMEWORKS}
-    return names[framework] if framework in names else pytest.skip("the referee has no defaults")
-
-
-@pytest.fixture(scope="session")
 def measured(name):
     """What the probes say, in a process where nothing else has turned a switch."""
     command = [sys.executable, "-m", f"{MODULES[name]}.defaults"]
@@ -250,6 +243,10 @@ def test_a_shuffle_that_reaches_neither_within_the_buffer_nor_everywhere_is_neit
         swapped[[0, reach]] = swapped[[reach, 0]]
         with pytest.raises(probing.UnrecognisedError, match=message):
             formulas.shuffle_reach(swapped.tolist())
+
+
+def test_the_readme_counts_the_differences():
+    assert f"[{len(DIFFERING)} habits in which the frameworks differ]" in (ROOT / "README.md").read_text()
 
 
 def test_every_key_is_a_name_that_explains_itself():

@@ -4,7 +4,6 @@ No tolerance is picked here: two probes agree when they differ by no more than `
 referee's weights by one unit in the last place does.
 """
 
-import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,17 +16,7 @@ from shared.parity import LIMIT, difference
 from shared.spec import PIXELS, Spec
 from shared.weights import initial_weights, nudge
 
-
-@pytest.fixture(scope="session")
-def implementation(framework):
-    module = "shared.referee" if framework == "referee" else f"{framework}_impl.__main__"
-    return importlib.import_module(module).load()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def device(implementation):
-    # First of all and once a process: TensorFlow sets its threads before its first operation or never.
-    return implementation.runtime.configure(Spec(device="cpu"))
+pytestmark = pytest.mark.usefixtures("device")
 
 
 @pytest.fixture(scope="session")
