@@ -28,6 +28,10 @@ mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the progra
 differences: .venv/pytorch .venv/tensorflow ## measure anew what the frameworks do by default: docs/differences.md
 	@$(PYTORCH) -m shared.differences
 
+.PHONY: bench
+bench: .venv/pytorch .venv/tensorflow .venv/jax ## measure speed against what people would use instead: five minutes
+	$(PYTORCH) -m benchmarks.speed
+
 .PHONY: lint
 lint: .venv/pytorch ## check style, format and types
 	$(PYTORCH) -m ruff check
@@ -39,7 +43,7 @@ setup: .venv/pytorch .venv/tensorflow ## make the environments (make -j2 setup: 
 	@echo "Ready: .venv/pytorch and .venv/tensorflow"
 
 # Both frameworks are resolved together first, so that the environments hold the same version of all they share.
-LOCKS := pytorch tensorflow tensorflow-cuda
+LOCKS := pytorch tensorflow tensorflow-cuda jax
 UV_COMPILE := .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
 .PHONY: lock
 lock: ## pin requirements/*.txt anew from requirements/*.in
@@ -66,11 +70,13 @@ help: ## list the targets
 
 # --- The environments: one per framework, because their GPU builds overwrite each other's libraries. ---
 
-.PHONY: .venv/pytorch .venv/tensorflow
+.PHONY: .venv/pytorch .venv/tensorflow .venv/jax
 .venv/pytorch:
 	$(call environment,$@,torch torchvision,requirements/pytorch.txt)
 .venv/tensorflow:
 	$(call environment,$@,tensorflow keras tensorflow_datasets,requirements/tensorflow$(cuda).txt)
+.venv/jax:
+	$(call environment,$@,jax,requirements/jax.txt)
 
 # TensorFlow's CUDA libraries are several GB more: only where a driver can use them.
 cuda = $(shell if [ -e /proc/driver/nvidia/version ] || nvidia-smi >/dev/null 2>&1; then echo -cuda; fi)

@@ -27,7 +27,7 @@ SPECS = [
 
 def measure(options: list[str], folder: Path) -> dict[str, Any]:
     """Run compare.py; returns the largest multiple of the noise floor among the three pairs, per rung."""
-    command = [sys.executable, HERE.parent / "compare.py", *options, "--out", folder]
+    command = [sys.executable, str(HERE.parent / "compare.py"), *options, "--out", str(folder)]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")

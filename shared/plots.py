@@ -52,9 +52,8 @@ def _save(axes: Axes, path: Path) -> None:
 
 def comparable_to_tutorial(spec: Spec) -> bool:
     """Whether the tutorial's figures may stand beside this run: its seed and epochs aside, the same training."""
-    return (
-        spec.model_copy(update={"seed": 0, "epochs": 5, "dtype": "float32", "device": "auto", "threads": 1}) == Spec()
-    )
+    free = ("seed", "epochs", "dtype", "device", "engine", "threads")
+    return spec.model_copy(update={name: getattr(Spec(), name) for name in free}) == Spec()
 
 
 def loss(runs: Mapping[str, Run], path: Path) -> None:

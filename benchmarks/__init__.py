@@ -1,0 +1,1 @@
+"""Programs that measure. Each writes what it found beside itself."""
