@@ -38,6 +38,11 @@ def main() -> int:
         "find where the two part",
     )
     parser.add_argument(
+        "--side-by-side",
+        action="store_true",
+        help="train both at the same time, a core each: sooner done, and their times then tell less",
+    )
+    parser.add_argument(
         "--records",
         nargs=2,
         type=Path,
@@ -54,7 +59,8 @@ def main() -> int:
     check_files()
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     with output.fresh_folder(options.out, marker=MARKER) as folder:
-        outcome = compare(spec, pythons, folder / "runs", prove=options.prove)
+        runs = folder / "runs"
+        outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
         report.write(outcome, folder, command)
     print(f"\n{report.summary(outcome)}\nReport: {options.out / 'report.md'}")
     return cli.OK if outcome.match else cli.FAILED

@@ -1,11 +1,13 @@
 """The comparison of the two frameworks, and its proof."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared import parity, parting
+from shared.errors import InputError
 from shared.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
 from shared.parity import Verdict
 from shared.parting import Parting
@@ -32,6 +34,7 @@ class Outcome:
     verdict: Verdict
     parting: Parting | None
     proof: Proof | None = None
+    side_by_side: bool = False  # whether the frameworks trained at the same time
 
     @property
     def runs(self) -> list[Run]:
@@ -60,18 +63,30 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         """What a reader of the comparison must know before anything else."""
+        found = []
         kinds = {run.record.framework: run.record.device.type for run in self.runs}
-        if len(set(kinds.values())) == 1:
-            return []
-        where = " and ".join(f"{name} on the {'GPU' if kind == 'cuda' else 'CPU'}" for name, kind in kinds.items())
-        return [f"The frameworks ran on different devices: {where}. Their times say nothing about each other."]
+        if len(set(kinds.values())) > 1:
+            where = " and ".join(f"{name} on the {'GPU' if kind == 'cuda' else 'CPU'}" for name, kind in kinds.items())
+            found.append(f"The frameworks ran on different devices: {where}. Their times say nothing about each other.")
+        if self.side_by_side:
+            found.append("The frameworks trained side by side: their times are longer than alone, each in its own way.")
+        return found
 
 
-def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: bool) -> Outcome:
-    """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well."""
+def compare(
+    spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: bool = False, side_by_side: bool = False
+) -> Outcome:
+    """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well.
+
+    Raises InputError where there are not the cores to run `side_by_side`.
+    """
+    cores = os.cpu_count() or 1
+    if side_by_side and cores < 2 * spec.threads:
+        cure = "leave out --side-by-side, or lower --threads"
+        raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
     variants = [*frameworks, Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
-    made = make_runs(spec, variants, pythons, folder, loud=True)
+    made = make_runs(spec, variants, pythons, folder, loud=not side_by_side, side_by_side=side_by_side)
     verdict = _judge(made, spec.dtype)
     a, b = (made[variant] for variant in frameworks)
     part = None
@@ -79,14 +94,14 @@ def compare(spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: boo
         floor = {rung.name: rung.floor for rung in verdict.pairs[FRAMEWORKS]}
         part = parting.start_differs(a, b, floor)
     if not prove:
-        return Outcome(spec, made, verdict, part)
+        return Outcome(spec, made, verdict, part, side_by_side=side_by_side)
 
     made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, loud=False)
     proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
     step = parity.parted_step(a, b)
     if part is None and step is not None and verdict.pairs:
         part = _trace(spec, pythons, folder / "traced", step)
-    return Outcome(spec, made, verdict, part, proof)
+    return Outcome(spec, made, verdict, part, proof, side_by_side)
 
 
 def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import progress
+from shared import progress, store
 from shared.errors import InputError
-from shared.processes import Children
+from shared.processes import Child, Children
 from shared.record import RecordError, Run, read_run
 from shared.spec import Spec
 from shared.weights import initial_weights, nudge, save_weights
@@ -75,37 +75,73 @@ def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
 
 
 def make_runs(
-    spec: Spec, variants: Sequence[Variant], pythons: Mapping[str, Path], folder: Path, *, loud: bool
+    spec: Spec,
+    variants: Sequence[Variant],
+    pythons: Mapping[str, Path],
+    folder: Path,
+    *,
+    loud: bool,
+    side_by_side: bool = False,
 ) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
-    The frameworks run one after the other; the referee works beside them where there is a core to spare, quietly.
-    `loud` lets the frameworks' output through, else a notice says which is at work. Raises InputError where one dies
-    or leaves no whole record, ChildRefusedError where one refuses its input.
+    The frameworks train one after the other, or all at once `side_by_side`; the referee works beside them where there
+    is a core to spare, quietly, and what it has done on this machine before it does not do again. `loud` lets the
+    frameworks' output through, else a notice says which is at work. Raises InputError where one dies or leaves no whole
+    record, ChildRefusedError where one refuses its input.
     """
     folder.mkdir(exist_ok=True)
-    referees = [variant for variant in variants if variant.framework == REFEREE]
     frameworks = [variant for variant in variants if variant.framework != REFEREE]
+    referees = [variant for variant in variants if variant.framework == REFEREE]
+    keys = {variant: _key(variant, spec) for variant in referees if not variant.repeated}
+    missing = [v for v in referees if v not in keys or not store.fetch(keys[v], folder / v.folder)]
     # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
     with ThreadPoolExecutor(1) as background, Children() as children:
 
-        def run_in_turn(variants: Sequence[Variant]) -> None:
-            for number, variant in enumerate(variants, start=1):
-                python = pythons.get(variant.framework, Path(sys.executable))
-                options = _options(variant, spec, folder)
-                watched = variant.framework != REFEREE
-                if watched and not loud:
-                    progress.notice(f"[{number}/{len(variants)}] {variant.name}")
-                command = [str(python), "-m", variant.module, *options]
-                children.start(variant.name, command, watched=watched, heard=watched and loud).finish()
+        def start(variant: Variant) -> Child:
+            python = pythons.get(variant.framework, Path(sys.executable))
+            command = [str(python), "-m", variant.module, *_options(variant, spec, folder)]
+            watched = variant.framework != REFEREE
+            return children.start(variant.name, command, watched=watched, heard=watched and loud)
 
-        if (os.cpu_count() or 1) > spec.threads:
-            beside = background.submit(run_in_turn, referees)
-            run_in_turn(frameworks)
-            beside.result()
+        spare = (os.cpu_count() or 1) - spec.threads - bool(missing)
+        if spare < 0:
+            _run_in_turn([*frameworks, *missing], start, ahead=0, loud=loud)
+        elif side_by_side:
+            _run_at_once(frameworks, start)
+            _run_in_turn(missing, start, ahead=0, loud=True)  # a core each for the frameworks, and none for it
         else:
-            run_in_turn([*frameworks, *referees])
-    return {variant: read_made(variant, _own_spec(variant, spec), folder) for variant in variants}
+            beside = background.submit(_run_in_turn, missing, start, ahead=0, loud=True)
+            _run_in_turn(frameworks, start, ahead=int(spare > 0), loud=loud)
+            beside.result()
+    made = {variant: read_made(variant, _own_spec(variant, spec), folder) for variant in variants}
+    for variant in keys.keys() & set(missing):
+        store.keep(keys[variant], folder / variant.folder)
+    return made
+
+
+def _run_in_turn(variants: Sequence[Variant], start: Callable[[Variant], Child], *, ahead: int, loud: bool) -> None:
+    """With as many started `ahead` of their turn: importing a framework takes longer than training."""
+    started: list[Child] = []
+    for number, variant in enumerate(variants, start=1):
+        started += [start(v) for v in variants[len(started) : number]]
+        if not loud:
+            progress.notice(f"[{number}/{len(variants)}] {variant.name}")
+        started[number - 1].take_turn()
+        started += [start(v) for v in variants[len(started) : number + ahead]]
+        started[number - 1].finish()
+
+
+def _run_at_once(variants: Sequence[Variant], start: Callable[[Variant], Child]) -> None:
+    started = [start(variant) for variant in variants]
+    for child in started:
+        child.take_turn()
+    for child in started:
+        child.finish()
+
+
+def _key(variant: Variant, spec: Spec) -> str:
+    return store.key(variant.module, _own_spec(variant, spec), "nudged" * variant.nudged)
 
 
 def read_made(variant: Variant, spec: Spec, folder: Path) -> Run:

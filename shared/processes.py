@@ -1,5 +1,6 @@
 """Implementations as processes of their own: PyTorch and TensorFlow crash when both are loaded into one."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -36,7 +37,7 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
 
 
 class Child:
-    """A running implementation. Its last words are kept.
+    """A running implementation, which trains when its turn has come. Its last words are kept.
 
     If `watched`, what it writes to standard error passes through; if `heard`, standard output as well.
     """
@@ -47,7 +48,8 @@ class Child:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, progress.PARENT_SHOWS_PROGRESS: str(int(shows_progress))},
+            env={**os.environ, progress.PARENT_SHOWS_PROGRESS: str(int(shows_progress)), progress.TURNS: "1"},
+            stdin=subprocess.PIPE,
             stdout=None if heard else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -62,6 +64,12 @@ class Child:
                 if self._watched:
                     sys.stderr.buffer.write(chunk)
                     sys.stderr.flush()
+
+    def take_turn(self) -> None:
+        """Let it train."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # `finish` says why it has died
+            pipe.write(b"\n")
 
     def finish(self) -> None:
         """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
@@ -81,6 +89,8 @@ class Child:
 
     def stop(self) -> None:
         """End it if it runs still: politely, and after five seconds by force."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         if self._process.poll() is None:
             self._process.terminate()
             try:

@@ -10,6 +10,8 @@ from tqdm import tqdm
 
 # Set in a child of compare.py: whether there is a terminal behind the pipe that is its standard error.
 PARENT_SHOWS_PROGRESS = "COMPARE_SHOWS_PROGRESS"
+# Set in a child of compare.py that reads from its standard input when to train.
+TURNS = "COMPARE_TURNS"
 
 
 def wanted() -> bool:
@@ -20,6 +22,12 @@ def wanted() -> bool:
 def has_parent() -> bool:
     """Whether this is a child of compare.py, which speaks of its results itself."""
     return PARENT_SHOWS_PROGRESS in os.environ
+
+
+def wait_for_turn() -> None:
+    """In a child that was started ahead of its turn, wait until compare.py says that it has come."""
+    if os.environ.get(TURNS) == "1" and not sys.stdin.readline():
+        raise KeyboardInterrupt  # nobody will say it any more
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def _natural_number(text: str) -> int:
 def _start(
     spec: Spec, framework: str, load: Callable[[], Implementation], clock: Clock
 ) -> tuple[Implementation, Any, record.Device]:
-    """Import the framework, set it up for `spec`, and print the environment."""
+    """Import the framework and set it up for `spec`."""
     with clock("import"):
         try:
             implementation = load()
@@ -109,16 +109,21 @@ def _start(
                 f"install it with: {sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
             ) from None
     handle = implementation.runtime.configure(spec)
-    device = implementation.runtime.describe(handle)
+    return implementation, handle, implementation.runtime.describe(handle)
+
+
+def _announce(framework: str, implementation: Implementation, device: record.Device) -> None:
+    """When the turn has come, print the environment."""
+    progress.wait_for_turn()
     versions = implementation.runtime.versions()
     print(f"{framework} {versions[next(iter(versions))]}")
     print(f"CUDA available: {device.cuda_available}")
     print(f"Device: {device.type} ({device.name})", flush=True)
-    return implementation, handle, device
 
 
 def _evaluate(spec: Spec, framework: str, load: Callable[[], Implementation], weights: dict[str, np.ndarray]) -> int:
-    implementation, handle, _ = _start(spec, framework, load, Clock())
+    implementation, handle, device = _start(spec, framework, load, Clock())
+    _announce(framework, implementation, device)
     examples = implementation.data.read("test")
     model = implementation.model.build(spec, weights, handle)
     dataset = implementation.data.to_dataset(examples, spec, handle)
@@ -147,6 +152,7 @@ def _train(
         model = implementation.model.build(spec, weights, handle)
         optimizer = implementation.train.make_optimizer(spec, model)
         engine_module.warm_up(spec, model, optimizer, train_set)
+    _announce(framework, implementation, device)
 
     # Keras shuffles as thoroughly: with its habit the order is another draw, and nothing else.
     draw = seeding.OTHER_ORDER if "order" in _habits(spec, framework) else seeding.ORDER
@@ -196,6 +202,7 @@ def _train_stock(spec: Spec, framework: str, load: Callable[[], Implementation],
     implementation, handle, device = _start(spec, framework, load, clock)
     if implementation.stock is None:
         raise InputError("--mode stock: the referee has no tutorial; use --mode matched")
+    _announce(framework, implementation, device)
     losses: list[float] = []
     start, ends = time.perf_counter(), []
 

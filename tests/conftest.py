@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import store
 from shared.experiment import FRAMEWORKS
 from shared.spec import Spec
 
@@ -56,3 +57,11 @@ def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
     return subprocess.run(
         [python, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False, timeout=300, **options
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_kept_from_earlier(tmp_path_factory):
+    """A test's runs are made, not fetched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "FOLDER", tmp_path_factory.mktemp("store"))
+        yield

@@ -1,0 +1,71 @@
+"""A run is fetched where, and only where, it is the same run."""
+
+import pytest
+
+from shared import referee, runner, store
+from shared.experiment import REFEREE, Variant, make_runs
+from shared.record import ARRAYS_FILE
+from shared.spec import Spec
+
+SPEC = Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
+PLAIN, NUDGED = Variant(REFEREE, "float32"), Variant(REFEREE, "float32", nudged=True)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "FOLDER", tmp_path / "store")
+    return tmp_path / "store"
+
+
+def made_in(folder, *variants):
+    return make_runs(SPEC, variants, {}, folder, loud=False)
+
+
+def test_a_run_that_was_made_is_not_made_again(tmp_path, folder):
+    first = made_in(tmp_path / "first", PLAIN)[PLAIN]
+    again = made_in(tmp_path / "again", PLAIN)[PLAIN]
+    # Its time of making is the earlier one's: no second run takes as long to the nanosecond.
+    assert again.record == first.record
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_repeat_is_always_made(tmp_path):
+    first = made_in(tmp_path / "first", PLAIN)[PLAIN]
+    repeat = Variant(REFEREE, "float32", repeated=True)
+    again = made_in(tmp_path / "again", repeat)[repeat]
+    assert again.record.files == first.record.files
+    assert again.record.timing != first.record.timing
+
+
+def test_keys_differ_with_all_that_a_run_depends_on(tmp_path, monkeypatch):
+    keys = [
+        store.key("shared.referee", SPEC),
+        store.key("shared.renumbered", SPEC),
+        store.key("shared.referee", SPEC, "nudged"),
+    ]
+    keys.append(store.key("shared.referee", SPEC.model_copy(update={"seed": 1})))
+    monkeypatch.setattr(store, "cpu_name", lambda: "another")
+    keys.append(store.key("shared.referee", SPEC))
+    (tmp_path / "shared").mkdir()
+    for text in ("a = 1", "a = 2"):
+        (tmp_path / "shared" / "x.py").write_text(text)
+        monkeypatch.setattr(store, "ROOT", tmp_path)
+        keys.append(store.key("shared.referee", SPEC))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_kept_run_that_was_damaged_is_made_again(tmp_path, folder):
+    first = made_in(tmp_path / "first", PLAIN)[PLAIN]
+    (arrays,) = folder.glob(f"*/{ARRAYS_FILE}")
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"?")
+    again = made_in(tmp_path / "again", PLAIN)[PLAIN]
+    assert again.record.files == first.record.files
+    assert again.record.timing != first.record.timing
+
+
+def test_the_oldest_go_first(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(store, "KEPT", 2)
+    assert runner.main(REFEREE, "referee", referee.load, [*SPEC.options(), "--out", str(tmp_path / "run")]) == 0
+    for name in ("a", "b", "c"):
+        store.keep(name, tmp_path / "run")
+    assert sorted(path.name for path in folder.iterdir()) == ["b", "c"]
