@@ -7,17 +7,20 @@ With --records nothing is trained; 0 then means that the two agree as far as the
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from shared import cli, logs, output, own_pair, own_report, report
+from shared import attribution_report, cli, logs, output, own_pair, own_report, report
+from shared.attribution import attribute
 from shared.comparison import compare
 from shared.dataset import check_files
 from shared.errors import InputError
 from shared.experiment import FRAMEWORKS
 from shared.processes import find_interpreter
-from shared.spec import option_name
+from shared.spec import Spec, option_name
 
-RECORDS_OUT = Path("out/records")
+RECORDS_OUT, EXPLAIN_OUT = Path("out/records"), Path("out/explain")
+SEEDS, FEWEST_SEEDS = 5, 2
 MARKER = "results.json"
 
 
@@ -43,6 +46,18 @@ def main() -> int:
         help="train both at the same time, a core each: sooner done, and their times then tell less",
     )
     parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="train both as their own tutorials would, over several seeds, and measure what each difference between "
+        f"them does to the curves; into {EXPLAIN_OUT} unless --out is given",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=seeds,
+        metavar="N",
+        help=f"how many seeds to explain by, from --seed on (default: {SEEDS})",
+    )
+    parser.add_argument(
         "--records",
         nargs=2,
         type=Path,
@@ -57,13 +72,36 @@ def main() -> int:
         defaulted = options.out is parser.get_default("out")
         return compare_records(options, RECORDS_OUT if defaulted else options.out, command)
     check_files()
+    if options.seeds and not options.explain:
+        raise InputError(f"--seeds {options.seeds} is for --explain; add --explain")
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
+    if options.explain:
+        out = EXPLAIN_OUT if options.out is parser.get_default("out") else options.out
+        return explain(spec, options.seeds or SEEDS, pythons, out, command)
     with output.fresh_folder(options.out, marker=MARKER) as folder:
         runs = folder / "runs"
         outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
         report.write(outcome, folder, command)
     print(f"\n{report.summary(outcome)}\nReport: {options.out / 'report.md'}")
     return cli.OK if outcome.match else cli.FAILED
+
+
+def seeds(text: str) -> int:
+    """A number of seeds. Two are the fewest that have a spread."""
+    if not text.isdecimal() or int(text) < FEWEST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seeds from {FEWEST_SEEDS} on")
+    return int(text)
+
+
+def explain(spec: Spec, seeds: int, pythons: Mapping[str, Path], out: Path, command: str) -> int:
+    """Take the difference of the stock runs apart."""
+    if spec.dtype != Spec().dtype:
+        raise InputError(f"--explain --dtype {spec.dtype}: the tutorials compute in float32; leave out --dtype")
+    with output.fresh_folder(out, marker=MARKER) as folder:
+        found = attribute(spec, seeds, pythons)
+        attribution_report.write(found, folder, command)
+    print(f"{attribution_report.summary(found)}\nReport: {out / 'report.md'}")
+    return cli.OK
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:

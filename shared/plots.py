@@ -33,7 +33,8 @@ MOST_TENSORS = 40  # that a picture has room for
 TUTORIAL: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
 
 
-def _figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
+def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
+    """Axes of the house's look, on a figure of their own."""
     _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xlabel(xlabel)
@@ -44,7 +45,8 @@ def _figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
     return axes
 
 
-def _save(axes: Axes, path: Path) -> None:
+def save(axes: Axes, path: Path) -> None:
+    """Write the figure of these axes, with a legend, and let go of it."""
     axes.legend(frameon=False)
     plt.savefig(path, dpi=150)
     plt.close()
@@ -58,19 +60,19 @@ def comparable_to_tutorial(spec: Spec) -> bool:
 
 def loss(runs: Mapping[str, Run], path: Path) -> None:
     """Training loss by epoch, mean of batch means, both frameworks and the tutorial."""
-    axes = _figure("Training loss, mean of batch means", "cross-entropy (nats)")
+    axes = figure("Training loss, mean of batch means", "cross-entropy (nats)")
     for name, run in runs.items():
         epochs = range(1, len(run.record.epochs) + 1)
         axes.plot(epochs, [e.train_loss for e in run.record.epochs], label=name, **STYLES[name])
     if comparable_to_tutorial(next(iter(runs.values())).record.spec):
         losses = tutorial.EPOCH_LOSSES[: len(epochs)]
         axes.plot(range(1, len(losses) + 1), losses, label="the tutorial (another seed)", **TUTORIAL)
-    _save(axes, path)
+    save(axes, path)
 
 
 def accuracy(runs: Mapping[str, Run], path: Path) -> None:
     """Test accuracy at the weights after each epoch, both frameworks, and the tutorial's only point."""
-    axes = _figure("Accuracy on the 10,000 test images", "test accuracy")
+    axes = figure("Accuracy on the 10,000 test images", "test accuracy")
     for name, run in runs.items():
         epochs = range(1, len(run.record.epochs) + 1)
         axes.plot(epochs, [e.test_accuracy for e in run.record.epochs], label=name, **STYLES[name])
@@ -78,13 +80,13 @@ def accuracy(runs: Mapping[str, Run], path: Path) -> None:
         style = TUTORIAL | {"linestyle": "none", "markersize": 10, "markeredgewidth": 2}
         axes.plot([5], [tutorial.ACCURACY], label=f"the tutorial, after epoch 5: {tutorial.ACCURACY:.2%}", **style)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    _save(axes, path)
+    save(axes, path)
 
 
 def divergence(outcome: Outcome, path: Path) -> None:
     """How far apart the step losses lie, step by step: the frameworks, the noise floor, and the pair in float64."""
     dtype = outcome.spec.dtype
-    axes = _figure("Largest difference of the step losses so far", "difference (nats)", "step")
+    axes = figure("Largest difference of the step losses so far", "difference (nats)", "step")
 
     def draw(a: Variant, b: Variant, label: str, **style: Any) -> None:
         if a in outcome.made and b in outcome.made:
@@ -105,22 +107,22 @@ def divergence(outcome: Outcome, path: Path) -> None:
     axes.set_yscale("log")
     if outcome.parting:
         axes.axvline(outcome.parting.step, color=ORANGE, linewidth=1.2, label=f"they part, step {outcome.parting.step}")
-    _save(axes, path)
+    save(axes, path)
 
 
 def own_losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
     """Two logs, each at all of its own steps."""
-    axes = _figure("Loss of both, as logged", "loss", _counted(losses))
+    axes = figure("Loss of both, as logged", "loss", _counted(losses))
     for log, label, style in zip(losses.logs, labels, STYLES.values(), strict=True):
         plain = {} if len(log.steps) <= FEW_POINTS else {"marker": ""}
         axes.plot(log.steps, log.losses, label=_legible(label), **(style | plain))
     _mark_parting(axes, losses)
-    _save(axes, path)
+    save(axes, path)
 
 
 def own_divergence(losses: Losses, path: Path) -> None:
     """How far apart two logs lie, step by step, and what their files can hide."""
-    axes = _figure("Largest difference of the losses so far", "difference", _counted(losses))
+    axes = figure("Largest difference of the losses so far", "difference", _counted(losses))
     finite = np.isfinite(losses.gap)
     so_far = np.maximum.accumulate(np.where(finite, losses.gap, 0.0))
     seen, known = so_far > 0, losses.resolution > 0  # zero has no place on a logarithmic axis
@@ -139,7 +141,7 @@ def own_divergence(losses: Losses, path: Path) -> None:
     if not finite.all():
         axes.axvline(losses.steps[~finite][0], color=GREY, linewidth=1.2, linestyle=":", label="not finite from here")
     _mark_parting(axes, losses)
-    _save(axes, path)
+    save(axes, path)
 
 
 def own_weights(tensors: Tensors, path: Path) -> None:
@@ -148,7 +150,7 @@ def own_weights(tensors: Tensors, path: Path) -> None:
     ordered = sorted((name for name in ulps if np.isfinite(ulps[name])), key=lambda name: ulps[name], reverse=True)
     shown = ordered[:MOST_TENSORS]
     title = "Largest difference in each tensor"
-    axes = _figure(title + (f", the {MOST_TENSORS} largest" if len(ordered) > MOST_TENSORS else ""), "", "ulps")
+    axes = figure(title + (f", the {MOST_TENSORS} largest" if len(ordered) > MOST_TENSORS else ""), "", "ulps")
     plt.gcf().set_figheight(max(2.4, 1.6 + 0.25 * len(shown)))
     # Zero has no place on a logarithmic axis, and is worth being seen: up to one unit the axis is linear.
     axes.set_xscale("symlog", linthresh=1)
@@ -157,7 +159,7 @@ def own_weights(tensors: Tensors, path: Path) -> None:
     axes.set_yticks(range(len(shown)), [_legible(name) for name in shown])
     axes.set_xlim(left=-0.1)
     axes.invert_yaxis()
-    _save(axes, path)
+    save(axes, path)
 
 
 def _counted(losses: Losses) -> str:

@@ -31,9 +31,9 @@ def wait_for_turn() -> None:
 
 
 @contextlib.contextmanager
-def bar(steps: int, description: str) -> Iterator[Callable[[int], object]]:
-    """Yield what to tell of steps done. The bar vanishes at the end."""
-    with tqdm(total=steps, desc=description, unit="step", disable=not wanted(), leave=False, ncols=80) as progress:
+def bar(total: int, description: str, unit: str = "step") -> Iterator[Callable[[int], object]]:
+    """Yield what to tell of units done. The bar shows what is left, and vanishes at the end."""
+    with tqdm(total=total, desc=description, unit=unit, disable=not wanted(), leave=False, ncols=80) as progress:
         yield progress.update
 
 

@@ -1,0 +1,102 @@
+"""Many runs of which only the figures matter, as many at once as there are cores, each made once and then kept."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from pydantic import FiniteFloat, ValidationError
+
+from shared import progress, store
+from shared.errors import InputError
+from shared.experiment import MODULES
+from shared.output import CACHE, write_whole
+from shared.processes import PACKAGES, Children
+from shared.record import RUN_JSON, RunRecord, StockRecord, Strict
+from shared.spec import Spec
+
+FOLDER = CACHE / "figures"
+Job = tuple[str, Spec]  # framework and spec
+
+
+class Figures(Strict):
+    """What a run comes to, each a list over its epochs. Stock runs know only the loss that they print."""
+
+    losses: list[FiniteFloat]
+    losses_per_example: list[FiniteFloat] | None
+    accuracy: FiniteFloat  # on the test set, after the last epoch
+
+
+def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) -> dict[Job, Figures]:
+    """The figures of every job, from earlier where they are kept.
+
+    Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
+    """
+    versions = {framework: _version(framework, python) for framework, python in pythons.items()}
+    paths = {job: FOLDER / f"{store.key(MODULES[job[0]], job[1], versions[job[0]])}.json" for job in jobs}
+    found = {job: kept for job in paths if (kept := _kept(paths[job]))}
+    missing = [job for job in paths if job not in found]
+    workers = max(1, (os.cpu_count() or 1) // max((spec.threads for _, spec in missing), default=1))
+    if missing:
+        notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
+        progress.notice(notice)
+    # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        Children() as children,
+        progress.bar(len(missing), description, unit="run") as advance,
+    ):
+        made = {pool.submit(_make, job, pythons[job[0]], children, paths[job]): job for job in missing}
+        try:
+            for future in as_completed(made):
+                found[made[future]] = future.result()
+                advance(1)
+        finally:
+            for future in made:
+                future.cancel()
+    return found
+
+
+def _make(job: Job, python: Path, children: Children, path: Path) -> Figures:
+    """Make the run, and keep its figures at `path`."""
+    framework, spec = job
+    name = f"{framework}, {spec.mode}, seed {spec.seed}"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        command = [str(python), "-m", MODULES[framework], *spec.options(), "--out", str(out)]
+        child = children.start(name, command, watched=False, heard=False)
+        child.take_turn()
+        child.finish()
+        text = (out / RUN_JSON).read_text()
+    try:
+        made = _from_record(spec, text)
+    except ValidationError:
+        raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
+    write_whole(path, lambda new: new.write_text(made.model_dump_json() + "\n"))
+    return made
+
+
+def _from_record(spec: Spec, text: str) -> Figures:
+    if spec.mode == "stock":
+        stock = StockRecord.model_validate_json(text)
+        return Figures(losses=stock.printed_losses, losses_per_example=None, accuracy=stock.test_accuracy)
+    epochs = RunRecord.model_validate_json(text).epochs
+    return Figures(
+        losses=[epoch.train_loss for epoch in epochs],
+        losses_per_example=[epoch.train_loss_per_example for epoch in epochs],
+        accuracy=epochs[-1].test_accuracy,
+    )
+
+
+def _kept(path: Path) -> Figures | None:
+    try:
+        return Figures.model_validate_json(path.read_text())
+    except (OSError, ValidationError):
+        return None
+
+
+def _version(framework: str, python: Path) -> str:
+    code = f"import importlib.metadata as m; print(m.version({PACKAGES.get(framework, 'numpy')!r}))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

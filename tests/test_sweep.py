@@ -1,0 +1,49 @@
+"""Runs of a sweep are made once, as many at once as there are cores, and kept."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared import sweep
+from shared.errors import InputError
+from shared.experiment import REFEREE
+from shared.spec import Spec
+
+SPECS = [Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]
+PYTHONS = {REFEREE: Path(sys.executable)}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "FOLDER", tmp_path / "figures")
+    return tmp_path / "figures"
+
+
+def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
+    (first,) = sweep.figures([(REFEREE, SPECS[0])], PYTHONS, "").values()
+    assert len(first.losses) == 1
+    assert 0 < first.accuracy < 1
+    made = []
+    real = sweep._make
+    monkeypatch.setattr(sweep, "_make", lambda job, *rest: made.append(job) or real(job, *rest))
+    both = sweep.figures([(REFEREE, spec) for spec in SPECS], PYTHONS, "")
+    assert made == [(REFEREE, SPECS[1])]
+    assert both[REFEREE, SPECS[0]] == first
+    assert both[REFEREE, SPECS[1]] != first
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_damaged_file_is_made_again(folder):
+    job = (REFEREE, SPECS[0])
+    first = sweep.figures([job], PYTHONS, "")
+    (kept,) = folder.iterdir()
+    kept.write_text(kept.read_text()[:-5])
+    assert sweep.figures([job], PYTHONS, "") == first
+
+
+def test_a_run_that_diverges_is_no_figure(folder):
+    wild = SPECS[0].model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match="Referee, matched, seed 0: a loss is not finite; lower --learning-rate"):
+        sweep.figures([(REFEREE, wild)], PYTHONS, "")
+    assert not folder.exists()
