@@ -18,7 +18,7 @@ report: .venv/pytorch .venv/tensorflow ## train in each framework, compare, repo
 .PHONY: test
 test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks in both environments
 	$(PYTORCH) -m pytest $(PYTEST_ARGS)
-	$(TENSORFLOW) -m pytest tests/test_implementation.py tests/test_differences.py tests/test_habits.py $(PYTEST_ARGS)
+	$(TENSORFLOW) -m pytest tests/test_implementation.py tests/test_stock.py tests/test_differences.py tests/test_habits.py $(PYTEST_ARGS)
 
 .PHONY: mutants
 mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time

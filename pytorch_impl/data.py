@@ -20,7 +20,9 @@ def read(split: Literal["train", "test"]) -> Examples:
 
 def to_dataset(examples: Examples, spec: Spec, device: torch.device) -> Dataset:
     """Normalised inputs (N, 784) and labels (N,), on the device."""
-    transform = v2.Compose([v2.ToDtype(getattr(torch, spec.dtype), scale=True), v2.Normalize([MEAN], [STD])])
+    transform = v2.Compose(
+        [v2.ToDtype(getattr(torch, spec.dtype), scale=True), v2.Normalize([MEAN], [STD], inplace=True)]
+    )
     images = torch.from_numpy(examples.images).reshape(-1, 1, 28, 28)  # torchvision wants (N, channels, H, W)
     inputs = transform(images).reshape(-1, PIXELS)
     return Dataset(inputs.to(device), torch.from_numpy(examples.labels).to(device))

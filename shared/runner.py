@@ -145,9 +145,13 @@ def _train(
     implementation, handle, device = _start(spec, framework, load, clock)
     engine, engine_module = implementation.run_by(spec.engine)
     with clock("data"):
-        examples = {split: implementation.data.read(split) for split in ("train", "test")}
-        fingerprints = {split: checked_fingerprint(split, read) for split, read in examples.items()}
-        train_set, test_set = (implementation.data.to_dataset(e, spec, handle) for e in examples.values())
+        fingerprints, datasets = {}, []
+        for split in ("train", "test"):
+            examples = implementation.data.read(split)
+            fingerprints[split] = checked_fingerprint(split, examples)
+            datasets.append(implementation.data.to_dataset(examples, spec, handle))
+        train_set, test_set = datasets
+        test_labels = examples.labels  # the images are let go of
     with clock("compile"):
         model = implementation.model.build(spec, weights, handle)
         optimizer = implementation.train.make_optimizer(spec, model)
@@ -170,7 +174,7 @@ def _train(
             logits = implementation.train.predict(model, test_set.inputs)
         losses.append(np.concatenate(epoch_losses))
         order_fingerprints.append(batches.fingerprint(order))
-        epochs.append(_summary(losses[-1], epoch_batches, logits, examples["test"].labels))
+        epochs.append(_summary(losses[-1], epoch_batches, logits, test_labels))
         print(f"Epoch {epoch + 1}/{spec.epochs}, Loss: {epochs[-1].train_loss:.4f}", flush=True)
     print(f"Accuracy: {epochs[-1].test_accuracy:.2%}", flush=True)
 

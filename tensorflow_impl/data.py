@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -15,6 +16,7 @@ from shared.normalisation import MEAN, STD
 from shared.spec import Spec
 
 CACHE = DATA_ROOT / "tensorflow_datasets"
+BLOCK = 5_000  # images
 
 
 def builder() -> tfds.core.DatasetBuilder:
@@ -48,9 +50,13 @@ def read(split: Literal["train", "test"]) -> Examples:
 
 def to_dataset(examples: Examples, spec: Spec, device: tf.DeviceSpec) -> Dataset:
     """Normalised inputs (N, 784) and labels (N,), on the device."""
-    with tf.device(device):
+    # Keras is given the variance, the square of torchvision's std.
+    normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=spec.dtype)
+    inputs = np.empty(examples.images.shape, spec.dtype)
+    # In blocks: TensorFlow does not give back the memory of what lies between pixels and inputs.
+    for start in range(0, len(inputs), BLOCK):
+        block = slice(start, start + BLOCK)
         # Not Keras's Rescaling(1 / 255): on TensorFlow it rounds the factor to float32, even in a float64 layer.
-        images = tf.image.convert_image_dtype(examples.images, spec.dtype)
-        # Keras is given the variance, the square of torchvision's std.
-        normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=spec.dtype)
-        return Dataset(normalise(images), tf.constant(examples.labels))
+        inputs[block] = normalise(tf.image.convert_image_dtype(examples.images[block], spec.dtype))
+    with tf.device(device):
+        return Dataset(tf.constant(inputs), tf.constant(examples.labels))

@@ -86,6 +86,38 @@ MUTANTS = [
     *twins("last batch dropped", "train.py", *[(EMPTY, f"{EMPTY}    batches = batches[:-1]\n")] * 2, TRAINS),
     *twins("last batch taken twice", "train.py", *[(EMPTY, f"{EMPTY}    batches = [*batches, batches[-1]]\n")] * 2,
            TRAINS),
+    # The fast engines.
+    Mutant("fast: rate off by 1 % (PyTorch)", "pytorch_impl/fast.py", 'param_groups[0]["lr"]',
+           'param_groups[0]["lr"] * 1.01', IMPLEMENTATION + TRAINS),
+    Mutant("fast: the steps that fill no call are lost (PyTorch)", "pytorch_impl/fast.py",
+           "group[compiled_for:], advance", "group[compiled_for + 1 :], advance", IMPLEMENTATION + TRAINS),
+    Mutant("fast: a call's batches in another order (PyTorch)", "pytorch_impl/fast.py", "for index in batches:",
+           "for index in batches.flip(0):", IMPLEMENTATION + TRAINS),
+    Mutant("fast: one step too few (TensorFlow)", "tensorflow_impl/fast.py", "while step < count:",
+           "while step < count - 1:", IMPLEMENTATION + TRAINS),
+    Mutant("fast: every loss in the first place (TensorFlow)", "tensorflow_impl/fast.py", "losses, [[step]]",
+           "losses, [[0]]", IMPLEMENTATION + TRAINS),
+    Mutant("--engine is not heeded", "shared/runner.py", 'self.fast if name == "fast" else self.train', "self.train",
+           "tests/test_runner.py::test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice"),
+    # The stock runs and their explanation.
+    Mutant("Keras's kernels by PyTorch's rule (TensorFlow)", "tensorflow_impl/stock.py",
+           '"glorot_uniform" if "kernels"', '"glorot_uniform" if "order"',
+           "tests/test_stock.py::test_keras_without_its_habits_starts_as_pytorch_does"),
+    Mutant("stock images keep their pixels (PyTorch)", "pytorch_impl/stock.py", "transforms.Normalize((MEAN,), (STD,))",
+           "transforms.Normalize((0,), (1,))", "tests/test_stock.py::test_images_are_normalised_as_the_spec_says"),
+    Mutant("the pair keeps Keras's habits on both sides", "shared/runner.py",
+           'spec.keras_habits if framework == "TensorFlow" else ()', "spec.keras_habits",
+           "tests/test_runner.py::test_keras_habits_are_tensorflows_alone"),
+    Mutant("what was taken out is counted as put in", "shared/attribution.py",
+           'removed = stock - over_seeds(f"stock without {factor.habit}")', "removed = added",
+           "tests/test_attribution.py::test_an_interaction_is_shared_between_put_in_and_taken_out"),
+    Mutant("an interval for twice the seeds", "shared/attribution.py", "/ np.sqrt(count)", "/ np.sqrt(2 * count)",
+           "tests/test_attribution.py::test_interval_is_students"),
+    # What is kept.
+    Mutant("a repeat is fetched, not made", "shared/experiment.py", "for variant in referees if not variant.repeated",
+           "for variant in referees", "tests/test_store.py::test_a_repeat_is_always_made"),
+    Mutant("a kept run is of any spec", "shared/store.py", 'spec.model_dump(mode="json")', "{}",
+           "tests/test_store.py::test_keys_differ_with_all_that_a_run_depends_on"),
     # The model.
     *twins("biases start at zero", "model.py",
            ("torch.from_numpy(values)", 'torch.from_numpy(values * (not name.endswith("bias")))'),
@@ -111,8 +143,8 @@ MUTANTS = [
            "v2.ToDtype(getattr(torch, spec.dtype), scale=True)",
            "v2.Lambda(lambda x: x.to(getattr(torch, spec.dtype)) / 255)", IMPLEMENTATION + PIXELS),
     Mutant("Keras's own Rescaling (TensorFlow)", "tensorflow_impl/data.py",
-           "tf.image.convert_image_dtype(examples.images, spec.dtype)",
-           "keras.layers.Rescaling(1 / 255, dtype=spec.dtype)(examples.images)", IMPLEMENTATION + PIXELS),
+           "tf.image.convert_image_dtype(examples.images[block], spec.dtype)",
+           "keras.layers.Rescaling(1 / 255, dtype=spec.dtype)(examples.images[block])", IMPLEMENTATION + PIXELS),
     *twins("test set in training", "data.py", ('train=split == "train"', "train=False"),
            ("split=split", 'split="test"'), READS),
     *twins("the loader's own order", "data.py",
@@ -196,7 +228,7 @@ def copy_of_the_house(folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("compare.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder)
-    for name in ("data", ".venv"):
+    for name in ("data", ".venv", ".cache"):
         if (ROOT / name).exists():
             (folder / name).symlink_to(ROOT / name)
 
@@ -205,7 +237,7 @@ def run_test(folder: Path, mutant: Mutant) -> int:
     """Pytest's exit status: 0 passed, 1 failed, anything else could not run."""
     framework = "TensorFlow" if mutant.file.startswith("tensorflow_impl") else "PyTorch"
     command = [PYTHONS[framework], "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.killer]
-    if mutant.killer.startswith(IMPLEMENTATION):
+    if mutant.killer.startswith((IMPLEMENTATION, "tests/test_stock")):
         command += ["--framework", framework.lower()]
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shared import batches, metrics, record, referee, runner
+from shared import batches, metrics, record, referee, runner, seeding
+from shared.errors import InputError
 from shared.normalisation import normalise
 from shared.record import read_run
 from shared.spec import Spec
@@ -75,6 +76,37 @@ def test_evaluates_after_each_epoch_at_fixed_weights(run, flat):
 def test_records_the_order_it_used(run):
     assert run.record.order_fingerprints == [batches.fingerprint(batches.epoch_order(3, epoch)) for epoch in (0, 1)]
     assert run.record.schema_version == record.SCHEMA
+
+
+def test_keras_habits_are_tensorflows_alone(tmp_path):
+    spec = SPEC.model_copy(update={"epochs": 1, "keras_habits": ("kernels", "order")})
+    made = {}
+    for framework in ("PyTorch", "TensorFlow"):  # by name: the referee does the work
+        options = [*spec.options(), "--out", str(tmp_path / framework)]
+        assert runner.main(framework, "referee", referee.load, options) == 0
+        made[framework] = read_run(tmp_path / framework)
+    for framework, habits, draw in (("PyTorch", (), seeding.ORDER), ("TensorFlow", ("kernels",), seeding.OTHER_ORDER)):
+        for name, values in initial_weights(spec, habits).items():
+            np.testing.assert_array_equal(made[framework].at(0, "weights")[name], values)
+        order = batches.epoch_order(3, 0, draw)
+        assert made[framework].record.order_fingerprints == [batches.fingerprint(order)]
+
+
+def test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice():
+    some = runner.Implementation(None, None, None, train="train", fast="fast", engine="fast")
+    assert [some.run_by(engine) for engine in ("auto", "eager", "fast")] == [
+        ("fast", "fast"),
+        ("eager", "train"),
+        ("fast", "fast"),
+    ]
+    with pytest.raises(InputError, match="--engine fast: the referee has no such engine; use --engine auto or eager"):
+        referee.load().run_by("fast")
+
+
+def test_the_referee_has_no_stock_run(tmp_path, capsys):
+    assert runner.main("Referee", "referee", referee.load, ["--mode", "stock", "--out", str(tmp_path / "out")]) == 2
+    assert "--mode stock: the referee has no tutorial; use --mode matched" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_starts_from_given_weights_and_goes_on_as_if_never_stopped(run, tmp_path):
