@@ -23,7 +23,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "NumPy referee": {"color": GREEN, "marker": "^"},
     FLOOR: {"color": GREY, "linestyle": ":", "linewidth": 2.5},
 }
-MARGIN = 1.3
+MARGIN = 0.06  # beside the first and the last point, of the distance between them
 COUNTED = {
     "examples": f"× {TRAIN_EXAMPLES:,} examples",
     "width": f"× ({', '.join(map(str, Spec().hidden_sizes))}) hidden units",
@@ -53,7 +53,9 @@ def _time(axes: Axes, measured: Measured, axis: Axis) -> None:
         axes.plot(*zip(*points, strict=True), label=label, **STYLES[name])
     _dress(axes, axis)
     axes.set_title(axis.title, loc="left", fontsize=12)
-    axes.legend(frameon=False, fontsize=9, loc="upper right" if axis is BATCH_SIZE else "upper left")
+    legend = axes.legend(frameon=False, fontsize=9, loc="upper right" if axis is BATCH_SIZE else "upper left")
+    legend.set_title("with the slope of the fitted line")
+    legend.get_title().set_fontsize(9)
 
 
 def _memory(axes: Axes, measured: Measured, axis: Axis) -> None:
@@ -67,7 +69,9 @@ def _memory(axes: Axes, measured: Measured, axis: Axis) -> None:
 def _dress(axes: Axes, axis: Axis) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(axis.values[0] / MARGIN, axis.values[-1] * MARGIN)
+    first, last = axis.values[0], axis.values[-1]
+    beside = (last / first) ** MARGIN
+    axes.set_xlim(first / beside, last * beside)
     axes.set_xticks(axis.values, [axis.label(value) for value in axis.values])
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))

@@ -62,14 +62,14 @@ def _head(about: dict[str, Any]) -> str:
     measured_what = _paragraph(f"""
         ×1 is the default run: {TRAIN_EXAMPLES:,} examples, hidden layers of {hidden} units, batches of
         {default.batch_size}, {default.dtype}, {default.threads} thread, on the CPU. More examples are MNIST's, repeated
-        in memory; twice the width is both hidden layers twice as wide. The floor is what no implementation can do
-        without: a step's eight matrix products and nothing else, through PyTorch's `mm`, into memory that is there
-        already, on one thread.""")
+        in memory; twice the width is both hidden layers twice as wide. The floor is a step's eight matrix products and
+        nothing else, through PyTorch's `mm`, called from Python, into memory that is there already, on one thread: no
+        implementation can do without them, though another library may multiply faster.""")
     measured_how = _paragraph(f"""
-        Each figure is the median of {about["repeats"]}, each from a process of its own, with all engines at a setting
-        one after the other and the repeats far apart. After a warm-up, whole epochs are timed where one takes less than
-        {about["timed_seconds"]:g} s; else as many full batches as fit, at least {about["least_steps"]}, and for the
-        epoch their time is multiplied up by the number of examples. `steps_timed` in scaling.json says which.""")
+        Each figure is the median over {about["repeats"]} repeats, each in a process of its own: all engines at one
+        setting, then at the next, and all of that again. After a warm-up, whole epochs are timed where one takes less
+        than {about["timed_seconds"]:g} s; else as many full batches as fit, at least {about["least_steps"]}, and for
+        the epoch their time is multiplied up by the number of examples. `steps_timed` in scaling.json says which.""")
     measured_on = _paragraph(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB; {versions}."
     )
