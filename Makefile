@@ -24,7 +24,96 @@ test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks i
 mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
 	$(PYTORCH) -m tests.mutants $(MUTANTS)
 
+.PHONY: differences
+differences: .venv/pytorch .venv/tensorflow ## measure anew what the frameworks do by default: docs/differences.md
+	@$(PYTORCH) -m shared.differences
+
+.PHONY: bench
+bench: .venv/pytorch .venv/tensorflow .venv/jax ## measure speed against what people would use instead: five minutes
+	$(PYTORCH) -m benchmarks.speed
 
 .PHONY: scaling
 scaling: .venv/pytorch .venv/tensorflow ## measure how time and memory grow: half an hour, on a machine left alone
-	@$(PYTORCH) benchmarks/scaling.py $(ARGS)
+	@$(PYTORCH) -m benchmarks.scaling $(ARGS)
+
+.PHONY: lint
+lint: .venv/pytorch ## check style, format and types
+	$(PYTORCH) -m ruff check
+	$(PYTORCH) -m ruff format --check
+	$(PYTORCH) -m mypy
+
+.PHONY: setup
+setup: .venv/pytorch .venv/tensorflow ## make the environments (make -j2 setup: both at once)
+	@echo "Ready: .venv/pytorch and .venv/tensorflow"
+
+# Both frameworks are resolved together first, so that the environments hold the same version of all they share.
+LOCKS := pytorch tensorflow tensorflow-cuda jax
+UV_COMPILE := .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
+.PHONY: lock
+lock: ## pin requirements/*.txt anew from requirements/*.in
+	@echo "Resolving $(LOCKS:%=requirements/%.in)"
+	@"$(python)" -m venv --clear .venv/lock
+	@.venv/lock/bin/python -m pip install -qq --disable-pip-version-check uv==0.13.9
+	@$(UV_COMPILE) requirements/pytorch.in requirements/tensorflow.in --output-file .venv/lock/common.txt
+	@set -e; for name in $(LOCKS); do \
+	    $(UV_COMPILE) --generate-hashes --constraint .venv/lock/common.txt \
+	        requirements/$$name.in --output-file .venv/lock/$$name.txt; \
+	done
+	@# Only now, when all are resolved, is any replaced.
+	@cp $(LOCKS:%=.venv/lock/%.txt) requirements
+	@rm -rf .venv/lock
+
+.PHONY: clean
+clean: ## remove the environments and caches; data and results stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
+
+# --- The environments: one per framework, because their GPU builds overwrite each other's libraries. ---
+
+.PHONY: .venv/pytorch .venv/tensorflow .venv/jax
+.venv/pytorch:
+	$(call environment,$@,torch torchvision,requirements/pytorch.txt)
+.venv/tensorflow:
+	$(call environment,$@,tensorflow keras tensorflow_datasets,requirements/tensorflow$(cuda).txt)
+.venv/jax:
+	$(call environment,$@,jax,requirements/jax.txt)
+
+# TensorFlow's CUDA libraries are several GB more: only where a driver can use them.
+cuda = $(shell if [ -e /proc/driver/nvidia/version ] || nvidia-smi >/dev/null 2>&1; then echo -cuda; fi)
+
+# $(call environment,FOLDER,MODULES,REQUIREMENTS): nothing where the folder is whole, else the commands that make it.
+environment = $(if $(call whole,$1,$(firstword $2),$3),,$(call install,$1,$2,$3,$(python)))
+
+# An environment is whole where its stamp, a copy of the requirements it was made from, equals today's, and its Python
+# runs and sees the framework (it does not after an upgrade of the Python below it).
+whole = $(shell cmp -s $1/installed.txt $3 && \
+    $1/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("$2"))' 2>/dev/null && echo yes)
+
+# From scratch, and the stamp last: an install that was cut short is never taken for a whole one. pip tells errors only.
+define install
+@echo "Installing $3 into $1, this once: it takes a minute or two and several GB" >&2
+@rm -f $1/installed.txt
+@"$4" -m venv --clear $1
+@cp $3 $1/installing.txt
+@$1/bin/python -m pip install -qq --disable-pip-version-check --requirement $1/installing.txt
+@said=$$($1/bin/python -c 'import importlib, sys; [importlib.import_module(m) for m in sys.argv[1:]]' \
+    $2 matplotlib.pyplot mypy numpy pydantic pytest safetensors.numpy threadpoolctl tqdm 2>&1) || { echo "$$said" >&2; exit 1; }
+@mv $1/installing.txt $1/installed.txt
+endef
+
+# The Python to use: PYTHON where given, else the first of these that runs (a pyenv shim may exist and fail) and fits.
+candidates = $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11)
+python = $(call fitting,$(search))
+fitting = $(if $(filter none:,$1),$(error no Python that fits: found $(wordlist 2,99,$1); \
+    3.11, 3.12 and 3.13 work, on 64 bit: make PYTHON=/path/to/python3.12),$1)
+# The fitting one, or "none:" and what was found.
+search = $(shell for python in $(candidates); do \
+    version=`"$$python" -c 'import sys; print("%d.%d, %d bit" % (sys.version_info[:2] + (sys.maxsize.bit_length() + 1,)))' \
+        2>/dev/null`; \
+    case "$$version" in ("3.11, 64 bit"|"3.12, 64 bit"|"3.13, 64 bit") echo "$$python"; exit;; esac; \
+    found="$${found:+$$found, }$$python ($${version:-does not run})"; \
+done; echo "none: $$found")
