@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared import attribution_report, cli, logs, output, own_pair, own_report, report
-from shared.attribution import attribute
+from shared.attribution import attribute, stock_pair
 from shared.comparison import compare
 from shared.dataset import check_files
 from shared.errors import InputError
@@ -24,8 +24,8 @@ SEEDS, FEWEST_SEEDS = 5, 2
 MARKER = "results.json"
 
 
-def main() -> int:
-    """Parse, start both, compare, report; or compare what was made elsewhere."""
+def make_parser() -> cli.Parser:
+    """The spec's options, and what compare.py alone can do."""
     parser = cli.make_parser("compare.py", (__doc__ or "").partition("\n")[0], "out/compare")
     for framework in FRAMEWORKS:
         parser.add_argument(
@@ -65,19 +65,29 @@ def main() -> int:
         help="train nothing: compare two loss logs, weight files (.safetensors or .npz) or run records (folders) of "
         f"your own, into {RECORDS_OUT} unless --out is given; {logs.FORMS}",
     )
+    return parser
+
+
+def main() -> int:
+    """Parse, start both, compare, report; or explain; or compare what was made elsewhere."""
+    parser = make_parser()
     spec, options = cli.parse(parser, None)
     command = shlex.join(["python", *sys.argv])
-    if options.records:
+
+    def out(default: Path) -> Path:
         # The very object, so not even the same folder, named on the command line, is taken for the default.
-        defaulted = options.out is parser.get_default("out")
-        return compare_records(options, RECORDS_OUT if defaulted else options.out, command)
+        given: Path = options.out
+        return default if given is parser.get_default("out") else given
+
+    if options.records:
+        return compare_records(options, out(RECORDS_OUT), command)
     check_files()
     if options.seeds and not options.explain:
         raise InputError(f"--seeds {options.seeds} is for --explain; add --explain")
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
-    if options.explain:
-        out = EXPLAIN_OUT if options.out is parser.get_default("out") else options.out
-        return explain(spec, options.seeds or SEEDS, pythons, out, command)
+    if options.explain or spec.mode == "stock":
+        seeds = (options.seeds or SEEDS) if options.explain else None
+        return explain(spec, seeds, pythons, out(EXPLAIN_OUT), command)
     with output.fresh_folder(options.out, marker=MARKER) as folder:
         runs = folder / "runs"
         outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
@@ -93,12 +103,12 @@ def seeds(text: str) -> int:
     return int(text)
 
 
-def explain(spec: Spec, seeds: int, pythons: Mapping[str, Path], out: Path, command: str) -> int:
-    """Take the difference of the stock runs apart."""
+def explain(spec: Spec, seeds: int | None, pythons: Mapping[str, Path], out: Path, command: str) -> int:
+    """Run both as their tutorials would; with `seeds`, take the difference apart."""
     if spec.dtype != Spec().dtype:
         raise InputError(f"--explain --dtype {spec.dtype}: the tutorials compute in float32; leave out --dtype")
     with output.fresh_folder(out, marker=MARKER) as folder:
-        found = attribute(spec, seeds, pythons)
+        found = attribute(spec, seeds, pythons) if seeds else stock_pair(spec, pythons)
         attribution_report.write(found, folder, command)
     print(f"{attribution_report.summary(found)}\nReport: {out / 'report.md'}")
     return cli.OK

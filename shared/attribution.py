@@ -87,9 +87,9 @@ class Attribution:
 
     spec: Spec
     seeds: list[int]
-    curves: dict[str, Estimate]  # "PyTorch", "TensorFlow" (stock) and "matched"
+    curves: dict[str, Estimate]  # of the stock runs, "PyTorch" and "TensorFlow", and where they were made of "matched"
     gap: Estimate
-    shares: list[Share]  # the largest first
+    shares: list[Share]  # the largest first; none where nothing was taken apart
     unexplained: Estimate
 
 
@@ -108,6 +108,16 @@ def attribute(spec: Spec, seeds: int, pythons: Mapping[str, Path]) -> Attributio
     wanted = [_jobs(spec.model_copy(update={"seed": seed})) for seed in chosen]
     made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining")
     return _take_apart(spec, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted])
+
+
+def stock_pair(spec: Spec, pythons: Mapping[str, Path]) -> Attribution:
+    """The two stock runs of one seed, as they are. Raises InputError."""
+    wanted = _jobs(spec)
+    stock = [wanted["stock PyTorch"], wanted["stock Keras"]]
+    made = figures(stock, pythons, "training")
+    pytorch, keras = (_vector(made[job])[None] for job in stock)
+    gap = estimate(keras - pytorch)
+    return Attribution(spec, [spec.seed], {"PyTorch": estimate(pytorch), "TensorFlow": estimate(keras)}, gap, [], gap)
 
 
 def _jobs(spec: Spec) -> dict[str, Job]:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +14,7 @@ from shared.habits import ROWS
 from shared.report import json_safe, table
 
 ACCURACY = -1  # the last figure
-FIRST_EPOCH = 0
+FIRST_EPOCH, LAST_EPOCH = 0, -2
 SMALL = 1e-4  # below it figures are written in powers of ten
 HOW_TO_READ = """\
 Figures are Keras's minus PyTorch's, of the first epoch's loss where nothing else is said: the mean over {seeds} seeds
@@ -25,110 +24,97 @@ alone. *Taken out*: Keras's own tutorial without it. *Share*: the mean of both."
 
 def write(found: Attribution, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    plain = json_safe(dataclasses.asdict(found) | {"spec": found.spec.model_dump(mode="json")})
-    (folder / "results.json").write_text(json.dumps(plain, indent=2, allow_nan=False, default=_listed) + "\n")
+    lists = json.loads(
+        json.dumps(dataclasses.asdict(found) | {"spec": found.spec.model_dump()}, default=np.ndarray.tolist)
+    )
+    (folder / "results.json").write_text(json.dumps(json_safe(lists), indent=2, allow_nan=False) + "\n")
     draw_curves(found, folder / "loss.png")
-    draw_shares(found, folder / "shares.png")
+    if found.shares:
+        draw_shares(found, folder / "shares.png")
     (folder / "report.md").write_text(markdown(found, command))
-
-
-def _listed(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else str(value)
 
 
 def sentence(found: Attribution) -> str:
     """The finding, with its figures."""
-    a, b = (found.curves[name].mean[FIRST_EPOCH] for name in ("PyTorch", "TensorFlow"))
+    a, b = (found.curves[name].mean for name in ("PyTorch", "TensorFlow"))
+    said = f"After one epoch the tutorials' losses are {a[0]:.3f} in PyTorch and {b[0]:.3f} in Keras"
+    if not found.shares:
+        return f"{said}; in the end their accuracies are {a[ACCURACY]:.2%} and {b[ACCURACY]:.2%}. Why: --explain."
     first, gap, rest = found.shares[0], found.gap.mean[FIRST_EPOCH], found.unexplained
     return (
-        f"After one epoch the tutorials' losses are {a:.3f} in PyTorch and {b:.3f} in Keras. "
-        f"{first.factor.name.capitalize()} explain {first.share.mean[FIRST_EPOCH] / gap:.0%} of that; "
+        f"{said}. {first.factor.name.capitalize()} explain {first.share.mean[FIRST_EPOCH] / gap:.0%} of that; "
         f"unexplained is {_shown(rest, FIRST_EPOCH)}{', which is noise' * rest.is_noise(FIRST_EPOCH)}."
     )
 
 
 def _shown(estimate: Estimate, figure: int) -> str:
-    """Mean and half the interval; tiny figures, where rounding is at work, in powers of ten."""
+    """Mean and half the interval, where there is one; figures as small as rounding makes them in powers of ten."""
     mean, half = estimate.mean[figure], estimate.half_width[figure]
     if not mean and not half:
         return "0"
+    if not np.isfinite(half):
+        return f"{mean:+.4f}"
     return f"{mean:+.4f} ± {half:.4f}" if max(abs(mean), half) >= SMALL else f"{mean:+.0e} ± {half:.0e}"
 
 
 def markdown(found: Attribution, command: str) -> str:
     """The page for a pull request."""
-    rows = {row.key: row for row in ROWS}
-    last = found.spec.epochs
-    header = [
-        "what Keras does otherwise",
-        "put in",
-        "taken out",
-        "share",
-        "of the gap",
-        f"loss, epoch {last}",
-        "accuracy",
-    ]
-    lines = [_row(share, found) for share in found.shares]
-    total = ["**all of these**", "", "", *_totals(found)]
-    rest = [
-        "unexplained",
-        "",
-        "",
-        _shown(found.unexplained, 0),
-        "",
-        _shown(found.unexplained, -2),
-        _shown(found.unexplained, -1),
-    ]
-    gap = [
-        "**stock Keras − stock PyTorch**",
-        "",
-        "",
-        _shown(found.gap, 0),
-        "",
-        _shown(found.gap, -2),
-        _shown(found.gap, -1),
-    ]
-    parts = [
-        "# Why the curves differ",
-        f"> {sentence(found)}",
-        HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE),
-        table(header, [*lines, total, rest, gap]),
-        "![What each habit does to the first epoch's loss](shares.png)",
-        "![The tutorials' losses, and the matched pair's](loss.png)",
-        "## What each is, and how to set it",
-    ]
-    for share in found.shares:
-        row = rows[share.factor.row]
-        noise = "" if not share.share.is_noise(FIRST_EPOCH) else " Over these seeds its share can't be told from zero."
-        parts.append(
-            f"**{share.factor.name.capitalize()}**: {share.factor.what}.{noise}\n\n"
-            f"- in PyTorch as in Keras: `{row.pytorch}`\n- in Keras as in PyTorch: `{row.keras}`"
-        )
-    parts += ["## Not measured", "\n".join(f"- {name}: {why}." for name, why in UNMEASURED.items())]
-    parts += ["## Again", f"```sh\n{command}\n```"]
-    return "\n\n".join(parts) + "\n"
+    parts = [_shares_part(found)] if found.shares else [_epochs_table(found)]
+    parts.append("![The tutorials' losses](loss.png)")
+    if found.shares:
+        parts += ["## What each is, and how to set it", *map(_advice, found.shares)]
+        parts += ["## Not measured", "\n".join(f"- {name}: {why}." for name, why in UNMEASURED.items())]
+    title = "# Why the curves differ" if found.shares else "# The tutorials' own runs"
+    return "\n\n".join([title, f"> {sentence(found)}", *parts, "## Again", f"```sh\n{command}\n```"]) + "\n"
 
 
-def _row(share: Share, found: Attribution) -> list[str]:
-    return [
-        share.factor.name,
-        _shown(share.added, FIRST_EPOCH),
-        _shown(share.removed, FIRST_EPOCH) if share.removed else "",
-        _shown(share.share, FIRST_EPOCH),
-        f"{share.share.mean[FIRST_EPOCH] / found.gap.mean[FIRST_EPOCH]:.1%}",
-        _shown(share.share, ACCURACY - 1),
-        _shown(share.share, ACCURACY),
-    ]
-
-
-def _totals(found: Attribution) -> list[str]:
+def _shares_part(found: Attribution) -> str:
     explained = found.gap.mean - found.unexplained.mean
+    everything = Estimate(explained, np.full_like(explained, np.inf))
+    rows = [_row(share.factor.name, share.share, found, share) for share in found.shares]
+    rows.append(_row("**all of these**", everything, found))
+    rows += [_row("unexplained", found.unexplained, found), _row("**stock Keras − stock PyTorch**", found.gap, found)]
+    columns = ["put in", "taken out", "share", "of the gap", f"loss, epoch {found.spec.epochs}", "accuracy"]
+    return "\n\n".join(
+        [
+            HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE),
+            table(["what Keras does otherwise", *columns], rows),
+            "![What each habit does to the first epoch's loss](shares.png)",
+        ]
+    )
+
+
+def _row(name: str, whole: Estimate, found: Attribution, share: Share | None = None) -> list[str]:
+    parts = (share.added, share.removed) if share else (None, None)
     return [
-        f"{explained[0]:+.4f}",
-        f"{explained[0] / found.gap.mean[0]:.1%}",
-        f"{explained[-2]:+.4f}",
-        f"{explained[-1]:+.4f}",
+        name,
+        *(_shown(part, FIRST_EPOCH) if part else "" for part in parts),
+        _shown(whole, FIRST_EPOCH),
+        f"{whole.mean[FIRST_EPOCH] / found.gap.mean[FIRST_EPOCH]:.1%}",
+        _shown(whole, LAST_EPOCH),
+        _shown(whole, ACCURACY),
     ]
+
+
+def _advice(share: Share) -> str:
+    """What the factor is, and the code that sets it."""
+    row = next(row for row in ROWS if row.key == share.factor.row)
+    noise = " Over these seeds its share can't be told from zero." * share.share.is_noise(FIRST_EPOCH)
+    return (
+        f"**{share.factor.name.capitalize()}**: {share.factor.what}.{noise}\n\n"
+        f"- in PyTorch as in Keras: `{row.pytorch}`\n- in Keras as in PyTorch: `{row.keras}`"
+    )
+
+
+def _epochs_table(found: Attribution) -> str:
+    curves = [found.curves[name].mean for name in ("PyTorch", "TensorFlow")]
+    rows = [
+        [str(epoch + 1), *(f"{curve[epoch]:.4f}" for curve in curves), f"{found.gap.mean[epoch]:+.4f}"]
+        for epoch in range(found.spec.epochs)
+    ]
+    accuracies = [f"{curve[ACCURACY]:.2%}" for curve in curves]
+    rows.append(["accuracy", *accuracies, f"{found.gap.mean[ACCURACY]:+.2%}"])
+    return table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows)
 
 
 def draw_shares(found: Attribution, path: Path) -> None:
@@ -162,6 +148,8 @@ def draw_curves(found: Attribution, path: Path) -> None:
 
 def summary(found: Attribution) -> str:
     """The ranked factors for the terminal."""
+    if not found.shares:
+        return sentence(found)
     lines = [f"{share.factor.name:<26} {_shown(share.share, FIRST_EPOCH):>22}" for share in found.shares]
     lines += [
         f"{name:<26} {_shown(e, FIRST_EPOCH):>22}"

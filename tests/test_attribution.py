@@ -118,3 +118,16 @@ def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png", "shares.png"}
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["gap"]["mean"][0] == pytest.approx(-0.449)
+
+
+def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
+    pytorch, keras = (estimate(np.array([losses])) for losses in ([1.07, 0.4, 0.91], [0.57, 0.31, 0.93]))
+    gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
+    pair = attribution.Attribution(SPEC, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
+    attribution_report.write(pair, tmp_path, "python compare.py --mode stock")
+    report = (tmp_path / "report.md").read_text()
+    assert "the tutorials' losses are 1.070 in PyTorch and 0.570 in Keras" in report
+    assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in report
+    assert "| accuracy | 91.00% | 93.00% | +2.00% |" in report
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png"}
+    assert json.loads((tmp_path / "results.json").read_text())["gap"]["half_width"] == [None] * 3
