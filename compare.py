@@ -10,16 +10,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared import attribution_report, cli, logs, output, own_pair, own_report, report
+from shared import attribution_report, cli, logs, output, own_pair, own_report, report, seeds_report
 from shared.attribution import attribute, stock_pair
 from shared.comparison import compare
 from shared.dataset import check_files
 from shared.errors import InputError
 from shared.experiment import FRAMEWORKS
 from shared.processes import find_interpreter
+from shared.seeds import run_seeds
 from shared.spec import Spec, option_name
 
-RECORDS_OUT, EXPLAIN_OUT = Path("out/records"), Path("out/explain")
+RECORDS_OUT, EXPLAIN_OUT, SEEDS_OUT = Path("out/records"), Path("out/explain"), Path("out/seeds")
 SEEDS, FEWEST_SEEDS = 5, 2
 MARKER = "results.json"
 
@@ -55,7 +56,8 @@ def make_parser() -> cli.Parser:
         "--seeds",
         type=seeds,
         metavar="N",
-        help=f"how many seeds to explain by, from --seed on (default: {SEEDS})",
+        help="train the pair from N seeds, from --seed on, and test whether the frameworks are equivalent beside what "
+        f"the seed does; into {SEEDS_OUT} unless --out is given; with --explain, seeds to explain by (default: {SEEDS})",
     )
     parser.add_argument(
         "--records",
@@ -82,12 +84,12 @@ def main() -> int:
     if options.records:
         return compare_records(options, out(RECORDS_OUT), command)
     check_files()
-    if options.seeds and not options.explain:
-        raise InputError(f"--seeds {options.seeds} is for --explain; add --explain")
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if options.explain or spec.mode == "stock":
         seeds = (options.seeds or SEEDS) if options.explain else None
         return explain(spec, seeds, pythons, out(EXPLAIN_OUT), command)
+    if options.seeds:
+        return many_seeds(spec, options.seeds, pythons, out(SEEDS_OUT), command)
     with output.fresh_folder(options.out, marker=MARKER) as folder:
         runs = folder / "runs"
         outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
@@ -112,6 +114,15 @@ def explain(spec: Spec, seeds: int | None, pythons: Mapping[str, Path], out: Pat
         attribution_report.write(found, folder, command)
     print(f"{attribution_report.summary(found)}\nReport: {out / 'report.md'}")
     return cli.OK
+
+
+def many_seeds(spec: Spec, count: int, pythons: Mapping[str, Path], out: Path, command: str) -> int:
+    """Run the pair from many seeds, and test for equivalence."""
+    with output.fresh_folder(out, marker=MARKER) as folder:
+        found = run_seeds(spec, count, pythons)
+        seeds_report.write(found, folder, command)
+    print(f"{seeds_report.summary(found)}\nReport: {out / 'report.md'}")
+    return cli.OK if found.equivalent else cli.FAILED
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:

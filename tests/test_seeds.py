@@ -1,0 +1,73 @@
+"""Equivalence is shown, not assumed: by figures worked by hand and by runs that are not equivalent."""
+
+import json
+
+import numpy as np
+import pytest
+
+from shared import seeds_report
+from shared.experiment import FRAMEWORKS
+from shared.seeds import Equivalence, gather
+from shared.spec import Spec
+from shared.sweep import Figures
+
+
+def pairs(shift, noise=1e-4, count=10):
+    """Runs that vary much with the seed, and whose pairs differ by `shift` and a little noise."""
+    random = np.random.default_rng(0)
+    made = {}
+    for seed in range(count):
+        start = 0.27 + 0.0035 * random.standard_normal()
+        for framework, moved in zip(FRAMEWORKS, (0.0, shift + noise * random.standard_normal()), strict=True):
+            losses = [start + 0.7 + moved, start + moved]
+            made[framework, seed] = Figures(losses=losses, losses_per_example=None, accuracy=0.92 + start / 100 + moved)
+    return gather(Spec(epochs=2), list(range(count)), made)
+
+
+def test_pairs_that_differ_by_less_than_the_margin_are_equivalent():
+    assert pairs(0.0).equivalent
+
+
+@pytest.mark.parametrize("shift", [4e-4, -4e-4])
+def test_pairs_that_differ_by_more_are_not(shift):
+    assert not pairs(shift).equivalent
+
+
+def test_too_much_noise_shows_nothing():
+    """No significant difference either: the test that people would have run instead would have passed."""
+    found = pairs(0.0, noise=3e-3)
+    assert not found.equivalent
+    assert all(abs(e.mean) < e.smallest_margin for e in found.equivalences)
+
+
+def test_smallest_margin_by_hand():
+    # Mean 2, standard deviation 1, three pairs: 2 + 2.920 / √3, from a table of Student's t at 95 %.
+    found = Equivalence("x", np.array([1.0, 2.0, 3.0]), margin=3.7)
+    assert found.smallest_margin == pytest.approx(2 + 2.920 / 3**0.5, rel=1e-3)
+    assert found.holds
+    assert not Equivalence("x", np.array([1.0, 2.0, 3.0]), margin=3.68).holds
+    assert not Equivalence("x", np.array([-1.0, -2.0, -3.0]), margin=3.68).holds
+
+
+def test_the_test_and_the_smallest_margin_agree():
+    differences = np.random.default_rng(1).normal(1e-4, 2e-4, 12)
+    smallest = Equivalence("x", differences, 1.0).smallest_margin
+    assert Equivalence("x", differences, smallest * 1.001).holds
+    assert not Equivalence("x", differences, smallest * 0.999).holds
+
+
+def test_pairs_without_any_difference_are_equivalent_and_those_off_by_the_margin_are_not():
+    assert Equivalence("x", np.zeros(3), margin=1e-9).holds
+    assert not Equivalence("x", np.full(3, 0.5), margin=0.5).holds
+
+
+def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
+    found = pairs(0.0)
+    seeds_report.write(found, tmp_path, "python compare.py --seeds 10")
+    report = (tmp_path / "report.md").read_text()
+    assert "> EQUIVALENT over 10 paired seeds" in report
+    assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in report
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png", "accuracy.png"}
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["equivalence"]["accuracy"]["smallest_margin"] == found.equivalences[0].smallest_margin
+    assert "NOT SHOWN EQUIVALENT" in seeds_report.summary(pairs(1e-3))
