@@ -57,7 +57,7 @@ def make_parser() -> cli.Parser:
         type=seeds,
         metavar="N",
         help="train the pair from N seeds, from --seed on, and test whether the frameworks are equivalent beside what "
-        f"the seed does; into {SEEDS_OUT} unless --out is given; with --explain, seeds to explain by (default: {SEEDS})",
+        f"a seed does; into {SEEDS_OUT} unless --out is given; with --explain: explain by so many (default: {SEEDS})",
     )
     parser.add_argument(
         "--records",

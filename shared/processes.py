@@ -44,6 +44,7 @@ class Child:
 
     def __init__(self, name: str, command: list[str], *, watched: bool, heard: bool) -> None:
         self.name, self._watched, self._tail = name, watched, b""
+        self._turn, self._silenced = threading.Event(), False
         shows_progress = progress.wanted() and watched
         self._process = subprocess.Popen(
             command,
@@ -61,12 +62,14 @@ class Child:
         with self._process.stderr as pipe:
             while chunk := os.read(pipe.fileno(), 65_536):
                 self._tail = (self._tail + chunk)[-LAST_WORDS:]
-                if self._watched:
+                self._turn.wait()  # nobody asks yet what one says that was started ahead
+                if self._watched and not self._silenced:
                     sys.stderr.buffer.write(chunk)
                     sys.stderr.flush()
 
     def take_turn(self) -> None:
-        """Let it train."""
+        """Let it train, and be heard."""
+        self._turn.set()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # `finish` says why it has died
             pipe.write(b"\n")
@@ -91,6 +94,8 @@ class Child:
         """End it if it runs still: politely, and after five seconds by force."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+        self._silenced = not self._turn.is_set()
+        self._turn.set()
         if self._process.poll() is None:
             self._process.terminate()
             try:

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from shared.processes import find_interpreter
+from shared.record import read_run
 from tests.conftest import ROOT, run_program
 
 SMALL = ["--epochs", "1", "--batch-size", "512", "--hidden-sizes", "16,8"]
@@ -170,6 +171,61 @@ def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_pat
     assert len(run.stderr.splitlines()) == 1
     assert ";" in run.stderr  # the cure
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seeds", "1"], "'1' is not a number of seeds from 2 on"),
+        (["--explain", "--dtype", "float64"], "--explain --dtype float64: the tutorials compute in float32"),
+        (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what stock runs compute in"),
+        (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
+        (["--keras-habits", "sloth"], "--keras-habits sloth: input should be 'kernels',"),
+    ],
+)
+def test_bad_input_to_compare_alone(options, message, tmp_path):
+    run = run_program("compare.py", *options, "--out", tmp_path / "out")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert message in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_side_by_side_is_as_good_and_says_so(compared, tmp_path):
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core")
+    _, out, _ = compared
+    dtype = json.loads((out / "results.json").read_text())["spec"]["dtype"]
+    run = run_program("compare.py", *SMALL, "--dtype", dtype, "--side-by-side", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "WARNING: The frameworks trained side by side" in run.stdout
+    for name in ("pytorch", "tensorflow"):
+        files = [
+            json.loads((o / f"runs/{name}-{dtype}/run.json").read_text())["files"] for o in (out, tmp_path / "out")
+        ]
+        assert files[0] == files[1]
+
+
+def test_stock_pair_trains_and_says_what_each_printed(tmp_path):
+    run = run_program(
+        "compare.py", "--mode", "stock", "--epochs", "1", "--batch-size", "2048", "--out", tmp_path / "out"
+    )
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"After one epoch the tutorials' losses are 2\.\d+ in PyTorch and \d\.\d+ in Keras", run.stdout)
+    assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("framework", PYTHONS)
+def test_the_fast_engine_agrees_with_the_eager_one(framework, tmp_path):
+    losses = []
+    for engine in ("eager", "fast"):
+        options = ["-m", f"{framework.lower()}_impl", *SMALL, "--dtype", "float64", "--engine", engine]
+        run = run_program(*options, "--out", tmp_path / engine, python=PYTHONS[framework])
+        assert run.returncode == 0, run.stderr
+        record = read_run(tmp_path / engine)
+        assert record.record.settings["engine"] == engine
+        losses.append(record.step_losses)
+    assert abs(losses[0] - losses[1]).max() < 1e-12
 
 
 @pytest.mark.parametrize("framework", PYTHONS)
