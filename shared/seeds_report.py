@@ -127,8 +127,8 @@ def draw_accuracies(found: ManySeeds, path: Path) -> None:
     for name in FRAMEWORKS:
         axes.plot(found.seeds, found.accuracies[name], label=name, **plots.STYLES[name] | {"linestyle": "none"})
     if plots.comparable_to_tutorial(found.spec):
-        style = {"color": plots.GREY, "linestyle": "--", "linewidth": 1}
-        axes.axhline(tutorial.ACCURACY, label=f"the tutorial: {tutorial.ACCURACY:.2%}", **style)
+        label = f"the tutorial: {tutorial.ACCURACY:.2%}"
+        axes.axhline(tutorial.ACCURACY, label=label, color=plots.GREY, linestyle="--", linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plots.save(axes, path)
