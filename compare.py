@@ -94,7 +94,7 @@ def main() -> int:
         runs = folder / "runs"
         outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
         report.write(outcome, folder, command)
-    print(f"\n{report.summary(outcome)}\nReport: {options.out / 'report.md'}")
+    print(f"\n{report.summary(outcome)}\nReport: {options.out / 'index.html'}")
     return cli.OK if outcome.match else cli.FAILED
 
 

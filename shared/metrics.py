@@ -18,6 +18,14 @@ def predictions(logits: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
 
 
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax, float64 (N, C); a row with a logit that is not finite is NaN throughout."""
+    wide = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits.astype(np.float64), np.nan)
+    exponentials = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return shares
+
+
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Share of right predictions, 0 to 1. A row with a non-finite logit is wrong."""
     return float(np.mean(predictions(logits) == labels))

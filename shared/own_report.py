@@ -7,10 +7,11 @@ from typing import Any
 
 from shared import plots
 from shared.errors import InputError
+from shared.findings import Table
 from shared.hints import hint
 from shared.own_pair import LETTERS, Losses, Pair, Tensors
 from shared.own_words import gap_in_words, lettered, milestones, notes, sentences
-from shared.report import json_safe, table
+from shared.report import json_safe
 
 SCHEMA = 1
 # Rows of the table around the first step at which the two part.
@@ -123,13 +124,13 @@ def _facts_table(pair: Pair) -> str:
         rows.append(["precision", *(log.precision for log in logs)])
     if pair.tensors:
         rows.append(["tensors", *(str(len(source.weights or {})) for source in pair.sources)])
-    return table(["", *LETTERS], rows).replace("---:", "---")
+    return Table(["", *LETTERS], rows, words=True).markdown()
 
 
 def _losses_parts(losses: Losses) -> list[str]:
     coarsest = losses.resolution.max()
     parts = ["## Losses", "![Both losses, overlaid](loss.png)", "![Largest difference so far](divergence.png)"]
-    parts += [table(["", "step", "difference"], milestones(losses)), hint(losses)]
+    parts += [Table(["", "step", "difference"], milestones(losses)).markdown(), hint(losses)]
     parts.append(
         "What the files can hide is half a unit of the last digit that each writes, and half a unit in the last place "
         f"of the float32 or float64 that it was: {coarsest:.1e} at most, between the two. Within it, the two losses "
@@ -144,7 +145,7 @@ def _losses_parts(losses: Losses) -> list[str]:
                 zip(losses.steps, *losses.values, losses.gap, losses.resolution, strict=True)
             )[max(0, around - BEFORE) : around + AFTER]
         ]
-        parts.append(table(["step", *LETTERS, "difference", "the files can hide"], rows))
+        parts.append(Table(["step", *LETTERS, "difference", "the files can hide"], rows).markdown())
     return parts
 
 
@@ -159,9 +160,9 @@ def _tensors_parts(tensors: Tensors) -> list[str]:
             size, ulps = "", ""
         else:
             size, ulps = f"{tensor.difference.absolute:.1e}", f"{tensor.difference.ulps:.3g}"
-        rows.append([name.replace("|", r"\|"), shape, size, ulps, "yes" if tensor.agrees else "NO"])
+        rows.append([name, shape, size, ulps, "yes" if tensor.agrees else "NO"])
     parts = ["## Weights", "![Largest difference in each tensor](weights.png)"]
-    parts.append(table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows))
+    parts.append(Table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows).markdown())
     parts.append(
         "A unit in the last place, ulp, is that of the tensor's largest magnitude, in the coarser of the two dtypes; "
         "up to one of them the two agree. Kernels are (out, in, …) in PyTorch and (…, in, out) in Keras: where the "

@@ -1,6 +1,8 @@
-"""Pictures of two runs."""
+"""Pictures as files, and as part of the page."""
 
-from collections.abc import Mapping, Sequence
+import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +14,22 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from shared import tutorial
-from shared.comparison import Outcome
-from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
 from shared.own_pair import Losses, Tensors
-from shared.record import Run
-from shared.spec import Spec
+from shared.pictures import BLUE, FEW_POINTS, GREEN, GREY, STYLES, Picture, Style
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-# A wide hollow marker under a small filled one: curves that coincide both stay visible.
-STYLES: dict[str, dict[str, Any]] = {
-    "PyTorch": {"color": ORANGE, "marker": "o", "markersize": 11, "markerfacecolor": "none", "linewidth": 3.5},
-    "TensorFlow": {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1.2},
+MARKERS: dict[str, dict[str, Any]] = {
+    "": {},
+    "ring": {"marker": "o", "markersize": 11, "markerfacecolor": "none"},
+    "dot": {"marker": "o", "markersize": 4},
+    "cross": {"marker": "x", "markersize": 8, "markeredgewidth": 1.5},
 }
-FEW_POINTS = 60  # up to here a curve shows each of its points
 LONGEST_NAME = 50
 SMALLEST_SHOWN = 1e-300  # far below this a logarithmic axis can't reach
 MOST_TENSORS = 40  # that a picture has room for
-TUTORIAL: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": "--", "linewidth": 1}
+# Text stays text, in the reader's font; and the same picture is the same file.
+plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "picture"})
+INK = "#000000"  # of axes and text
+SIDE = 28  # pixels of a digit
 
 
 def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
@@ -52,70 +51,67 @@ def save(axes: Axes, path: Path) -> None:
     plt.close()
 
 
-def comparable_to_tutorial(spec: Spec) -> bool:
-    """Whether the tutorial's figures may stand beside this run: its seed and epochs aside, the same training."""
-    free = ("seed", "epochs", "dtype", "device", "engine", "threads")
-    return spec.model_copy(update={name: getattr(Spec(), name) for name in free}) == Spec()
+def _line(style: Style, points: int) -> dict[str, Any]:
+    """A style in matplotlib's words. Markers would hide a curve of many points, and so would a wide line."""
+    few = points <= FEW_POINTS
+    pattern = (0, tuple(length / style.width for length in style.dash)) if style.dash else "-"
+    line = {"color": style.light, "linewidth": style.width, "linestyle": pattern}
+    return line | (MARKERS[style.marker] if few else {})
 
 
-def loss(runs: Mapping[str, Run], path: Path) -> None:
-    """Training loss by epoch, mean of batch means, both frameworks and the tutorial."""
-    axes = figure("Training loss, mean of batch means", "cross-entropy (nats)")
-    for name, run in runs.items():
-        epochs = range(1, len(run.record.epochs) + 1)
-        axes.plot(epochs, [e.train_loss for e in run.record.epochs], label=name, **STYLES[name])
-    if comparable_to_tutorial(next(iter(runs.values())).record.spec):
-        losses = tutorial.EPOCH_LOSSES[: len(epochs)]
-        axes.plot(range(1, len(losses) + 1), losses, label="the tutorial (another seed)", **TUTORIAL)
-    save(axes, path)
+def _draw(picture: Picture) -> Axes:
+    axes = figure(picture.title, picture.y_label, picture.x_label)
+    for curve in picture.curves:
+        line = _line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
+        axes.plot(picture.x, curve.values, label=curve.label, **line)
+    if picture.scale == "logarithmic":
+        axes.set_yscale("log")
+    if picture.scale == "percent":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    if picture.mark:
+        at, what = picture.mark
+        axes.axvline(at, label=what, **_line(STYLES["mark"], 1))
+    axes.legend(frameon=False)
+    return axes
 
 
-def accuracy(runs: Mapping[str, Run], path: Path) -> None:
-    """Test accuracy at the weights after each epoch, both frameworks, and the tutorial's only point."""
-    axes = figure("Accuracy on the 10,000 test images", "test accuracy")
-    for name, run in runs.items():
-        epochs = range(1, len(run.record.epochs) + 1)
-        axes.plot(epochs, [e.test_accuracy for e in run.record.epochs], label=name, **STYLES[name])
-    if comparable_to_tutorial(next(iter(runs.values())).record.spec):
-        style = TUTORIAL | {"linestyle": "none", "markersize": 10, "markeredgewidth": 2}
-        axes.plot([5], [tutorial.ACCURACY], label=f"the tutorial, after epoch 5: {tutorial.ACCURACY:.2%}", **style)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    save(axes, path)
+def draw(picture: Picture) -> tuple[bytes, str]:
+    """The picture as a PNG file, for reading, and as an SVG file, for papers and slides."""
+    figure = _draw(picture).get_figure(root=True)
+    assert figure
+    png, svg = io.BytesIO(), io.StringIO()
+    figure.savefig(png, format="png", dpi=150)
+    figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    plt.close()
+    return png.getvalue(), svg.getvalue()
 
 
-def divergence(outcome: Outcome, path: Path) -> None:
-    """How far apart the step losses lie, step by step: the frameworks, the noise floor, and the pair in float64."""
-    dtype = outcome.spec.dtype
-    axes = figure("Largest difference of the step losses so far", "difference (nats)", "step")
+def inline(svg: str, name: str) -> str:
+    """An SVG file of `draw` as an element of a page that has a light and a dark ground, and other pictures."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(
+        r"<metadata>.*?</metadata>|<style .*?</style>", "", element, flags=re.DOTALL
+    )  # these are the page's
+    element = re.sub(r' (width|height)="[\d.]+pt"', "", element, count=2)  # so is the size
+    # A name that occurs in several pictures must be one on the page.
+    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", element)
+    for style in STYLES.values():
+        element = element.replace(style.light.lower(), style.colour)
+    return element.replace(INK, "currentColor")
 
-    def draw(a: Variant, b: Variant, label: str, **style: Any) -> None:
-        if a in outcome.made and b in outcome.made:
-            gap = np.abs(outcome.made[a].step_losses - outcome.made[b].step_losses.astype(np.float64))
-            axes.step(range(len(gap)), np.maximum.accumulate(gap), where="post", label=label, **style)
 
-    own_floor = "rounding alone: the referee"
-    for variant, line in zip(rounding_variants(REFEREE, dtype), (":", "--", "-."), strict=False):
-        against = variant.name.removeprefix(f"{REFEREE} ")
-        draw(
-            Variant(REFEREE, dtype), variant, f"{own_floor} against {against}", color=GREY, linestyle=line, linewidth=1
-        )
-    first, second = (Variant(framework, dtype) for framework in FRAMEWORKS)
-    draw(first, second, f"PyTorch against TensorFlow, {dtype}", color=BLUE, linewidth=2)
-    if dtype != "float64":
-        first, second = (Variant(framework, "float64") for framework in FRAMEWORKS)
-        draw(first, second, "PyTorch against TensorFlow, float64", color=GREEN, linewidth=2)
-    axes.set_yscale("log")
-    if outcome.parting:
-        axes.axvline(outcome.parting.step, color=ORANGE, linewidth=1.2, label=f"they part, step {outcome.parting.step}")
-    save(axes, path)
+def digit(image: np.ndarray) -> bytes:
+    """A digit of the data set, uint8 (784,), as a PNG file of its 28 × 28 pixels."""
+    drawn = io.BytesIO()
+    plt.imsave(drawn, image.reshape(SIDE, SIDE), cmap="gray", vmin=0, vmax=255, format="png")
+    return drawn.getvalue()
 
 
 def own_losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
     """Two logs, each at all of its own steps."""
     axes = figure("Loss of both, as logged", "loss", _counted(losses))
-    for log, label, style in zip(losses.logs, labels, STYLES.values(), strict=True):
-        plain = {} if len(log.steps) <= FEW_POINTS else {"marker": ""}
-        axes.plot(log.steps, log.losses, label=_legible(label), **(style | plain))
+    for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
+        axes.plot(log.steps, log.losses, label=_legible(label), **_line(STYLES[style], len(log.steps)))
     _mark_parting(axes, losses)
     save(axes, path)
 

@@ -1,4 +1,4 @@
-"""A verdict and its runs -> results.json, report.md, pictures, and the last words on the screen."""
+"""A verdict and its runs -> results.json, report.md, index.html, pictures, and the last words on the screen."""
 
 import dataclasses
 import json
@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from shared import parity, plots, tutorial
+from shared import findings, mistakes, page, parity, pictures, plots, referee
 from shared.comparison import Outcome, Proof
-from shared.experiment import FRAMEWORKS
-from shared.parity import LIMIT, PARTED_LIMIT, Rung, Verdict
+from shared.mistakes import Mistakes
+from shared.parity import Rung, Verdict
+from shared.pictures import Picture
 from shared.record import Run
 
 SCHEMA = 1
@@ -75,14 +76,18 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 
 def write(outcome: Outcome, folder: Path, command: str) -> None:
-    """Write results.json, the pictures and report.md. `command` is what reproduces them."""
+    """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
     text = json.dumps(json_safe(results(outcome)), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n")
-    runs = {run.record.framework: run for run in outcome.runs}
-    plots.loss(runs, folder / "loss.png")
-    plots.accuracy(runs, folder / "accuracy.png")
-    plots.divergence(outcome, folder / "divergence.png")
-    (folder / "report.md").write_text(markdown(outcome, command))
+    drawn = pictures.pictures(outcome)
+    stills = {}
+    for picture in drawn:
+        png, stills[picture.name] = plots.draw(picture)
+        (folder / f"{picture.name}.png").write_bytes(png)
+        (folder / f"{picture.name}.svg").write_text(stills[picture.name])
+    found = mistakes.compare(outcome.runs, referee.read("test"))
+    (folder / "report.md").write_text(markdown(outcome, drawn, found, command))
+    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command))
 
 
 def json_safe(value: Any) -> Any:
@@ -94,119 +99,38 @@ def json_safe(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def sentence(outcome: Outcome) -> str:
-    """The verdict in one sentence, with its figure."""
-    if outcome.reasons:
-        more = len(outcome.reasons) - 1
-        return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
-    rungs = outcome.verdict.pairs[FRAMEWORKS]
-    factors = {rung.name: rung.factor for rung in rungs} if outcome.proof is None else outcome.proof.factors
-    worst = max((rung.name for rung in rungs if rung.limit is not None), key=lambda name: factors[name])
-    examples = len(outcome.referee.test_logits)
-    return (
-        f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
-        f"{factors[worst]:.2g} times what rounding alone does ({worst}); "
-        f"{examples - int(rungs[-1].difference.absolute):,} of {examples:,} predictions are identical."
-    )
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _epochs_table(outcome: Outcome) -> str:
-    shows_tutorial = plots.comparable_to_tutorial(outcome.spec)
-    header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
-    header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
-    rows = []
-    for index, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True)):
-        row = [str(index + 1), f"{a.train_loss:.4f}", f"{b.train_loss:.4f}", f"{abs(a.train_loss - b.train_loss):.1e}"]
-        if shows_tutorial:
-            losses = tutorial.EPOCH_LOSSES
-            row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
-        rows.append([*row, f"{a.test_accuracy:.2%}", f"{b.test_accuracy:.2%}"])
-    return table(header, rows)
-
-
-def _ladder_table(rungs: list[Rung]) -> str:
-    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
-    rows = []
-    for rung in rungs:
-        judged = "" if rung.limit is None else f"≤ {rung.limit:g} {'✓' if rung.passes else '✗'}"
-        counts = rung.name == "predictions"
-        size = f"{rung.difference.absolute:.0f}" if counts else f"{rung.difference.absolute:.1e}"
-        floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
-        ulps = "" if counts else f"{rung.difference.ulps:.3g}"
-        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", judged])
-    return table(header, rows)
-
-
-def markdown(outcome: Outcome, command: str) -> str:
+def markdown(outcome: Outcome, drawn: list[Picture], found: Mistakes, command: str) -> str:
     """The report as Markdown, with relative links to the pictures."""
-    parts = ["# PyTorch and TensorFlow, the same network", f"**{sentence(outcome)}**"]
+    images = {picture.name: f"![{picture.title}. {picture.words}]({picture.name}.png)" for picture in drawn}
+    parts = ["# PyTorch and TensorFlow, the same network", f"**{findings.sentence(outcome)}**"]
     parts += [f"> **Warning.** {warning}" for warning in outcome.warnings]
     if len(outcome.reasons) > 1:
         parts.append("\n".join(f"- {reason}" for reason in outcome.reasons))
-    parts += ["![Training loss of both, overlaid](loss.png)", "![Test accuracy of both, overlaid](accuracy.png)"]
-    parts.append(_epochs_table(outcome))
-    parts.append("Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images.")
-    parts += ["## How far apart", "![Difference of the step losses, step by step](divergence.png)"]
+    parts += [images["loss"], images["steps"], images["accuracy"]]
+    parts += [findings.epochs(outcome).markdown(), findings.LOSS_MEANS]
+    parts += ["## How far apart", images["divergence"]]
     if outcome.parting:
         parts.append(f"They part at step {outcome.parting.step}, counted from 0: {outcome.parting.cause}.")
-    parts.append(
-        "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the "
-        "referee, the same training in NumPy, in this very comparison. A pair matches while it stays within "
-        f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
-        "and the floor is itself a sample. "
-        f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
-    )
+    parts.append(findings.RULE)
     for pair, rungs in outcome.verdict.pairs.items():
-        parts += [f"### {' and '.join(pair)}", _ladder_table(rungs)]
+        parts += [f"### {' and '.join(pair)}", findings.ladder(rungs).markdown()]
     if outcome.proof:
         parts += _proof_parts(outcome.proof)
-    parts += ["## Time", _time_table(outcome)]
-    parts.append("One run each, on a machine that may have had other work: not a benchmark.")
-    parts += ["## What was run", _facts_table(outcome), f"Again: `{command}`"]
+    parts += ["## Time", findings.times(outcome).markdown(), " ".join(findings.time_caveats(outcome))]
+    parts += ["## Mistakes", " ".join(mistakes.confusion_sentences(found)), mistakes.disagreement_sentence(found)]
+    if found.disagreements:
+        parts.append(mistakes.disagreements_table(found).markdown())
+    parts += ["## What was run", findings.facts(outcome).markdown(), f"Again: `{command}`"]
     return "\n\n".join(parts) + "\n"
 
 
 def _proof_parts(proof: Proof) -> list[str]:
-    parts = ["## What rounding alone does", "Each implementation against itself:"]
-    names = list(proof.factors)
-    rows = [[who, *(f"{row[name]:.1e}" for name in names)] for who, row in proof.yardstick.items()]
-    rows.append(
-        ["**PyTorch against TensorFlow, × the largest**", *(f"**{proof.factors[name]:.2f}**" for name in names)]
-    )
-    parts.append(table(["largest difference", *names], rows))
+    parts = ["## What rounding alone does", "Each implementation against itself:", findings.yardstick(proof).markdown()]
     parts.append("## In float64")
     parts.append("\n".join(f"- {reason}" for reason in proof.exact.reasons) or "All three pairs match.")
     for pair, rungs in proof.exact.pairs.items():
-        parts += [f"### {' and '.join(pair)}, float64", _ladder_table(rungs)]
-    parts.append("## Run twice")
-    parts.append(
-        table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
-    )
-    return parts
-
-
-def _time_table(outcome: Outcome) -> str:
-    phases = ("import", "data", "compile", "training", "evaluation")
-    rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in phases)] for r in outcome.runs]
-    return table(["seconds", *phases], rows)
-
-
-def _facts_table(outcome: Outcome) -> str:
-    facts = [[name, str(value)] for name, value in outcome.spec.model_dump(mode="json").items()]
-    fingerprints = outcome.referee.record.data_fingerprint
-    facts.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in fingerprints.items())])
-    for run in outcome.runs:
-        about = run.record
-        facts.append([about.framework, ", ".join(f"{name} {version}" for name, version in about.versions.items())])
-        facts.append([f"{about.framework} on", f"{about.device.type} ({about.device.name})"])
-        facts.append([f"{about.framework} with", ", ".join(f"{k}: {v}" for k, v in about.settings.items())])
-    return table(["what", "value"], facts).replace("---:", "---")
+        parts += [f"### {' and '.join(pair)}, float64", findings.ladder(rungs).markdown()]
+    return [*parts, "## Run twice", findings.repeats(proof).markdown()]
 
 
 def summary(outcome: Outcome) -> str:
@@ -217,5 +141,5 @@ def summary(outcome: Outcome) -> str:
         lines.append(f"{number:>5}  {a.train_loss:>9.4f}  {b.train_loss:>10.4f}  {gap:>10.1e}")
     last = [run.record.epochs[-1].test_accuracy for run in outcome.runs]
     lines.append(f"{'test':>5}  {last[0]:>9.2%}  {last[1]:>10.2%}  {abs(last[0] - last[1]):>10.1e}")
-    lines += ["", *(f"WARNING: {warning}" for warning in outcome.warnings), sentence(outcome)]
+    lines += ["", *(f"WARNING: {warning}" for warning in outcome.warnings), findings.sentence(outcome)]
     return "\n".join(lines)

@@ -54,8 +54,10 @@ def test_compare_says_that_the_two_match(compared):
 
 def test_compare_leaves_results_pictures_report_and_records(compared):
     _, out, _ = compared
-    pictures = ["accuracy.png", "divergence.png", "loss.png"]
-    assert sorted(path.name for path in out.iterdir()) == [*pictures, "report.md", "results.json", "runs"]
+    pictures = ["accuracy.png", "divergence.png", "loss.png", "steps.png"]
+    vectors = [picture.replace("png", "svg") for picture in pictures]
+    left = {*pictures, *vectors, "index.html", "report.md", "results.json", "runs"}
+    assert {path.name for path in out.iterdir()} == left
     assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
     for picture in pictures:
         assert (out / picture).read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from shared import parity, referee, renumbered, report, runner
+from shared import findings, parity, referee, renumbered, report, runner, tutorial
 from shared.comparison import Outcome, Proof
 from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
 from shared.parting import Crossing, Parting
@@ -57,9 +57,10 @@ def written(made, tmp_path):
 
 def test_every_picture_named_is_there_and_is_one(written):
     text = (written / "report.md").read_text()
-    for picture in ("loss.png", "accuracy.png", "divergence.png"):
-        assert f"]({picture})" in text
-        assert (written / picture).stat().st_size > 10_000
+    for picture in ("steps", "loss", "accuracy", "divergence"):
+        assert f"]({picture}.png)" in text
+        assert (written / f"{picture}.png").stat().st_size > 10_000
+        assert (written / f"{picture}.svg").read_text().startswith("<?xml")
 
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
@@ -100,7 +101,7 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     losses = made[Variant("PyTorch", "float64")].step_losses.copy()
     losses[5:] = np.nan
     outcome = outcome_of(with_run(made, "PyTorch", step_losses=losses))
-    assert report.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
+    assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
     report.write(outcome, tmp_path, "")
     comparison = json.loads((tmp_path / "results.json").read_text())["comparison"]
     assert (comparison["match"], comparison["max_step_loss_difference"], comparison["ladder"]) == (False, None, {})
@@ -145,8 +146,9 @@ def test_the_proof_is_in_the_report(made, tmp_path):
         ({"seed": 7}, True),
         ({"dtype": "float64"}, True),
         ({"epochs": 2}, True),
+        ({"engine": "eager"}, True),
         ({"learning_rate": 0.1}, False),
     ],
 )
 def test_the_tutorials_curve_stands_beside_its_own_training_only(made, update, comparable):
-    assert report.plots.comparable_to_tutorial(Spec(**update)) is comparable
+    assert tutorial.comparable(Spec(**update)) is comparable

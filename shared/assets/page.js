@@ -1,0 +1,347 @@
+"use strict";
+// What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
+
+(() => {
+  const { pictures, styles } = JSON.parse(document.getElementById("data").textContent);
+  const NARROW = 600; // pixels
+  const PAGE = 0.05; // of what is visible, for Page Up and Page Down
+  const ZOOM = 2;
+  const PIXELS = 4 / 3; // to a point
+  const WHOLE = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((power) => n * 10 ** power)).sort((a, b) => a - b);
+
+  const element = (name, attributes = {}, ...children) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+
+  // Of a colour in words of the style sheet, what a canvas understands.
+  const probe = document.body.appendChild(element("span", { hidden: "" }));
+  const resolved = (colour) => {
+    probe.style.color = colour;
+    return getComputedStyle(probe).color;
+  };
+
+  // A few choices of which one holds. Arrow keys come with the radio buttons.
+  const choice = (title, options, chosen, choose) => {
+    const name = `choice-${title.toLowerCase().replaceAll(" ", "-")}`;
+    const set = element("fieldset", {}, element("legend", { class: "unseen" }, title));
+    for (const [value, label] of options) {
+      const input = element("input", { type: "radio", name, value });
+      input.checked = value === chosen;
+      input.addEventListener("change", () => choose(value));
+      set.append(element("label", {}, input, element("span", {}, label)));
+    }
+    return set;
+  };
+
+  const unit = (picture) => picture.xLabel.split(" ")[0];
+  const exactly = (picture, value) => {
+    if (value == null) return "–";
+    if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
+    return picture.scale === "logarithmic" ? value.toExponential(1) : value.toFixed(6);
+  };
+  const gap = ({ scale }, value) =>
+    scale === "percent" ? `${Math.abs(100 * value).toFixed(2)} points` : Math.abs(value).toExponential(1);
+  const tick = ({ scale }, value) => {
+    if (scale === "percent") return `${(100 * value).toFixed(1)}%`;
+    return scale === "logarithmic" ? value.toExponential(0) : String(value);
+  };
+
+  // Powers of ten, at most some ten of them.
+  const decades = (u, axis, min, max) => {
+    const [from, to] = [Math.ceil(Math.log10(min)), Math.floor(Math.log10(max))];
+    const every = Math.ceil((to - from + 1) / 10) || 1;
+    const powers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    return powers.filter((power) => power % every === 0).map((power) => Number(`1e${power}`));
+  };
+
+  // A line and its marker, as the chart draws them.
+  const sample = ({ colour, width, dash, marker }) => {
+    const shapes = {
+      "": "",
+      ring: '<circle cx="14" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="1.2"/>',
+      dot: '<circle cx="14" cy="7" r="2.5" fill="currentColor"/>',
+      cross: '<path d="M10.5 3.5l7 7m0-7l-7 7" stroke="currentColor" stroke-width="1.5"/>',
+    };
+    const made = element("span", { "aria-hidden": "true", style: `color: ${colour}; display: inline-flex` });
+    made.innerHTML = `<svg viewBox="0 0 28 14"><path d="M0 7H28" stroke="currentColor" fill="none" stroke-width="${width}"
+      stroke-dasharray="${dash.join(" ")}"/>${shapes[marker]}</svg>`;
+    return made;
+  };
+
+  const drawMarker = (context, marker, x, y, scale) => {
+    const size = { ring: 7, dot: 3, cross: 5 }[marker] * scale;
+    context.beginPath();
+    if (marker === "cross") {
+      context.moveTo(x - size, y - size);
+      context.lineTo(x + size, y + size);
+      context.moveTo(x + size, y - size);
+      context.lineTo(x - size, y + size);
+    } else {
+      context.arc(x, y, size, 0, 2 * Math.PI);
+    }
+    if (marker === "dot") context.fill();
+    else context.stroke();
+  };
+
+  class Chart {
+    constructor(figure) {
+      this.pictures = figure.dataset.pictures.split(" ").map((name) => pictures.find((p) => p.name === name));
+      this.plot = element("div", { class: "plot", tabindex: "0", role: "slider" });
+      this.plot.addEventListener("keydown", (event) => this.key(event));
+      this.curves = element("div", { class: "curves", role: "group", "aria-label": "Curves: press to hide or show" });
+      this.at = element("p", { class: "at" });
+      figure.querySelector(".live").append(this.controls(), this.plot, this.at, this.curves);
+      this.take(this.pictures[0].name);
+      new ResizeObserver(() => this.chart.setSize(this.size())).observe(this.plot);
+      figure.classList.add("drawn");
+    }
+
+    controls() {
+      const made = element("div", { class: "controls" });
+      if (this.pictures.length > 1) {
+        const options = this.pictures.map((p) => [p.name, `Each ${unit(p)}`]);
+        made.append(choice("Points of the curves", options, options[0][0], (name) => this.take(name)));
+      }
+      const zoom = element("span", { class: "zoom" });
+      for (const [label, title, act] of [
+        ["−", "Zoom out", () => this.zoom(ZOOM)],
+        ["+", "Zoom in", () => this.zoom(1 / ZOOM)],
+        ["Whole run", "Show the whole run", () => this.whole()],
+      ]) {
+        const button = element("button", { type: "button", "aria-label": title, title }, label);
+        button.addEventListener("click", act);
+        zoom.append(button);
+      }
+      made.append(zoom);
+      return made;
+    }
+
+    get x() {
+      return this.picture.x;
+    }
+
+    get last() {
+      return this.x.length - 1;
+    }
+
+    size() {
+      const width = this.plot.clientWidth;
+      return { width, height: width < NARROW ? 280 : 400 };
+    }
+
+    // Show this picture, all of its curves.
+    take(name) {
+      this.picture = this.pictures.find((p) => p.name === name);
+      this.hidden = new Set();
+      this.plot.setAttribute("aria-label", `${this.picture.title}: values at one ${unit(this.picture)}`);
+      this.plot.setAttribute("aria-valuemin", this.x[0]);
+      this.plot.setAttribute("aria-valuemax", this.x[this.last]);
+      this.values = this.picture.curves.map(() => element("b"));
+      const buttons = this.picture.curves.map((curve, index) => {
+        const made = element("button", { type: "button", class: "curve", "aria-pressed": "true" });
+        made.append(sample(this.style(curve)), element("span", {}, curve.label), this.values[index]);
+        made.addEventListener("click", () => this.toggle(index, made));
+        return made;
+      });
+      this.curves.replaceChildren(...buttons);
+      this.draw();
+    }
+
+    style(curve) {
+      const { colour, width, dash, marker } = styles[curve.style];
+      const sizes = { width: width * PIXELS, dash: dash.map((length) => length * PIXELS) };
+      return { colour, ...sizes, marker: this.picture.markers ? marker : "" };
+    }
+
+    toggle(index, button) {
+      const shows = this.hidden.delete(index);
+      if (!shows) this.hidden.add(index);
+      button.setAttribute("aria-pressed", String(shows));
+      this.chart.setSeries(index + 1, { show: shows });
+    }
+
+    // Once more, in other colours: what is seen of x stays.
+    redraw() {
+      const { min, max } = this.chart.scales.x;
+      this.draw();
+      this.chart.setScale("x", { min, max });
+    }
+
+    draw() {
+      this.chart?.destroy();
+      this.chart = new uPlot(this.options(), [this.x, ...this.picture.curves.map((c) => c.values)], this.plot);
+      this.read(null);
+    }
+
+    options() {
+      const { picture } = this;
+      const font = "12px system-ui, sans-serif";
+      const grid = { stroke: resolved("var(--rule)"), width: 1 };
+      const axis = { stroke: resolved("var(--soft)"), font, labelFont: font, labelGap: 4, grid, ticks: grid };
+      const onAxis = (_, splits) => splits.map((value) => (value == null ? "" : tick(picture, value)));
+      // Room for a marker on the first point and the last.
+      const margin = picture.markers ? 0.04 * (this.last || 1) : 0;
+      return {
+        ...this.size(),
+        legend: { show: false },
+        padding: [16, 16, 0, 0],
+        scales: {
+          x: { time: false, range: (_, min, max) => [Math.max(min, this.x[0]) - margin, Math.min(max, this.x[this.last]) + margin] },
+          y: picture.scale === "logarithmic" ? { distr: 3 } : {},
+        },
+        axes: [
+          { ...axis, label: picture.xLabel, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
+          { ...axis, label: picture.yLabel, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
+        ],
+        cursor: { y: false, points: { size: 7 } },
+        series: [{}, ...picture.curves.map((curve, index) => this.series(curve, index))],
+        hooks: { setCursor: [(u) => this.read(u.cursor.idx)], drawSeries: [(u, i) => this.drawMarkers(u, i)], draw: [(u) => this.drawMark(u)] },
+      };
+    }
+
+    series(curve, index) {
+      const { colour, width, dash } = this.style(curve);
+      return {
+        label: curve.label,
+        show: !this.hidden.has(index),
+        stroke: resolved(colour),
+        width,
+        dash,
+        points: { show: false },
+        ...(this.picture.stairs && { paths: uPlot.paths.stepped({ align: 1 }) }),
+      };
+    }
+
+    drawMarkers(u, series) {
+      const curve = this.picture.curves[series - 1];
+      const { colour, marker } = this.style(curve);
+      if (!marker || this.hidden.has(series - 1)) return;
+      u.ctx.save();
+      u.ctx.strokeStyle = u.ctx.fillStyle = resolved(colour);
+      u.ctx.lineWidth = 1.5 * uPlot.pxRatio;
+      curve.values.forEach((value, i) => {
+        if (value == null || this.x[i] < u.scales.x.min || this.x[i] > u.scales.x.max) return;
+        drawMarker(u.ctx, marker, u.valToPos(this.x[i], "x", true), u.valToPos(value, "y", true), uPlot.pxRatio);
+      });
+      u.ctx.restore();
+    }
+
+    // The upright line at the step of which something is said.
+    drawMark(u) {
+      if (!this.picture.mark) return;
+      const [at, words] = this.picture.mark;
+      if (at < u.scales.x.min || at > u.scales.x.max) return;
+      const { left, top, width, height } = u.bbox;
+      const x = u.valToPos(at, "x", true);
+      const leftOf = x > left + width / 2;
+      u.ctx.save();
+      u.ctx.strokeStyle = u.ctx.fillStyle = resolved(styles.mark.colour);
+      u.ctx.lineWidth = styles.mark.width * PIXELS * uPlot.pxRatio;
+      u.ctx.beginPath();
+      u.ctx.moveTo(x, top);
+      u.ctx.lineTo(x, top + height);
+      u.ctx.stroke();
+      u.ctx.fillStyle = resolved("var(--ink)");
+      u.ctx.font = `${12 * uPlot.pxRatio}px system-ui, sans-serif`;
+      u.ctx.textAlign = leftOf ? "right" : "left";
+      u.ctx.fillText(words, x + (leftOf ? -6 : 6) * uPlot.pxRatio, top + height / 2);
+      u.ctx.restore();
+    }
+
+    // The values at a point, the last one where none is pointed at.
+    read(index) {
+      this.index = index;
+      const at = index ?? this.last;
+      const here = this.picture.curves.map((curve) => curve.values[at]);
+      here.forEach((value, i) => (this.values[i].textContent = exactly(this.picture, value)));
+      const [a, b] = here;
+      // The first two curves are the frameworks', but where curves are differences already.
+      const apart = this.picture.scale === "logarithmic" || a == null || b == null ? "" : `, ${gap(this.picture, a - b)} apart`;
+      const place = `${unit(this.picture)} ${this.x[at].toLocaleString("en")}`;
+      this.at.textContent = `At ${place}${apart}:`;
+      const said = this.picture.curves.map((curve, i) => `${curve.label} ${exactly(this.picture, here[i])}`);
+      this.plot.setAttribute("aria-valuenow", this.x[at]);
+      this.plot.setAttribute("aria-valuetext", `${place}: ${said.join(", ")}${apart}`);
+    }
+
+    // Indices of the first point and the last that are seen.
+    seen() {
+      const { min, max } = this.chart.scales.x;
+      const from = this.x.findIndex((x) => x >= min);
+      const to = this.x.findLastIndex((x) => x <= max);
+      return from <= to && from >= 0 ? [from, to] : [0, this.last];
+    }
+
+    see(from, to) {
+      this.chart.setScale("x", { min: this.x[from], max: this.x[to] });
+    }
+
+    whole() {
+      this.see(0, this.last);
+    }
+
+    // About the point that is pointed at, else about the middle.
+    zoom(factor) {
+      const [from, to] = this.seen();
+      const middle = this.index ?? (from + to) / 2;
+      const start = Math.max(0, Math.floor(middle - (middle - from) * factor));
+      const end = Math.min(this.last, Math.ceil(middle + (to - middle) * factor));
+      if (end > start) this.see(start, end);
+    }
+
+    // Point at this, and bring it into sight.
+    point(index) {
+      const at = Math.min(this.last, Math.max(0, index));
+      const [from, to] = this.seen();
+      const shift = at < from ? at - from : at > to ? at - to : 0;
+      if (shift) this.see(from + shift, to + shift);
+      // Once the scale has changed, which happens when this is done.
+      queueMicrotask(() => this.chart.setCursor({ left: this.chart.valToPos(this.x[at], "x"), top: 0 }));
+    }
+
+    key(event) {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      const [from, to] = this.seen();
+      const at = this.index ?? this.last;
+      const page = Math.max(1, Math.round((to - from) * PAGE));
+      const act = {
+        ArrowLeft: () => this.point(at - 1),
+        ArrowDown: () => this.point(at - 1),
+        ArrowRight: () => this.point(at + 1),
+        ArrowUp: () => this.point(at + 1),
+        PageDown: () => this.point(at - page),
+        PageUp: () => this.point(at + page),
+        Home: () => this.point(from),
+        End: () => this.point(to),
+        "+": () => this.zoom(1 / ZOOM),
+        "-": () => this.zoom(ZOOM),
+        Escape: () => this.whole(),
+      }[event.key];
+      if (!act) return;
+      act();
+      event.preventDefault();
+    }
+  }
+
+  const charts = [...document.querySelectorAll("figure[data-pictures]")].map((figure) => new Chart(figure));
+  const redraw = () => charts.forEach((chart) => chart.redraw());
+
+  const themes = [["", "Auto"], ["light", "Light"], ["dark", "Dark"]];
+  const setTheme = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    redraw();
+  };
+  document.getElementById("theme").append(choice("Colours", themes, "", setTheme));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  // On paper nothing can be unfolded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((details) => (details.open = true));
+  });
+  addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)));
+})();

@@ -1,0 +1,158 @@
+"""What a comparison found, in sentences and tables: for report.md and for the page."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared import tutorial
+from shared.comparison import Outcome, Proof
+from shared.experiment import FRAMEWORKS
+from shared.parity import LIMIT, PARTED_LIMIT, Rung
+
+# What a run's clock tells apart, in the order in which it happens.
+PHASES = {
+    "import": "the framework is loaded",
+    "data": "MNIST is read, checked and put on the device",
+    "compile": "the model is built and its step compiled",
+    "training": "every step of every epoch",
+    "evaluation": "the 10,000 test images, after every epoch",
+}
+LOSS_MEANS = "Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images."
+RULE = (
+    "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the referee, "
+    "the same training in NumPy, in this very comparison. A pair matches while it stays within "
+    f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
+    "and the floor is itself a sample. "
+    f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header."""
+
+    header: list[str]
+    rows: list[list[str]]
+    words: bool = False  # no column of numbers; else every column but the first is one
+    sums_up: Literal["", "row", "column"] = ""  # whether the last one draws a conclusion from the others
+
+    def transposed(self) -> "Table":
+        """Rows as columns: of a table whose columns are many and whose rows are few."""
+        header, *rows = [list(column) for column in zip(self.header, *self.rows, strict=True)]
+        return Table(header, rows, self.words, "column" if self.sums_up else "")
+
+    def markdown(self) -> str:
+        """In Markdown; columns of numbers are aligned to the right."""
+        align = "---" if self.words else "---:"
+        rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
+        if self.sums_up == "row":
+            rows[-1] = [f"**{cell}**" for cell in rows[-1]]
+        lines = [self.header, ["---"] + [align] * (len(self.header) - 1), *rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def furthest_rung(outcome: Outcome) -> tuple[str, float]:
+    """The judged rung on which the frameworks lie furthest apart, and how many times what rounding alone does."""
+    rungs = outcome.verdict.pairs[FRAMEWORKS]
+    factors = {rung.name: rung.factor for rung in rungs} if outcome.proof is None else outcome.proof.factors
+    worst = max((rung.name for rung in rungs if rung.limit is not None), key=lambda name: factors[name])
+    return worst, factors[worst]
+
+
+def sentence(outcome: Outcome) -> str:
+    """The verdict in one sentence, with its figure."""
+    if outcome.reasons:
+        more = len(outcome.reasons) - 1
+        return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
+    worst, factor = furthest_rung(outcome)
+    changed = outcome.verdict.pairs[FRAMEWORKS][-1].difference.absolute
+    examples = len(outcome.referee.test_logits)
+    return (
+        f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
+        f"{factor:.2g} times what rounding alone does ({worst}); "
+        f"{examples - int(changed):,} of {examples:,} predictions are identical."
+    )
+
+
+def epochs(outcome: Outcome) -> Table:
+    shows_tutorial = tutorial.comparable(outcome.spec)
+    header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
+    header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
+    rows = []
+    for index, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True)):
+        row = [str(index + 1), f"{a.train_loss:.4f}", f"{b.train_loss:.4f}", f"{abs(a.train_loss - b.train_loss):.1e}"]
+        if shows_tutorial:
+            losses = tutorial.EPOCH_LOSSES
+            row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
+        rows.append([*row, f"{a.test_accuracy:.2%}", f"{b.test_accuracy:.2%}"])
+    return Table(header, rows)
+
+
+def ladder(rungs: list[Rung]) -> Table:
+    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
+    rows = []
+    for rung in rungs:
+        judged = "" if rung.limit is None else f"≤ {rung.limit:g} {'✓' if rung.passes else '✗'}"
+        counts = rung.name == "predictions"
+        size = f"{rung.difference.absolute:.0f}" if counts else f"{rung.difference.absolute:.1e}"
+        floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
+        ulps = "" if counts else f"{rung.difference.ulps:.3g}"
+        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", judged])
+    return Table(header, rows)
+
+
+def yardstick(proof: Proof) -> Table:
+    """How far rounding alone carries each implementation, and the frameworks' difference as a multiple of it."""
+    names = list(proof.factors)
+    rows = [
+        [who, *(f"{row[name]:.0f}" if name == "predictions" else f"{row[name]:.1e}" for name in names)]
+        for who, row in proof.yardstick.items()
+    ]
+    rows.append(["PyTorch against TensorFlow, × the largest", *(f"{proof.factors[name]:.2f}" for name in names)])
+    return Table(["largest difference", *names], rows, sums_up="row")
+
+
+def repeats(proof: Proof) -> Table:
+    return Table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
+
+
+def times(outcome: Outcome) -> Table:
+    rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in PHASES)] for r in outcome.runs]
+    return Table(["seconds", *PHASES], rows)
+
+
+def time_caveats(outcome: Outcome) -> list[str]:
+    """What a reader must know before drawing anything from the seconds."""
+    caveats = [
+        "One run each, on a machine that may have had other work, the referee's runs among it: not a benchmark.",
+        "The first run on a machine takes longer: MNIST is decoded and code compiled, once.",
+    ]
+    engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
+    if len(set(engines.values())) > 1:
+        how = " and ".join(f"{name} by the engine “{engine}”" for name, engine in engines.items())
+        caveats.append(
+            f"Steps were run {how}: their seconds of training compare engines as much as frameworks. "
+            "--engine gives both the same."
+        )
+    return caveats
+
+
+def facts(outcome: Outcome) -> Table:
+    rows = [[name, str(value)] for name, value in outcome.spec.model_dump(mode="json").items()]
+    fingerprints = outcome.referee.record.data_fingerprint
+    rows.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in fingerprints.items())])
+    for run in outcome.runs:
+        about = run.record
+        rows.append([about.framework, ", ".join(f"{name} {version}" for name, version in about.versions.items())])
+        rows.append([f"{about.framework} on", f"{about.device.type} ({about.device.name})"])
+        rows.append([f"{about.framework} with", ", ".join(f"{k}: {v}" for k, v in about.settings.items())])
+    return Table(["what", "value"], rows, words=True)
+
+
+def fingerprints(outcome: Outcome) -> Table:
+    """SHA-256 of what the runs were given and of what each left behind."""
+    record = outcome.referee.record
+    rows = [[f"{split} images and labels", value] for split, value in record.data_fingerprint.items()]
+    rows += [[f"order of epoch {number}", value] for number, value in enumerate(record.order_fingerprints, start=1)]
+    for run in outcome.runs:
+        rows += [[f"{run.record.framework}, {file}", value] for file, value in run.record.files.items()]
+    return Table(["what", "SHA-256"], rows, words=True)
