@@ -44,7 +44,7 @@ class Section:
     title: str
     sentences: list[str]
     table: Table | None = None
-    svg: str | None = None
+    svg: str | None = None  # a picture as an SVG file
     words: str = ""  # what the picture shows, for who can't see it
 
 
@@ -121,6 +121,7 @@ def render(
         },
         styles=STYLES,
         attribution=attribution,
+        attribution_still=Markup(plots.inline(attribution.svg, "why")) if attribution and attribution.svg else None,  # noqa: S704
         phases=phases(outcome),
         mistakes=mistakes,
         found=found,

@@ -87,7 +87,7 @@ def pictures(outcome: Outcome) -> list[Picture]:
 def _shown(count: int) -> tuple[np.ndarray, str]:
     """Which of `count` steps are shown, and the label of their axis, which says so where they are not all."""
     every = -(-count // MOST_POINTS)
-    return np.arange(0, count, every), "step" if every == 1 else f"step (every {every}th of {count:,} is drawn)"
+    return np.arange(0, count, every), "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
 
 
 def _framework_curves(outcome: Outcome, values: Sequence[np.ndarray], kind: str = "") -> list[Curve]:

@@ -6,6 +6,7 @@
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
+  const TINY = 1e-6; // more than rounding, less than a step
   const PIXELS = 4 / 3; // to a point
   const WHOLE = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((power) => n * 10 ** power)).sort((a, b) => a - b);
 
@@ -127,6 +128,11 @@
       return this.x.length - 1;
     }
 
+    // Room for a marker on the first point and on the last.
+    get margin() {
+      return this.picture.markers ? 0.04 * (this.last || 1) : 0;
+    }
+
     size() {
       const width = this.plot.clientWidth;
       return { width, height: width < NARROW ? 280 : 400 };
@@ -165,9 +171,9 @@
 
     // Once more, in other colours: what is seen of x stays.
     redraw() {
-      const { min, max } = this.chart.scales.x;
+      const seen = this.seen();
       this.draw();
-      this.chart.setScale("x", { min, max });
+      this.see(...seen);
     }
 
     draw() {
@@ -182,14 +188,12 @@
       const grid = { stroke: resolved("var(--rule)"), width: 1 };
       const axis = { stroke: resolved("var(--soft)"), font, labelFont: font, labelGap: 4, grid, ticks: grid };
       const onAxis = (_, splits) => splits.map((value) => (value == null ? "" : tick(picture, value)));
-      // Room for a marker on the first point and the last.
-      const margin = picture.markers ? 0.04 * (this.last || 1) : 0;
       return {
         ...this.size(),
         legend: { show: false },
         padding: [16, 16, 0, 0],
         scales: {
-          x: { time: false, range: (_, min, max) => [Math.max(min, this.x[0]) - margin, Math.min(max, this.x[this.last]) + margin] },
+          x: { time: false, range: (_, min, max) => [Math.max(min, this.x[0]) - this.margin, Math.min(max, this.x[this.last]) + this.margin] },
           y: picture.scale === "logarithmic" ? { distr: 3 } : {},
         },
         axes: [
@@ -270,8 +274,8 @@
     // Indices of the first point and the last that are seen.
     seen() {
       const { min, max } = this.chart.scales.x;
-      const from = this.x.findIndex((x) => x >= min);
-      const to = this.x.findLastIndex((x) => x <= max);
+      const from = this.x.findIndex((x) => x >= min + this.margin - TINY);
+      const to = this.x.findLastIndex((x) => x <= max - this.margin + TINY);
       return from <= to && from >= 0 ? [from, to] : [0, this.last];
     }
 

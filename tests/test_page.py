@@ -1,0 +1,455 @@
+"""The report's page, opened from disk in a real browser as a reader does."""
+
+import dataclasses
+import hashlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error, sync_playwright
+
+from shared import mistakes, pictures, plots, referee, report
+from shared import page as report_page
+from shared.experiment import FRAMEWORKS, Variant
+from shared.findings import Table
+from shared.page import Section
+from shared.parting import Crossing, Parting
+from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
+
+SCRIPT = "<script>document.title = 'taken over'</script>"
+COMMAND = f"python compare.py --out '{SCRIPT}'"
+LARGEST = 6_000_000  # bytes
+PHONE = {"width": 390, "height": 844}
+# Of uPlot 1.6.32, dist/uPlot.iife.min.js, as published.
+LIBRARY = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        pytest.fail("no Chromium to open the page in; apt-get install -y chromium", pytrace=False)
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-sync", *quiet]
+        running = playwright.chromium.launch(executable_path=found, args=options)
+        yield running
+        running.close()
+
+
+def hostile(made):
+    """Runs whose every word from outside is a script."""
+    variant = Variant("PyTorch", "float64")
+    device = made[variant].record.device.model_copy(update={"name": SCRIPT})
+    update = {"device": device, "settings": {SCRIPT: SCRIPT}, "versions": {SCRIPT: SCRIPT}}
+    return made | {variant: dataclasses.replace(made[variant], record=made[variant].record.model_copy(update=update))}
+
+
+def diverged(made):
+    """One framework's loss is no number from step 5 on, and its logits are none."""
+    losses = made[Variant("PyTorch", "float64")].step_losses.copy()
+    losses[5:] = np.nan
+    return with_run(made, "PyTorch", step_losses=losses, test_logits=np.full((10_000, 10), np.nan))
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return {}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, outcomes):
+    """The page of each kind of comparison."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = make_runs(folder)
+    plain = outcome_of(made)
+    part = Parting(7, f"a cause {SCRIPT}", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
+    outcomes |= {
+        "plain": plain,
+        "proven": dataclasses.replace(plain, proof=proof_of(plain, {"PyTorch float64": True}), parting=part),
+        "diverged": outcome_of(diverged(made)),
+        "hostile": outcome_of(hostile(made)),
+        "identical": outcome_of(made | {Variant(n, "float64"): twin(made, n) for n in FRAMEWORKS}),
+    }
+    found = {}
+    for name, outcome in outcomes.items():
+        (folder / name).mkdir()
+        report.write(outcome, folder / name, COMMAND)
+        found[name] = folder / name / "index.html"
+    return found
+
+
+def twin(made, name):
+    """The first framework's run under any name: nothing differs at all."""
+    first = made[Variant("PyTorch", "float64")]
+    return dataclasses.replace(first, record=first.record.model_copy(update={"framework": name}))
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a file; what the browser asks for and complains of is gathered in `page.asked` and `page.complaints`."""
+    contexts = []
+
+    def open_page(path, **options):
+        contexts.append(browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options)))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+KINDS = ["plain", "proven", "diverged", "hostile", "identical"]
+
+
+def outside(page):
+    return [url for url in page.asked if not url.startswith("data:") and url != page.url]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_opens_from_disk_with_no_complaint_and_asks_for_nothing(kind, pages, visit):
+    page = visit(pages[kind])
+    assert page.complaints == []
+    assert outside(page) == []
+    assert pages[kind].stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<script>document.title = 'taken over'</script>",
+        '<img src="https://elsewhere.invalid/x.png">',
+        '<link rel="stylesheet" href="https://elsewhere.invalid/x.css">',
+    ],
+)
+def test_the_browser_refuses_the_page_anything_that_was_slipped_in(more, pages, visit, tmp_path):
+    changed = tmp_path / "index.html"
+    changed.write_text(pages["plain"].read_text().replace("</body>", f"{more}</body>"))
+    page = visit(changed)
+    assert len(page.complaints) == 1
+    assert "Content Security Policy" in page.complaints[0]
+    assert page.title() == "MATCH: PyTorch and TensorFlow, the same network"
+
+
+def test_a_label_with_a_script_in_it_stays_text(pages, visit):
+    page = visit(pages["hostile"])
+    assert page.locator("script").count() == 1 + len(report_page.SCRIPTS)
+    told = page.locator("main").inner_text()
+    assert told.count(SCRIPT) == 9  # four commands; device; name and value of a version and of a setting
+    assert page.title().startswith("MATCH")
+
+
+def coloured(page, chart, style):
+    """How many pixels of a chart have about this style's colour, light."""
+    wanted = [int(pictures.STYLES[style].light[i : i + 2], 16) for i in (1, 3, 5)]
+    return page.evaluate(
+        """([chart, wanted]) => {
+            const canvas = document.querySelector(`#chart-${chart} canvas`);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4)
+                count += data[i + 3] > 200 && wanted.every((value, k) => Math.abs(data[i + k] - value) < 12);
+            return count;
+        }""",
+        [chart, wanted],
+    )
+
+
+@pytest.mark.parametrize(
+    ("chart", "styles"),
+    [("loss", ["pytorch", "tensorflow"]), ("accuracy", ["pytorch", "tensorflow"]), ("divergence", ["float64", "mark"])],
+)
+def test_every_chart_draws_its_curves(chart, styles, pages, visit):
+    page = visit(pages["proven"])
+    for style in styles:
+        assert coloured(page, chart, style) > 50, style
+
+
+def buttons(page, chart):
+    return page.locator(f"#chart-{chart} .curves button")
+
+
+def test_a_chart_tells_the_runs_own_values(pages, outcomes, visit):
+    page = visit(pages["plain"])
+    for button, run in zip(buttons(page, "loss").all(), outcomes["plain"].runs, strict=True):
+        assert button.inner_text().split() == [run.record.framework, f"{run.step_losses[-1]:.6f}"]
+    page.get_by_label("Each epoch").check()
+    for button, run in zip(buttons(page, "loss").all(), outcomes["plain"].runs, strict=True):
+        assert button.inner_text().split() == [run.record.framework, f"{run.record.epochs[-1].train_loss:.6f}"]
+
+
+def test_a_curve_goes_and_comes_back(pages, visit):
+    page = visit(pages["plain"])
+    button = buttons(page, "loss").first
+    before = coloured(page, "loss", "pytorch")
+    button.click()
+    assert (button.get_attribute("aria-pressed"), coloured(page, "loss", "pytorch")) == ("false", 0)
+    button.click()
+    assert (button.get_attribute("aria-pressed"), coloured(page, "loss", "pytorch")) == ("true", before)
+
+
+def slider(page, chart="loss"):
+    return page.locator(f"#chart-{chart} [role=slider]")
+
+
+def at(page, chart="loss"):
+    return int(slider(page, chart).get_attribute("aria-valuenow"))
+
+
+def test_hovering_points_at_a_step_and_tells_how_far_apart_the_two_are_there(pages, outcomes, visit):
+    page = visit(pages["plain"])
+    slider(page).hover()
+    assert 20 < at(page) < 40
+    a, b = (run.step_losses for run in outcomes["plain"].runs)
+    gap = f"{abs(a[at(page)] - b[at(page)]):.1e}".replace("e-0", "e-").replace("0.0e+00", "0.0e+0")
+    assert page.locator("#chart-loss .at").inner_text() == f"At step {at(page)}, {gap} apart:"
+    page.mouse.move(0, 0)
+    assert at(page) == SPEC.steps - 1
+
+
+def test_each_step_or_each_epoch(pages, visit):
+    page = visit(pages["plain"])
+    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.steps - 1)
+    page.get_by_label("Each epoch").check()
+    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.epochs)
+    assert coloured(page, "loss", "pytorch") > 50
+
+
+def seen(page):
+    """The steps at both ends of what is seen, by what the Home and End keys point at."""
+    ends = []
+    for key in ("Home", "End"):
+        slider(page).press(key)
+        page.wait_for_timeout(50)
+        ends.append(at(page))
+    return ends
+
+
+def test_zoom_by_buttons_keys_and_mouse(pages, visit):
+    page = visit(pages["plain"])
+    assert seen(page) == [0, SPEC.steps - 1]
+    page.locator("#chart-loss").get_by_label("Zoom in").click()
+    start, end = seen(page)
+    assert end - start < SPEC.steps / 2 + 1
+    page.locator("#chart-loss").get_by_label("Show the whole run").click()
+    assert seen(page) == [0, SPEC.steps - 1]
+    slider(page).press("+")
+    assert seen(page) == [start, end]
+    slider(page).press("Escape")
+    assert seen(page) == [0, SPEC.steps - 1]
+    box = page.locator("#chart-loss .u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50, steps=5)
+    page.mouse.up()
+    start, end = seen(page)
+    assert 10 < start < 20
+    assert 25 < end < 35
+
+
+def test_a_screenful_beyond_the_edge_comes_into_sight_by_the_arrow_keys(pages, visit):
+    page = visit(pages["plain"])
+    slider(page).press("+")
+    _, end = seen(page)
+    slider(page).press("Home")
+    for _ in range(3):
+        slider(page).press("ArrowLeft")
+        page.wait_for_timeout(50)
+    assert seen(page)[1] < end
+
+
+def luminance(page, selector, what):
+    """From 0, black, to 255."""
+    colour = page.evaluate(f"getComputedStyle(document.querySelector({selector!r})).{what}")
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+def test_light_and_dark_follow_the_system_and_the_switch(pages, visit):
+    for scheme, dark in (("light", False), ("dark", True)):
+        page = visit(pages["plain"], color_scheme=scheme)
+        assert (luminance(page, "body", "backgroundColor") < 100) is dark
+        assert (coloured(page, "loss", "pytorch") == 0) is dark
+        page.get_by_label("Light" if dark else "Dark", exact=True).check()
+        assert (luminance(page, "body", "backgroundColor") < 100) is not dark
+        assert (coloured(page, "loss", "pytorch") == 0) is not dark
+
+
+def test_motion_is_for_those_who_want_it(pages, visit):
+    for wish, behaviour in (("reduce", "auto"), ("no-preference", "smooth")):
+        page = visit(pages["plain"], reduced_motion=wish)
+        assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour
+
+
+def test_the_keyboard_reaches_every_control_and_works_it(pages, visit):
+    page = visit(pages["proven"])
+    everything = "a[href], button, summary, [tabindex='0'], input:checked"
+    wanted = page.evaluate(
+        "all => [...document.querySelectorAll(all)].filter(e => e.checkVisibility()).map((e, i) => e.dataset.nth = i)",
+        everything,
+    )
+    reached = set()
+    for _ in range(len(wanted) + 5):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.dataset.nth ?? null"))
+    assert {str(nth) for nth in wanted} <= reached
+    page.locator("input[value=steps]").press("ArrowRight")
+    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.epochs)
+    page.locator("input[value='']").press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert luminance(page, "body", "backgroundColor") < 100
+    buttons(page, "loss").first.press("Enter")
+    assert buttons(page, "loss").first.get_attribute("aria-pressed") == "false"
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['help']}: {n['html'][:150]}: {n['failureSummary']}" for v in found for n in v["nodes"]]
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["proven", "diverged"])
+def test_axe_finds_nothing_that_bars_a_reader(kind, scheme, viewport, pages, visit):
+    page = visit(pages[kind], color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "rule"),
+    [
+        ("--soft: light-dark(#59636e", "--soft: light-dark(#a9b3be", "color-contrast"),
+        (' alt="Handwritten', ' data-alt="Handwritten', "image-alt"),
+        ('<html lang="en">', "<html>", "html-has-lang"),
+        (' role="region" tabindex="0"', "", "scrollable-region-focusable"),
+    ],
+)
+def test_axe_sees_what_would_bar_a_reader(right, wrong, rule, pages, visit, tmp_path):
+    changed = tmp_path / "index.html"
+    text = pages["proven"].read_text()
+    assert right in text
+    changed.write_text(text.replace(right, wrong))
+    assert any(violation.startswith(f"{rule}:") for violation in violations(visit(changed, viewport=PHONE)))
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_does_not_scroll_sideways(kind, script, pages, visit):
+    page = visit(pages[kind], viewport=PHONE, java_script_enabled=script)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_script_every_picture_and_table_is_there_and_no_dead_control(kind, pages, outcomes, visit):
+    page = visit(pages[kind], java_script_enabled=False)
+    drawn = pictures.pictures(outcomes[kind])
+    shown = page.locator(".picture svg").all()
+    assert len(shown) == len(drawn)
+    for picture, svg in zip(drawn, shown, strict=True):
+        assert svg.bounding_box()["width"] > 300
+        for text in (picture.title, *(curve.label for curve in picture.curves)):
+            assert text in svg.text_content()
+    assert page.locator("button, input").count() == 0
+    for selector in ("#loss table", "#time table", ".matrix", ".code", "#run table"):
+        assert page.locator(selector).first.is_visible()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paper_shows_the_pictures_and_unfolds_the_code(kind, pages, outcomes, visit):
+    page = visit(pages[kind], color_scheme="dark")
+    page.get_by_label("Dark", exact=True).check()
+    page.emulate_media(media="print")
+    assert luminance(page, "main h2", "color") < 100
+    for svg in page.locator(".picture svg").all():
+        assert svg.is_visible()
+    assert not page.locator("canvas").first.is_visible()
+    assert page.locator(".code").last.bounding_box()["height"] > 100
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_the_missing_parts_are_named_with_the_command_that_makes_them(pages, visit):
+    told = visit(pages["plain"]).locator("main").inner_text()
+    assert "No proof was run" in told
+    assert "No attribution was run" in told
+    assert f"{COMMAND} --prove" in told
+    assert f"{COMMAND} --explain" in told
+
+
+def test_the_proof_the_parting_and_its_digit_are_shown(pages, visit):
+    page = visit(pages["proven"])
+    assert "They part at step 7, counted from 0: a cause" in page.locator("#divergence").inner_text()
+    assert page.locator("#divergence img").get_attribute("alt").endswith("training image 3")
+    assert "yes" in page.locator("#proof table").last.inner_text()
+    assert "No proof" not in page.locator("#proof").inner_text()
+
+
+def test_a_run_whose_loss_is_no_number_leaves_a_page_that_says_so(pages, visit):
+    page = visit(pages["diverged"])
+    told = page.locator("main").inner_text()
+    assert "PyTorch: the loss is nan from step 5 (and 1 more)." in told
+    assert "No ladder was climbed" in told
+    assert "for 10,000 its logits are not numbers" in told
+    assert buttons(page, "loss").first.inner_text().split() == ["PyTorch", "–"]
+    assert page.locator(".verdict strong").inner_text() == "NO MATCH"
+
+
+def test_another_rooms_section_has_its_place(outcomes, pages, visit, tmp_path):
+    outcome = outcomes["plain"]
+    drawn = pictures.pictures(outcome)
+    stills = {picture.name: plots.draw(picture)[1] for picture in drawn}
+    why = Section(
+        "Why they differ", ["Because."], Table(["cause", "share"], [["rounding", "1.0"]]), stills["loss"], "x"
+    )
+    html = report_page.render(
+        outcome, drawn, stills, mistakes.compare(outcome.runs, referee.read("test")), COMMAND, why
+    )
+    (tmp_path / "index.html").write_text(html)
+    page = visit(tmp_path / "index.html")
+    told = page.locator("#why").inner_text()
+    assert "Because." in told
+    assert "rounding" in told
+    assert "No attribution" not in told
+    assert page.locator("#why svg").is_visible()
+
+
+def test_the_first_paint_is_soon(pages, visit, capsys):
+    page = visit(pages["proven"])
+    soon = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    with capsys.disabled():
+        print(f" [{pages['proven'].stat().st_size / 1e6:.2f} MB, first paint after {soon:.0f} ms] ", end="")
+    assert soon < 5_000  # on any machine
+
+
+def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(pages, outcomes):
+    made = outcomes["plain"].made
+    spec = SPEC.model_copy(update={"epochs": 1_000})
+    long = {
+        variant: dataclasses.replace(run, arrays={**run.arrays, "step_losses": np.linspace(2, 1, spec.steps)})
+        for variant, run in made.items()
+    }
+    outcome = dataclasses.replace(outcomes["plain"], spec=spec, made=long)
+    picture = pictures.steps(outcome)
+    assert len(picture.x) == len(picture.curves[0].values) == 10_000
+    assert picture.x_label == "step (one in 3 of 30,000 is drawn)"
+
+
+def test_the_library_is_the_published_one_and_its_licence_comes_with_it(pages):
+    assert hashlib.sha256((report_page.ASSETS / "uplot.min.js").read_bytes()).hexdigest() == LIBRARY
+    assert "Copyright (c) 2022 Leon Sorokin" in pages["plain"].read_text()
+
+
+def test_a_page_that_breaks_is_noticed(pages, visit, tmp_path):
+    broken = tmp_path / "index.html"
+    broken.write_text(pages["plain"].read_text().replace('"pictures": [', '"pictures": [['))
+    assert visit(broken).complaints
+    with pytest.raises(Error):
+        visit(tmp_path / "missing.html")
