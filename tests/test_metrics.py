@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from shared.metrics import accuracy, cross_entropy, mean_of_batch_means, mean_per_example, predictions
+from shared.metrics import accuracy, cross_entropy, mean_of_batch_means, mean_per_example, predictions, probabilities
 
 INF, NAN = math.inf, math.nan
 
@@ -96,3 +96,9 @@ def test_one_nan_makes_the_epoch_a_nan():
     losses = np.array([1, NAN, 2], dtype=np.float32)
     assert math.isnan(mean_of_batch_means(losses))
     assert math.isnan(mean_per_example(losses, [4, 4, 2]))
+
+
+def test_probabilities_are_the_softmax_and_nan_where_a_logit_is_no_number():
+    logits = np.array([[0.0, np.log(3.0)], [1e4, 1e4], [0.0, np.inf]])
+    assert probabilities(logits)[:2] == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    assert np.isnan(probabilities(logits)[2]).all()
