@@ -37,6 +37,7 @@ def twins(what: str, file: str, pytorch: tuple[str, str], tensorflow: tuple[str,
     ]
 
 
+PAGE = "tests/test_page.py::test_"
 TRAINS = "trains_as_the_referee_does_short_last_batch_included"
 LOSS_IS = "loss_is_the_mean_cross_entropy_before_the_update"
 PIXELS = "normalises_all_256_pixel_values_to_the_same_bits"
@@ -216,6 +217,29 @@ MUTANTS = [
     Mutant("own pair: options of a training are ignored", "compare.py",
            'if name not in ("records", "out") and', "if False and",
            "tests/test_own_report.py::test_status_2_and_one_line_for_bad_input_and_nothing_is_lost"),
+    # The page.
+    Mutant("page: words from outside are code", "shared/page.py", "autoescape=True", "autoescape=False",
+           f"{PAGE}a_label_with_a_script_in_it_stays_text"),
+    Mutant("page: any script runs, anything is asked for", "shared/assets/page.html.jinja",
+           'http-equiv="Content-Security-Policy"', 'name="policy"',
+           f"{PAGE}the_browser_refuses_the_page_anything_that_was_slipped_in"),
+    Mutant("page: the first framework's values under both names", "shared/assets/page.js",
+           "exactly(this.picture, value)", "exactly(this.picture, here[0])",
+           f"{PAGE}a_chart_tells_the_runs_own_values"),
+    Mutant("page: no pictures without its script", "shared/assets/page.css", ".drawn .still {", ".still {",
+           f"{PAGE}without_script_every_picture_and_table_is_there_and_no_dead_control"),
+    Mutant("page: dark on paper", "shared/assets/page.css", ":root, :root[data-theme] { color-scheme: light; }", "",
+           f"{PAGE}paper_shows_the_pictures_and_unfolds_the_code"),
+    Mutant("page: a chart out of the keyboard's reach", "shared/assets/page.js", 'tabindex: "0", role', "role",
+           f"{PAGE}the_keyboard_reaches_every_control_and_works_it"),
+    Mutant("page: every step of a run of any length", "shared/pictures.py", "np.arange(0, count, every)",
+           "np.arange(count)", f"{PAGE}more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so"),
+    Mutant("a confusion matrix transposed", "shared/mistakes.py", "(labels[made], predicted[made])",
+           "(predicted[made], labels[made])", "tests/test_mistakes.py"),
+    Mutant("confidently wrong by the surer of the two", "shared/mistakes.py", "np.minimum(", "np.maximum(",
+           "tests/test_mistakes.py::test_confidently_wrong_is_what_both_are_sure_of"),
+    Mutant("a line of code left out", "shared/side_by_side.py", "range(before[1] + 1, j)", "range(before[1] + 2, j)",
+           "tests/test_side_by_side.py"),
     # The output folder.
     Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
            "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),
