@@ -165,13 +165,11 @@ def key_figures(outcome: Outcome, found: Mistakes) -> list[tuple[str, str]]:
 
 
 def chart_data(picture: Picture, dtype: str) -> dict[str, Any]:
-    """A picture for the page's script. Null where a curve has no value, or none that its axis could show."""
+    """A picture for the page's script. Null where a curve has no value."""
     digits = SIGNIFICANT_DIGITS[dtype]
 
     def shown(value: float) -> float | None:
-        if not math.isfinite(value) or (picture.scale == "logarithmic" and value <= 0):
-            return None
-        return float(f"{value:.{digits}g}")
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
     return {
         "name": picture.name,

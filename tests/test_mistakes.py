@@ -26,8 +26,8 @@ def run(name, *predicted):
 
 @pytest.fixture
 def found():
-    a = run("A", (3, SURE), (6, UNSURE), (1, SURE), (1, UNSURE))
-    b = run("B", (3, SURE), (5, LESS_SURE), (1, SURE), (2, SURE))
+    a = run("A", (3, SURE), (6, UNSURE), (1, LESS_SURE), (1, UNSURE))
+    b = run("B", (3, SURE), (5, LESS_SURE), (1, LESS_SURE), (2, SURE))
     return mistakes.compare([a, b], Examples(np.arange(4 * 784, dtype=np.uint8).reshape(4, 784), LABELS))
 
 
@@ -48,7 +48,7 @@ def test_disagreements_are_counted_and_come_the_furthest_apart_first(found):
 
 
 def test_confidently_wrong_is_what_both_are_sure_of(found):
-    assert [digit.index for digit in found.confident] == [2, 3]  # of 3 only B is sure
+    assert [digit.index for digit in found.confident] == [2, 3]  # of 3 one is surer, the other is not sure
 
 
 def test_the_sentences_have_the_figures(found):

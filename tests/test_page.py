@@ -194,6 +194,12 @@ def test_a_chart_tells_the_runs_own_values(pages, outcomes, visit):
         assert button.inner_text().split() == [run.record.framework, f"{run.record.epochs[-1].train_loss:.6f}"]
 
 
+def test_two_that_never_differ_are_said_to_lie_0_apart(pages, visit):
+    page = visit(pages["identical"])
+    assert buttons(page, "divergence").last.inner_text().split()[-1] == "0"
+    assert coloured(page, "divergence", "float64") == 0
+
+
 def test_a_curve_goes_and_comes_back(pages, visit):
     page = visit(pages["plain"])
     button = buttons(page, "loss").first
@@ -298,7 +304,7 @@ def test_motion_is_for_those_who_want_it(pages, visit):
 
 def test_the_keyboard_reaches_every_control_and_works_it(pages, visit):
     page = visit(pages["proven"])
-    everything = "a[href], button, summary, [tabindex='0'], input:checked"
+    everything = "a[href], button, summary, [role=slider], [role=region], input:checked"
     wanted = page.evaluate(
         "all => [...document.querySelectorAll(all)].filter(e => e.checkVisibility()).map((e, i) => e.dataset.nth = i)",
         everything,

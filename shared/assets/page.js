@@ -41,7 +41,8 @@
   const exactly = (picture, value) => {
     if (value == null) return "–";
     if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
-    return picture.scale === "logarithmic" ? value.toExponential(1) : value.toFixed(6);
+    if (picture.scale === "logarithmic") return value === 0 ? "0" : value.toExponential(1);
+    return value.toFixed(6);
   };
   const gap = ({ scale }, value) =>
     scale === "percent" ? `${Math.abs(100 * value).toFixed(2)} points` : Math.abs(value).toExponential(1);
@@ -178,7 +179,10 @@
 
     draw() {
       this.chart?.destroy();
-      this.chart = new uPlot(this.options(), [this.x, ...this.picture.curves.map((c) => c.values)], this.plot);
+      // Zero has no place on a logarithmic axis.
+      const shown = (value) => (this.picture.scale === "logarithmic" && !(value > 0) ? null : value);
+      const values = this.picture.curves.map((curve) => curve.values.map(shown));
+      this.chart = new uPlot(this.options(), [this.x, ...values], this.plot);
       this.read(null);
     }
 
@@ -215,6 +219,7 @@
         width,
         dash,
         points: { show: false },
+        pxAlign: 0, // where two curves coincide they are drawn in the same place
         ...(this.picture.stairs && { paths: uPlot.paths.stepped({ align: 1 }) }),
       };
     }
