@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+
+matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, StrMethodFormatter
@@ -10,7 +13,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 from benchmarks.scaling_figures import exponent, peak, seconds
 from benchmarks.scaling_points import AXES, BATCH_SIZE, ENGINES, FLOOR, Axis, Measured
 from benchmarks.scaling_report import MIB
-from shared.plots import BLUE, GREEN, GREY, ORANGE
+from shared.pictures import BLUE, GREEN, GREY, ORANGE
 from shared.spec import TRAIN_EXAMPLES, Spec
 
 # A framework has a colour; its fast engine is filled and solid, its eager one hollow and dashed.

@@ -26,10 +26,10 @@ from shared import cli, progress
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import CACHE, write_whole
-from shared.plots import BLUE, GREY
+from shared.pictures import BLUE, GREY
 from shared.processes import ROOT, find_interpreter
-from shared.report import table
 from shared.spec import TRAIN_EXAMPLES
+from shared.tables import Table
 
 HERE = Path(__file__).resolve().parent
 REPEATS, EPOCHS = 5, 3
@@ -196,7 +196,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], ", ".join(f"{name} {v}" for name, v in result["versions"].items())
     return f"""<!-- Made by `make bench`: not edited by hand. -->
 
-{table([*header, "compile, s", "import, s", "data, s", "peak MiB"], rows)}
+{Table([*header, "compile, s", "import, s", "data, s", "peak MiB"], rows).markdown()}
 
 Medians of {REPEATS} fresh processes each, interleaved, {result["epochs"]} epochs of the default run on one thread; in
 brackets the fastest and the slowest. {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]},

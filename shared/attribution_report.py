@@ -10,8 +10,11 @@ from matplotlib.axes import Axes
 
 from shared import plots
 from shared.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
+from shared.experiment import FRAMEWORKS
 from shared.habits import ROWS
-from shared.report import json_safe, table
+from shared.pictures import BLUE, GREY, ORANGE, STYLES
+from shared.report import json_safe
+from shared.tables import Table
 
 ACCURACY = -1  # the last figure
 FIRST_EPOCH, LAST_EPOCH = 0, -2
@@ -78,7 +81,7 @@ def _shares_part(found: Attribution) -> str:
     return "\n\n".join(
         [
             HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE),
-            table(["what Keras does otherwise", *columns], rows),
+            Table(["what Keras does otherwise", *columns], rows).markdown(),
             "![What each habit does to the first epoch's loss](shares.png)",
         ]
     )
@@ -114,18 +117,18 @@ def _epochs_table(found: Attribution) -> str:
     ]
     accuracies = [f"{curve[ACCURACY]:.2%}" for curve in curves]
     rows.append(["accuracy", *accuracies, f"{found.gap.mean[ACCURACY]:+.2%}"])
-    return table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows)
+    return Table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows).markdown()
 
 
 def draw_shares(found: Attribution, path: Path) -> None:
     """A bar for each factor, the unexplained rest and the whole gap, with their intervals."""
     _, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-    bars = [(share.factor.name, share.share, plots.BLUE) for share in found.shares]
-    bars += [("unexplained", found.unexplained, plots.GREY), ("stock Keras − stock PyTorch", found.gap, plots.ORANGE)]
+    bars = [(share.factor.name, share.share, BLUE) for share in found.shares]
+    bars += [("unexplained", found.unexplained, GREY), ("stock Keras − stock PyTorch", found.gap, ORANGE)]
     for name, estimate, colour in reversed(bars):
         half = np.nan_to_num(estimate.half_width[FIRST_EPOCH], posinf=0.0)
         axes.barh(name, estimate.mean[FIRST_EPOCH], xerr=half, color=colour, capsize=3, error_kw={"elinewidth": 1.2})
-    axes.axvline(0, color=plots.GREY, linewidth=0.8)
+    axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_title("What makes Keras's loss another after one epoch", loc="left", fontsize=12)
     axes.set_xlabel(f"nats, Keras minus PyTorch; whiskers: {CONFIDENCE:.0%} interval over {len(found.seeds)} seeds")
     axes.spines[["top", "right"]].set_visible(False)
@@ -139,7 +142,7 @@ def draw_curves(found: Attribution, path: Path) -> None:
     labels = {"PyTorch": "PyTorch, stock", "TensorFlow": "Keras, stock", "matched": "both, matched"}
     for name, estimate in found.curves.items():
         epochs = np.arange(1, len(estimate.mean))
-        style = plots.STYLES.get(name, {"color": plots.GREY, "linestyle": "--", "linewidth": 1.2})
+        style = plots.line(STYLES[name.lower() if name in FRAMEWORKS else "matched"], len(epochs))
         axes.plot(epochs, estimate.mean[:ACCURACY], label=labels[name], **style)
         low, high = (estimate.mean + sign * np.nan_to_num(estimate.half_width, posinf=0.0) for sign in (-1, 1))
         axes.fill_between(epochs, low[:ACCURACY], high[:ACCURACY], color=style["color"], alpha=0.15, linewidth=0)

@@ -1,12 +1,10 @@
 """What a comparison found, in sentences and tables: for report.md and for the page."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from shared import tutorial
 from shared.comparison import Outcome, Proof
 from shared.experiment import FRAMEWORKS
 from shared.parity import LIMIT, PARTED_LIMIT, Rung
+from shared.tables import Table
 
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {
@@ -24,30 +22,6 @@ RULE = (
     "and the floor is itself a sample. "
     f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under a header."""
-
-    header: list[str]
-    rows: list[list[str]]
-    words: bool = False  # no column of numbers; else every column but the first is one
-    sums_up: Literal["", "row", "column"] = ""  # whether the last one draws a conclusion from the others
-
-    def transposed(self) -> "Table":
-        """Rows as columns: of a table whose columns are many and whose rows are few."""
-        header, *rows = [list(column) for column in zip(self.header, *self.rows, strict=True)]
-        return Table(header, rows, self.words, "column" if self.sums_up else "")
-
-    def markdown(self) -> str:
-        """In Markdown; columns of numbers are aligned to the right."""
-        align = "---" if self.words else "---:"
-        rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
-        if self.sums_up == "row":
-            rows[-1] = [f"**{cell}**" for cell in rows[-1]]
-        lines = [self.header, ["---"] + [align] * (len(self.header) - 1), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def furthest_rung(outcome: Outcome) -> tuple[str, float]:
@@ -124,6 +98,7 @@ def time_caveats(outcome: Outcome) -> list[str]:
     """What a reader must know before drawing anything from the seconds."""
     caveats = [
         "One run each, on a machine that may have had other work, the referee's runs among it: not a benchmark.",
+        "Where a core is free, one framework is imported and compiled while the other trains, which slows both.",
         "The first run on a machine takes longer: MNIST is decoded and code compiled, once.",
     ]
     engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}

@@ -7,9 +7,9 @@ import numpy as np
 
 from shared import metrics
 from shared.dataset import Examples
-from shared.findings import Table
 from shared.record import Run
 from shared.spec import CLASSES
+from shared.tables import Table
 
 SHOWN = 12  # digits of each kind
 NO_PREDICTION = -1

@@ -7,11 +7,11 @@ from typing import Any
 
 from shared import plots
 from shared.errors import InputError
-from shared.findings import Table
 from shared.hints import hint
 from shared.own_pair import LETTERS, Losses, Pair, Tensors
 from shared.own_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.report import json_safe
+from shared.tables import Table
 
 SCHEMA = 1
 # Rows of the table around the first step at which the two part.

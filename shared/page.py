@@ -19,11 +19,11 @@ from shared import findings, mistakes, plots, referee
 from shared.comparison import Outcome
 from shared.dataset import Examples
 from shared.experiment import FRAMEWORKS
-from shared.findings import Table
 from shared.mistakes import Mistakes
 from shared.pictures import FEW_POINTS, STYLES, Picture
 from shared.processes import ROOT
 from shared.side_by_side import Row, side_by_side
+from shared.tables import Table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Read in this order; the page runs no other script, and a browser refuses it one.

@@ -44,6 +44,7 @@ STYLES = {
     # The same for thousands of points, up and down at each step.
     "pytorch-steps": Style(ORANGE, AMBER, 2),
     "tensorflow-steps": Style(BLUE, SKY, 0.7),
+    "matched": Style(GREY, SILVER, 1.2, (5, 2)),
     "tutorial": Style(GREY, SILVER, 1, (4, 3), "cross"),
     "float32": Style(BLUE, SKY, 2),
     "float64": Style(GREEN, MINT, 2),

@@ -51,37 +51,37 @@ def save(axes: Axes, path: Path) -> None:
     plt.close()
 
 
-def _line(style: Style, points: int) -> dict[str, Any]:
+def line(style: Style, points: int) -> dict[str, Any]:
     """A style in matplotlib's words. Markers would hide a curve of many points, and so would a wide line."""
     few = points <= FEW_POINTS
     pattern = (0, tuple(length / style.width for length in style.dash)) if style.dash else "-"
-    line = {"color": style.light, "linewidth": style.width, "linestyle": pattern}
-    return line | (MARKERS[style.marker] if few else {})
+    look = {"color": style.light, "linewidth": style.width, "linestyle": pattern}
+    return look | (MARKERS[style.marker] if few else {})
 
 
 def _draw(picture: Picture) -> Axes:
     axes = figure(picture.title, picture.y_label, picture.x_label)
     for curve in picture.curves:
-        line = _line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
-        axes.plot(picture.x, curve.values, label=curve.label, **line)
+        look = line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
+        axes.plot(picture.x, curve.values, label=curve.label, **look)
     if picture.scale == "logarithmic":
         axes.set_yscale("log")
     if picture.scale == "percent":
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     if picture.mark:
         at, what = picture.mark
-        axes.axvline(at, label=what, **_line(STYLES["mark"], 1))
+        axes.axvline(at, label=what, **line(STYLES["mark"], 1))
     axes.legend(frameon=False)
     return axes
 
 
 def draw(picture: Picture) -> tuple[bytes, str]:
     """The picture as a PNG file, for reading, and as an SVG file, for papers and slides."""
-    figure = _draw(picture).get_figure(root=True)
-    assert figure
+    drawn = _draw(picture).get_figure(root=True)
+    assert drawn
     png, svg = io.BytesIO(), io.StringIO()
-    figure.savefig(png, format="png", dpi=150)
-    figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    drawn.savefig(png, format="png", dpi=150)
+    drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
     plt.close()
     return png.getvalue(), svg.getvalue()
 
@@ -111,7 +111,7 @@ def own_losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
     """Two logs, each at all of its own steps."""
     axes = figure("Loss of both, as logged", "loss", _counted(losses))
     for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
-        axes.plot(log.steps, log.losses, label=_legible(label), **_line(STYLES[style], len(log.steps)))
+        axes.plot(log.steps, log.losses, label=_legible(label), **line(STYLES[style], len(log.steps)))
     _mark_parting(axes, losses)
     save(axes, path)
 
