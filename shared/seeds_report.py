@@ -3,15 +3,15 @@
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from shared import plots, tutorial
 from shared.attribution import CONFIDENCE, Estimate
 from shared.experiment import FRAMEWORKS
-from shared.report import table
+from shared.pictures import GREY, STYLES
 from shared.seeds import ALPHA, Equivalence, ManySeeds
+from shared.tables import Table
 
 
 def write(found: ManySeeds, folder: Path, command: str) -> None:
@@ -60,7 +60,7 @@ def markdown(found: ManySeeds, command: str) -> str:
         f"# {len(found.seeds)} seeds",
         f"> {sentence(found)}",
         f"Mean over the seeds {found.seeds[0]} to {found.seeds[-1]}, ± half the {CONFIDENCE:.0%} confidence interval.",
-        table(["epoch", *(f"{name} loss" for name in FRAMEWORKS), "difference"], _epoch_rows(found)),
+        Table(["epoch", *(f"{name} loss" for name in FRAMEWORKS), "difference"], _epoch_rows(found)).markdown(),
         "![Training loss of both, bands over the seeds](loss.png)",
         "![Accuracy of both, seed by seed](accuracy.png)",
         "## Equivalence",
@@ -69,11 +69,11 @@ def markdown(found: ManySeeds, command: str) -> str:
             f"question is whether the mean difference is surely, at {ALPHA:.0%}, smaller than a margin. The margins "
             "were fixed before these seeds were run: a tenth of what changing the seed does to a default run."
         ),
-        table(
+        Table(
             ["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], _test_rows(found)
-        ),
+        ).markdown(),
     ]
-    if plots.comparable_to_tutorial(found.spec):
+    if tutorial.comparable(found.spec):
         places = " and ".join(f"{found.tutorials_place(name):+.1f} in {name}" for name in FRAMEWORKS)
         parts.append(f"The tutorial's {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}.")
     return "\n\n".join([*parts, "## Again", f"```sh\n{command}\n```"]) + "\n"
@@ -112,12 +112,13 @@ def draw_losses(found: ManySeeds, path: Path) -> None:
     )
     epochs = np.arange(1, found.spec.epochs + 1)
     for name in FRAMEWORKS:
-        losses, style = found.losses[name], plots.STYLES[name]
-        axes.plot(epochs, losses.mean(axis=0), label=name, **style)
-        axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
-    if plots.comparable_to_tutorial(found.spec):
+        losses, style = found.losses[name], STYLES[name.lower()]
+        axes.plot(epochs, losses.mean(axis=0), label=name, **plots.line(style, len(epochs)))
+        axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=style.light, alpha=0.15, linewidth=0)
+    if tutorial.comparable(found.spec):
         printed = tutorial.EPOCH_LOSSES[: found.spec.epochs]
-        axes.plot(epochs[: len(printed)], printed, label="the tutorial", **plots.TUTORIAL)
+        look = plots.line(STYLES["tutorial"], len(printed))
+        axes.plot(epochs[: len(printed)], printed, label="the tutorial", **look)
     plots.save(axes, path)
 
 
@@ -125,14 +126,13 @@ def draw_accuracies(found: ManySeeds, path: Path) -> None:
     """Final accuracy of both for each seed, and the tutorial's."""
     axes = plots.figure("Accuracy on the 10,000 test images, seed by seed", "test accuracy", "seed")
     for name in FRAMEWORKS:
-        axes.plot(found.seeds, found.accuracies[name], label=name, **plots.STYLES[name] | {"linestyle": "none"})
-    if plots.comparable_to_tutorial(found.spec):
+        look = plots.line(STYLES[name.lower()], len(found.seeds)) | {"linestyle": "none"}
+        axes.plot(found.seeds, found.accuracies[name], label=name, **look)
+    if tutorial.comparable(found.spec):
         label = f"the tutorial: {tutorial.ACCURACY:.2%}"
-        axes.axhline(tutorial.ACCURACY, label=label, color=plots.GREY, linestyle="--", linewidth=1)
+        axes.axhline(tutorial.ACCURACY, label=label, color=GREY, linestyle="--", linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plots.save(axes, path)
-    plt.close()
 
 
 def summary(found: ManySeeds) -> str:
