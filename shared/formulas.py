@@ -1,6 +1,6 @@
 """What layers, losses and pipelines may compute, written out by hand: the candidates that probes are held against.
 
-The numbers of the tiny computations stand here once, for both frameworks. `shared.updates` has the optimizers'.
+The numbers of the tiny computations stand here once, for both frameworks. `shared.descents` has the optimizers'.
 """
 
 import math

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from shared import differences, formulas, probing, updates
+from shared import descents, differences, formulas, probing
 from shared.experiment import FRAMEWORKS, MODULES
 from shared.habits import ROWS
 from tests.conftest import ROOT
@@ -144,7 +144,7 @@ def altered_adam_epsilon_place(monkeypatch, name):
             def step(self):
                 group = self.param_groups[0]
                 taken = sum(int(state["step"]) for state in self.state.values())
-                group["eps"] = updates.EPSILON / (1 - group["betas"][1] ** (taken + 1)) ** 0.5
+                group["eps"] = descents.EPSILON / (1 - group["betas"][1] ** (taken + 1)) ** 0.5
                 super().step()
 
         monkeypatch.setattr(library, "Adam", OtherAdam)
@@ -153,7 +153,7 @@ def altered_adam_epsilon_place(monkeypatch, name):
 
         class OtherAdam(library.Adam):
             def apply(self, *arguments):
-                self.epsilon = updates.EPSILON * (1 - self.beta_2 ** (int(self.iterations) + 1)) ** 0.5
+                self.epsilon = descents.EPSILON * (1 - self.beta_2 ** (int(self.iterations) + 1)) ** 0.5
                 super().apply(*arguments)
 
         monkeypatch.setattr(library, "Adam", OtherAdam)

@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from shared import differences, formulas, metrics, probing, updates
+from shared import descents, differences, formulas, metrics, probing
 from shared.experiment import FRAMEWORKS
 from shared.habits import ROWS
 
@@ -39,10 +39,10 @@ NUMBERS = {
     "fan_in": formulas.FAN_IN,
     "rows": formulas.FAN_OUT,
     "width": formulas.FAN_IN,
-    "rate": updates.TENTH,
-    "decay": updates.DECAY,
-    "strength": updates.DECAY,
-    "epsilon": updates.EPSILON,
+    "rate": descents.TENTH,
+    "decay": descents.DECAY,
+    "strength": descents.DECAY,
+    "epsilon": descents.EPSILON,
     "limit": 1.0,
     "old_rate": 0.5,
     "new_rate": 0.125,
@@ -72,18 +72,18 @@ SWITCHES = {
         "tensorflow.config.experimental": "enable_tensor_float_32_execution",
     },
 }
-GRADIENTS = {"clipping_denominator": updates.TINY_GRADIENTS}
-OTHER_NUMBERS = {"clipping_denominator": {"limit": updates.TINY_LIMIT}}
+GRADIENTS = {"clipping_denominator": descents.TINY_GRADIENTS}
+OTHER_NUMBERS = {"clipping_denominator": {"limit": descents.TINY_LIMIT}}
 
 
 def pytorch_names(key, arrays, gradients):
     torch, data = importlib.import_module("torch"), importlib.import_module("torch.utils.data")
     nn = torch.nn
-    parameters = [nn.Parameter(torch.tensor(updates.START, dtype=torch.float64)) for _ in gradients]
+    parameters = [nn.Parameter(torch.tensor(descents.START, dtype=torch.float64)) for _ in gradients]
     tensors = [torch.tensor(gradient, dtype=torch.float64) for gradient in gradients]
     for parameter, tensor in zip(parameters, tensors, strict=True):
         parameter.grad = tensor
-    optimizer = torch.optim.SGD(parameters, lr=updates.TENTH, momentum=updates.MOMENTUM)
+    optimizer = torch.optim.SGD(parameters, lr=descents.TENTH, momentum=descents.MOMENTUM)
     optimizer.step()
     in_batch_norm = key.startswith("batch_norm")
     return {
@@ -115,7 +115,7 @@ def tensorflow_names(key, arrays, gradients):
     model.compile("sgd", "mse")
     callback = keras.callbacks.ReduceLROnPlateau()
     callback.best = 1.0
-    optimizer = keras.optimizers.SGD(momentum=updates.MOMENTUM)
+    optimizer = keras.optimizers.SGD(momentum=descents.MOMENTUM)
     optimizer.build(model.trainable_variables)
     tensors = [tf.constant(gradient, tf.float64) for gradient in gradients]
     return {
@@ -124,7 +124,7 @@ def tensorflow_names(key, arrays, gradients):
         "keras": keras,
         "layer": layer,
         "model": model,
-        "weight": tf.Variable(updates.START, dtype=tf.float64),
+        "weight": tf.Variable(descents.START, dtype=tf.float64),
         "gradient": tensors[0],
         "gradients": tensors,
         "new_gradients": tensors,
@@ -149,7 +149,7 @@ def after(name, tmp_path, monkeypatch):
 
     def run(key):
         make = {"PyTorch": pytorch_names, "TensorFlow": tensorflow_names}[name]
-        names = make(key, ARRAYS | OTHER_ARRAYS.get(key, {}), GRADIENTS.get(key, updates.TWO_GRADIENTS))
+        names = make(key, ARRAYS | OTHER_ARRAYS.get(key, {}), GRADIENTS.get(key, descents.TWO_GRADIENTS))
         names |= NUMBERS | OTHER_NUMBERS.get(key, {}) | {"np": np}
         for module, switch in SWITCHES[name].items():
             owner = importlib.import_module(module)
@@ -226,10 +226,10 @@ def clipped(judge):
 
 def penalty(names):
     if "keras" not in names:
-        return updates.penalty_gradient(names["result"].defaults["weight_decay"] * updates.START)
+        return descents.penalty_gradient(names["result"].defaults["weight_decay"] * descents.START)
     with names["tf"].GradientTape() as tape:
         total = names["result"](names["weight"])
-    return updates.penalty_gradient(tape.gradient(total, names["weight"]).numpy())
+    return descents.penalty_gradient(tape.gradient(total, names["weight"]).numpy())
 
 
 def running_variance(names):
@@ -259,8 +259,8 @@ OUTCOMES = {
     "adagrad_accumulator": option("initial_accumulator_value", "initial_accumulator_value"),
     "adagrad_epsilon": option("eps", "epsilon"),
     "l2_gradient": penalty,
-    "clipping_scope": clipped(updates.clipping_scope),
-    "clipping_denominator": clipped(updates.clipping_denominator),
+    "clipping_scope": clipped(descents.clipping_scope),
+    "clipping_denominator": clipped(descents.clipping_denominator),
     "cross_entropy_input": number(formulas.loss_input),
     "cross_entropy_of_a_certain_mistake": number(probing.six_digits),
     "softmax_before_the_loss": number(formulas.softmax_before_loss),
@@ -287,12 +287,12 @@ def test_the_code_does_what_the_other_framework_does(name, after, key):
 
 
 def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
-    (old_rate, first), (new_rate, second) = updates.DROPPING
+    (old_rate, first), (new_rate, second) = descents.DROPPING
     rates, seen = {"old_rate": old_rate, "new_rate": new_rate}, []
     if name == "PyTorch":
         torch = importlib.import_module("torch")
-        weight = torch.nn.Parameter(torch.tensor(updates.START, dtype=torch.float64))
-        optimizer = torch.optim.SGD([weight], lr=old_rate, momentum=updates.MOMENTUM)
+        weight = torch.nn.Parameter(torch.tensor(descents.START, dtype=torch.float64))
+        optimizer = torch.optim.SGD([weight], lr=old_rate, momentum=descents.MOMENTUM)
         for gradient in (first, second):
             weight.grad = torch.full_like(weight, gradient)
             optimizer.step()
@@ -301,8 +301,8 @@ def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
             optimizer.param_groups[0]["lr"] = new_rate
     else:
         tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
-        weight = keras.Variable(updates.START, dtype="float64")
-        optimizer = keras.optimizers.SGD(old_rate, momentum=updates.MOMENTUM)
+        weight = keras.Variable(descents.START, dtype="float64")
+        optimizer = keras.optimizers.SGD(old_rate, momentum=descents.MOMENTUM)
         optimizer.build([weight])
         for gradient in (first, second):
             optimizer.apply([tf.constant(gradient, tf.float64)], [weight])
@@ -310,7 +310,7 @@ def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
             run_code(name, "sgd_momentum", {"optimizer": optimizer} | rates, tmp_path)
             optimizer.learning_rate = new_rate
     (other,) = set(FRAMEWORKS) - {name}
-    assert updates.momentum(seen) == COMMITTED[other]["values"]["sgd_momentum"]
+    assert descents.momentum(seen) == COMMITTED[other]["values"]["sgd_momentum"]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
@@ -337,7 +337,7 @@ def test_the_threshold_of_a_plateau_takes_the_others_mode(name, tmp_path):
             run_code(name, "plateau_threshold_mode", {"callback": callback}, tmp_path)
         return float(model.optimizer.learning_rate) < 1
 
-    found = updates.plateau_threshold(drops(updates.BETTER_RELATIVELY), drops(updates.BETTER_ABSOLUTELY))
+    found = descents.plateau_threshold(drops(descents.BETTER_RELATIVELY), drops(descents.BETTER_ABSOLUTELY))
     (other,) = set(FRAMEWORKS) - {name}
     assert found == COMMITTED[other]["values"]["plateau_threshold_mode"]
 

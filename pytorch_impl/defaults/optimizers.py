@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared import updates
+from shared import descents
+from shared.descents import BETAS, DECAY, EPSILON, START, STEADY
 from shared.probing import default
-from shared.updates import BETAS, DECAY, EPSILON, START, STEADY
 
 
 def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
@@ -32,12 +32,12 @@ def sgd_learning_rate() -> float:
 
 def sgd_momentum() -> str:
     """Where the rate enters SGD's momentum, seen when it changes."""
-    return updates.momentum(_descend(torch.optim.SGD, updates.DROPPING, momentum=updates.MOMENTUM))
+    return descents.momentum(_descend(torch.optim.SGD, descents.DROPPING, momentum=descents.MOMENTUM))
 
 
 def sgd_weight_decay() -> str:
     """How `weight_decay` enters SGD, seen with momentum."""
-    return updates.sgd_decay(_descend(torch.optim.SGD, momentum=updates.MOMENTUM, weight_decay=DECAY))
+    return descents.sgd_decay(_descend(torch.optim.SGD, momentum=descents.MOMENTUM, weight_decay=DECAY))
 
 
 def adam_learning_rate() -> float:
@@ -52,12 +52,12 @@ def adam_epsilon() -> float:
 
 def adam_epsilon_place() -> str:
     """Where Adam adds ε, seen with a large one."""
-    return updates.adam_epsilon(_descend(torch.optim.Adam, betas=BETAS, eps=EPSILON))
+    return descents.adam_epsilon(_descend(torch.optim.Adam, betas=BETAS, eps=EPSILON))
 
 
 def adam_weight_decay() -> str:
     """How `weight_decay` enters Adam."""
-    return updates.adam_decay(_descend(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
+    return descents.adam_decay(_descend(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
 
 
 def adamw_weight_decay() -> float:
@@ -87,7 +87,7 @@ def rmsprop_epsilon() -> float:
 
 def rmsprop_epsilon_place() -> str:
     """Where RMSprop adds ε, seen with a large one."""
-    return updates.rmsprop_epsilon(_descend(torch.optim.RMSprop, alpha=BETAS[1], eps=EPSILON))
+    return descents.rmsprop_epsilon(_descend(torch.optim.RMSprop, alpha=BETAS[1], eps=EPSILON))
 
 
 def adagrad_learning_rate() -> float:
@@ -107,13 +107,13 @@ def adagrad_epsilon() -> float:
 
 def adagrad_epsilon_place() -> str:
     """Where Adagrad adds ε, seen with a large one."""
-    options: dict[str, Any] = {"initial_accumulator_value": updates.ACCUMULATED, "eps": EPSILON}
-    return updates.adagrad_epsilon(_descend(torch.optim.Adagrad, **options))
+    options: dict[str, Any] = {"initial_accumulator_value": descents.ACCUMULATED, "eps": EPSILON}
+    return descents.adagrad_epsilon(_descend(torch.optim.Adagrad, **options))
 
 
 def learning_rate_dtype() -> str:
     """The dtype that SGD keeps the rate of a float64 weight in."""
-    return updates.rate_dtype(_descend(torch.optim.SGD, [(updates.TENTH, 1.0)]))
+    return descents.rate_dtype(_descend(torch.optim.SGD, [(descents.TENTH, 1.0)]))
 
 
 def l2_gradient() -> str:
@@ -121,7 +121,7 @@ def l2_gradient() -> str:
     # In PyTorch such a penalty is the `weight_decay` of SGD; Keras has it as a layer's regulariser.
     rate = 0.5
     (weight,) = _descend(torch.optim.SGD, [(rate, 0.0)], weight_decay=DECAY)
-    return updates.penalty_gradient((START - weight) / rate)
+    return descents.penalty_gradient((START - weight) / rate)
 
 
 def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
@@ -136,12 +136,12 @@ def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
 
 def clipping_scope() -> str:
     """Whose norm is limited where gradients are clipped by norm."""
-    return updates.clipping_scope(_clipped(updates.TWO_GRADIENTS, max_norm=1.0))
+    return descents.clipping_scope(_clipped(descents.TWO_GRADIENTS, max_norm=1.0))
 
 
 def clipping_denominator() -> str:
     """What gradients are divided by where all are clipped together."""
-    return updates.clipping_denominator(_clipped(updates.TINY_GRADIENTS, max_norm=updates.TINY_LIMIT))
+    return descents.clipping_denominator(_clipped(descents.TINY_GRADIENTS, max_norm=descents.TINY_LIMIT))
 
 
 def gradients_of_two_passes() -> str:
@@ -149,10 +149,10 @@ def gradients_of_two_passes() -> str:
     weight = nn.Parameter(torch.tensor(START))
     gradients = []
     for _ in range(2):
-        (updates.SLOPE * weight).backward()
+        (descents.SLOPE * weight).backward()
         assert weight.grad is not None
         gradients.append(weight.grad.item())
-    return updates.second_pass(gradients)
+    return descents.second_pass(gradients)
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:
@@ -173,8 +173,8 @@ def plateau_threshold() -> float:
 
 def plateau_threshold_mode() -> str:
     """What that much is measured against."""
-    return updates.plateau_threshold(
-        _first_drop(updates.BETTER_RELATIVELY, patience=0), _first_drop(updates.BETTER_ABSOLUTELY, patience=0)
+    return descents.plateau_threshold(
+        _first_drop(descents.BETTER_RELATIVELY, patience=0), _first_drop(descents.BETTER_ABSOLUTELY, patience=0)
     )
 
 
@@ -185,4 +185,4 @@ def plateau_patience() -> int:
 
 def plateau_epochs_waited() -> int:
     """How many epochs in a row are not better before the rate drops."""
-    return _first_drop(updates.MANY_EQUAL_LOSSES)
+    return _first_drop(descents.MANY_EQUAL_LOSSES)

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared import updates
+from shared import descents
+from shared.descents import BETAS, DECAY, EPSILON, START, STEADY
 from shared.probing import default
-from shared.updates import BETAS, DECAY, EPSILON, START, STEADY
 
 
 def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
@@ -32,12 +32,12 @@ def sgd_learning_rate() -> float:
 
 def sgd_momentum() -> str:
     """Where the rate enters SGD's momentum, seen when it changes."""
-    return updates.momentum(_descend(keras.optimizers.SGD, updates.DROPPING, momentum=updates.MOMENTUM))
+    return descents.momentum(_descend(keras.optimizers.SGD, descents.DROPPING, momentum=descents.MOMENTUM))
 
 
 def sgd_weight_decay() -> str:
     """How `weight_decay` enters SGD, seen with momentum."""
-    return updates.sgd_decay(_descend(keras.optimizers.SGD, momentum=updates.MOMENTUM, weight_decay=DECAY))
+    return descents.sgd_decay(_descend(keras.optimizers.SGD, momentum=descents.MOMENTUM, weight_decay=DECAY))
 
 
 def adam_learning_rate() -> float:
@@ -52,13 +52,13 @@ def adam_epsilon() -> float:
 
 def adam_epsilon_place() -> str:
     """Where Adam adds ε, seen with a large one."""
-    return updates.adam_epsilon(_descend(keras.optimizers.Adam, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=EPSILON))
+    return descents.adam_epsilon(_descend(keras.optimizers.Adam, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=EPSILON))
 
 
 def adam_weight_decay() -> str:
     """How `weight_decay` enters Adam."""
     options: dict[str, Any] = {"beta_1": BETAS[0], "beta_2": BETAS[1], "epsilon": 0.0, "weight_decay": DECAY}
-    return updates.adam_decay(_descend(keras.optimizers.Adam, **options))
+    return descents.adam_decay(_descend(keras.optimizers.Adam, **options))
 
 
 def adamw_weight_decay() -> float:
@@ -88,7 +88,7 @@ def rmsprop_epsilon() -> float:
 
 def rmsprop_epsilon_place() -> str:
     """Where RMSprop adds ε, seen with a large one."""
-    return updates.rmsprop_epsilon(_descend(keras.optimizers.RMSprop, rho=BETAS[1], epsilon=EPSILON))
+    return descents.rmsprop_epsilon(_descend(keras.optimizers.RMSprop, rho=BETAS[1], epsilon=EPSILON))
 
 
 def adagrad_learning_rate() -> float:
@@ -108,13 +108,13 @@ def adagrad_epsilon() -> float:
 
 def adagrad_epsilon_place() -> str:
     """Where Adagrad adds ε, seen with a large one."""
-    options: dict[str, Any] = {"initial_accumulator_value": updates.ACCUMULATED, "epsilon": EPSILON}
-    return updates.adagrad_epsilon(_descend(keras.optimizers.Adagrad, **options))
+    options: dict[str, Any] = {"initial_accumulator_value": descents.ACCUMULATED, "epsilon": EPSILON}
+    return descents.adagrad_epsilon(_descend(keras.optimizers.Adagrad, **options))
 
 
 def learning_rate_dtype() -> str:
     """The dtype that SGD keeps the rate of a float64 weight in."""
-    return updates.rate_dtype(_descend(keras.optimizers.SGD, [(updates.TENTH, 1.0)]))
+    return descents.rate_dtype(_descend(keras.optimizers.SGD, [(descents.TENTH, 1.0)]))
 
 
 def l2_gradient() -> str:
@@ -123,7 +123,7 @@ def l2_gradient() -> str:
     weight = tf.Variable(START, dtype=tf.float64)
     with tf.GradientTape() as tape:
         penalty = keras.regularizers.L2(DECAY)(weight)
-    return updates.penalty_gradient(tape.gradient(penalty, weight).numpy())
+    return descents.penalty_gradient(tape.gradient(penalty, weight).numpy())
 
 
 def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
@@ -137,12 +137,12 @@ def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
 
 def clipping_scope() -> str:
     """Whose norm is limited where gradients are clipped by norm."""
-    return updates.clipping_scope(_clipped(updates.TWO_GRADIENTS, clipnorm=1.0))
+    return descents.clipping_scope(_clipped(descents.TWO_GRADIENTS, clipnorm=1.0))
 
 
 def clipping_denominator() -> str:
     """What gradients are divided by where all are clipped together."""
-    return updates.clipping_denominator(_clipped(updates.TINY_GRADIENTS, global_clipnorm=updates.TINY_LIMIT))
+    return descents.clipping_denominator(_clipped(descents.TINY_GRADIENTS, global_clipnorm=descents.TINY_LIMIT))
 
 
 def gradients_of_two_passes() -> str:
@@ -151,9 +151,9 @@ def gradients_of_two_passes() -> str:
     gradients = []
     for _ in range(2):
         with tf.GradientTape() as tape:
-            outputs = updates.SLOPE * weight
+            outputs = descents.SLOPE * weight
         gradients.append(tape.gradient(outputs, weight).numpy().item())
-    return updates.second_pass(gradients)
+    return descents.second_pass(gradients)
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:
@@ -177,8 +177,8 @@ def plateau_threshold() -> float:
 
 def plateau_threshold_mode() -> str:
     """What that much is measured against."""
-    return updates.plateau_threshold(
-        _first_drop(updates.BETTER_RELATIVELY, patience=0), _first_drop(updates.BETTER_ABSOLUTELY, patience=0)
+    return descents.plateau_threshold(
+        _first_drop(descents.BETTER_RELATIVELY, patience=0), _first_drop(descents.BETTER_ABSOLUTELY, patience=0)
     )
 
 
@@ -189,4 +189,4 @@ def plateau_patience() -> int:
 
 def plateau_epochs_waited() -> int:
     """How many epochs in a row are not better before the rate drops."""
-    return _first_drop(updates.MANY_EQUAL_LOSSES)
+    return _first_drop(descents.MANY_EQUAL_LOSSES)
