@@ -39,7 +39,7 @@ def measure_engine(point: Point, seconds: float) -> Sample:
     examples = repeated(implementation.data.read("train"), point.setting.examples)
     dataset = implementation.data.to_dataset(examples, spec, device)
     model = implementation.model.build(spec, initial_weights(spec), device)
-    optimizer = implementation.train.make_optimizer(spec, model)
+    optimizer = implementation.optimizers.make_optimizer(spec, model)
     _, module = implementation.run_by(engine.engine)
     with clock("warm-up"):
         module.warm_up(spec, model, optimizer, dataset)

@@ -7,9 +7,9 @@ from shared import runner
 
 def load() -> runner.Implementation:
     """Import PyTorch."""
-    from pytorch_impl import data, fast, model, runtime, stock, train
+    from pytorch_impl import data, fast, model, optimizers, runtime, stock, train
 
-    return runner.Implementation(runtime, data, model, train, stock, fast)
+    return runner.Implementation(runtime, data, model, optimizers, train, stock, fast)
 
 
 if __name__ == "__main__":

@@ -18,24 +18,28 @@ from shared.dataset import Dataset
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import CACHE, write_whole
-from shared.spec import Spec
+from shared.spec import Spec, option_name
 
 # Each more is compiled for another second, and beyond eight gains little.
 STEPS = 8
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.SGD, dataset: Dataset) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, or load what an earlier run compiled.
 
-    Raises InputError where there is no C++ compiler.
+    Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
     """
+    for name in ("optimizer", "schedule", "weight_decay", "clip_norm"):
+        if (value := getattr(spec, name)) != getattr(Spec(), name):
+            told = f"--engine fast with {option_name(name)} {value}: in PyTorch it takes steps of plain SGD only"
+            raise InputError(f"{told}; use --engine auto or eager")
     if spec.steps_per_epoch >= STEPS:
         many_steps(model, optimizer, dataset, spec.batch_size)
 
 
 @functools.lru_cache(maxsize=1)
 def many_steps(
-    model: MLP, optimizer: torch.optim.SGD, dataset: Dataset, batch_size: int
+    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset, batch_size: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function that takes one step per row of indices (STEPS, B), and returns the losses before each, (STEPS,)."""
 
@@ -82,7 +86,7 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
 
 def train_steps(
     model: MLP,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
     advance: Callable[[int], object],

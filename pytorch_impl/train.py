@@ -11,17 +11,13 @@ from shared.dataset import Dataset
 from shared.spec import Spec
 
 
-def make_optimizer(spec: Spec, model: MLP) -> torch.optim.SGD:
-    """Plain SGD: no momentum, no weight decay."""
-    # Fused: one call updates all weights. Keras's update is part of the traced step.
-    return torch.optim.SGD(model.parameters(), lr=spec.learning_rate, fused=True)
-
-
-def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.SGD, dataset: Dataset) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
 
 
-def train_step(model: MLP, optimizer: torch.optim.SGD, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def train_step(
+    model: MLP, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
     """One update from inputs (B, 784) and labels (B,). Returns the mean loss before it, ()."""
     loss = F.cross_entropy(model(inputs), labels)
     # PyTorch adds each gradient to what `.grad` holds; a tape starts empty.
@@ -33,7 +29,7 @@ def train_step(model: MLP, optimizer: torch.optim.SGD, inputs: torch.Tensor, lab
 
 def train_steps(
     model: MLP,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
     advance: Callable[[int], object],

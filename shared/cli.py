@@ -22,14 +22,15 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser(program: str, description: str, default_out: str) -> Parser:
     parser = Parser(prog=program, description=description, allow_abbrev=False)
+    words = Spec().options()
+    defaults = dict(zip(words[::2], words[1::2], strict=True))
     for name, field in Spec.model_fields.items():
-        default = field.default if not isinstance(field.default, tuple) else ",".join(map(str, field.default))
         choices = getattr(field.annotation, "__args__", None) if isinstance(field.default, str) else None
         parser.add_argument(
             option_name(name),
             metavar="|".join(choices) if choices else name.rpartition("_")[2].upper(),
             default=argparse.SUPPRESS,
-            help=field.description if field.default_factory else f"{field.description} (default: {default})",
+            help=f"{field.description} (default: {defaults[option_name(name)] or 'none'})",
         )
     parser.add_argument("--out", type=Path, default=Path(default_out), help="output folder (default: %(default)s)")
     return parser

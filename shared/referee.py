@@ -13,23 +13,23 @@ from typing import Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from shared import runner
+from shared import rules, runner
 from shared.dataset import RAW_ROOT, Dataset, Examples, canonical
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.normalisation import normalise
 from shared.record import Device
+from shared.rules import Optimizer
 from shared.spec import LAYERS, Spec
 from shared.weights import Weights
 
 Model = dict[str, np.ndarray]
 
 
-def train_step(model: Model, learning_rate: np.floating, inputs: np.ndarray, labels: np.ndarray) -> np.floating:
+def train_step(model: Model, optimizer: Optimizer, inputs: np.ndarray, labels: np.ndarray) -> np.floating:
     """One update in place from inputs (B, 784) and labels (B,). Returns the mean loss before it."""
     loss, gradients, _ = backward(model, inputs, labels)
-    for name, gradient in gradients.items():
-        model[name] -= learning_rate * gradient
+    optimizer.apply(model, gradients)
     return loss
 
 
@@ -112,19 +112,13 @@ def weights(model: Model) -> dict[str, np.ndarray]:
     return {name: values.copy() for name, values in model.items()}
 
 
-def make_optimizer(spec: Spec, model: Model) -> np.floating:
-    """Plain SGD is its learning rate, of the run's dtype."""
-    rate: np.floating = spec.numpy_dtype.type(spec.learning_rate)
-    return rate
-
-
-def warm_up(spec: Spec, model: Model, optimizer: np.floating, dataset: Dataset) -> None:
+def warm_up(spec: Spec, model: Model, optimizer: Optimizer, dataset: Dataset) -> None:
     pass
 
 
 def train_steps(
     model: Model,
-    optimizer: np.floating,
+    optimizer: Optimizer,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
     advance: Callable[[int], object],
@@ -149,7 +143,7 @@ def probe(model: Model, dataset: Dataset, batch: np.ndarray) -> dict[str, np.nda
 
 def load() -> runner.Implementation:
     this = sys.modules[__name__]
-    return runner.Implementation(this, this, this, this)
+    return runner.Implementation(this, this, this, rules, this)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Implementation(NamedTuple):
     runtime: Any
     data: Any
     model: Any
+    optimizers: Any
     train: Any
     # The training as the framework's own tutorials would write it; the referee has none.
     stock: Any = None
@@ -154,7 +155,7 @@ def _train(
         test_labels = examples.labels  # the images are let go of
     with clock("compile"):
         model = implementation.model.build(spec, weights, handle)
-        optimizer = implementation.train.make_optimizer(spec, model)
+        optimizer = implementation.optimizers.make_optimizer(spec, model)
         engine_module.warm_up(spec, model, optimizer, train_set)
     _announce(framework, implementation, device)
 

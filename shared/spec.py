@@ -1,5 +1,6 @@
 """The specification of a run: all that two runs must share to be comparable, each number once."""
 
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -7,6 +8,16 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.constants import (
+    ADAM_BETAS,
+    LEARNING_RATE,
+    MOMENTUM,
+    OTHERS_LEARNING_RATE,
+    RMSPROP_ALPHA,
+    STEP_FACTOR,
+    STEP_MILESTONES,
+    WEIGHT_DECAY,
+)
 from shared.errors import InputError
 
 PIXELS = 28 * 28
@@ -20,10 +31,21 @@ def _split_commas(value: Any) -> Any:
     return (value.split(",") if value else ()) if isinstance(value, str) else value
 
 
+def _by_optimizer(values: Mapping[str, float], otherwise: float) -> Callable[[dict[str, Any]], float]:
+    """A default that goes by the optimizer, which must be a field before."""
+    return lambda fields: values.get(fields["optimizer"], otherwise)
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{value:g} for {name}" for name, value in values.items())
+
+
 Width = Annotated[int, Field(ge=1, le=16_384)]
 # Where Keras does by default what PyTorch does not; the two meet in PyTorch's way.
 Habit = Literal["kernels", "biases", "order", "loss"]
 HABITS: tuple[Habit, ...] = get_args(Habit)
+# What stock runs do and can't be told to do otherwise.
+TUTORIALS = {"dtype": "float32", "optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "clip_norm": 0.0}
 
 
 class Spec(BaseModel):
@@ -35,7 +57,29 @@ class Spec(BaseModel):
     batch_size: int = Field(
         64, ge=1, le=TRAIN_EXAMPLES, description="images per step; the last batch of an epoch may be smaller"
     )
-    learning_rate: float = Field(0.01, gt=0, description="step size of plain SGD, per unit of gradient")
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = Field(
+        "sgd",
+        description=f"update rule, by PyTorch's formula and constants; momentum and nesterov keep {MOMENTUM:g}, "
+        f"adam and adamw {ADAM_BETAS[0]:g} and {ADAM_BETAS[1]:g}, rmsprop {RMSPROP_ALPHA:g}",
+    )
+    learning_rate: float = Field(
+        default_factory=_by_optimizer(LEARNING_RATE, OTHERS_LEARNING_RATE),
+        gt=0,
+        description=f"step size; if not given, {_listed(LEARNING_RATE)}",
+    )
+    schedule: Literal["constant", "step", "cosine"] = Field(
+        "constant",
+        description=f"how the learning rate goes on: constant; step, times {STEP_FACTOR:g} after "
+        f"{' and '.join(f'{share:g}' for share in STEP_MILESTONES)} of all steps; cosine, to 0 along half a wave",
+    )
+    weight_decay: float = Field(
+        default_factory=_by_optimizer(WEIGHT_DECAY, 0.0),
+        ge=0,
+        le=1,
+        description="shrinks the weights, biases too: by rate × decay in adamw, as part of the gradient in the others; "
+        f"if not given, {_listed(WEIGHT_DECAY)}",
+    )
+    clip_norm: float = Field(0.0, ge=0, description="largest norm of all gradients together; 0: they are not clipped")
     hidden_sizes: Annotated[tuple[Width, Width], BeforeValidator(_split_commas)] = Field(
         (128, 64), description="units in the two hidden layers, with a comma between"
     )
@@ -51,7 +95,7 @@ class Spec(BaseModel):
     keras_habits: Annotated[tuple[Habit, ...], BeforeValidator(_split_commas)] = Field(
         default_factory=lambda so_far: HABITS if so_far.get("mode") == "stock" else (),
         description=f"of Keras's habits, those that TensorFlow's run keeps: some of {','.join(HABITS)} "
-        "(default: none where matched, all where stock)",
+        "where stock, all",
     )
     engine: Literal["auto", "eager", "fast"] = Field(
         "auto",
@@ -63,16 +107,23 @@ class Spec(BaseModel):
     threads: int = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
 
     @model_validator(mode="after")
-    def _rate_is_a_number_of_its_dtype(self) -> Self:
-        rate = float(self.numpy_dtype.type(self.learning_rate))
-        if not 0 < rate < float("inf"):
-            raise PydanticCustomError("rate", "is {rate} in {dtype}", {"rate": rate, "dtype": self.dtype})
+    def _numbers_are_numbers_of_their_dtype(self) -> Self:
+        for field in ("learning_rate", "weight_decay", "clip_norm"):
+            given = getattr(self, field)
+            with np.errstate(over="ignore"):
+                held = float(self.numpy_dtype.type(given))
+            if held == float("inf") or (given and not held):
+                told = {"held": held, "dtype": self.dtype, "field": field}
+                raise PydanticCustomError("number", "is {held} in {dtype}", told)
         return self
 
     @model_validator(mode="after")
-    def _stock_is_float32(self) -> Self:
-        if self.mode == "stock" and self.dtype != "float32":
-            raise PydanticCustomError("stock", "is not what stock runs compute in, which is float32")
+    def _stock_is_the_tutorials(self) -> Self:
+        for field, value in TUTORIALS.items():
+            if self.mode == "stock" and getattr(self, field) != value:
+                raise PydanticCustomError(
+                    "stock", "is not what the tutorials do, and so not --mode stock", {"field": field}
+                )
         return self
 
     @property
@@ -128,8 +179,7 @@ def parse_spec(values: dict[str, Any]) -> Spec:
         return Spec(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        across_fields = {"rate": "learning_rate", "stock": "dtype"}
-        field = str(first["loc"][0]) if first["loc"] else across_fields[first["type"]]
+        field = str(first["loc"][0] if first["loc"] else first["ctx"]["field"])
         default = dict(zip(Spec().options()[::2], Spec().options()[1::2], strict=True)).get(option_name(field))
         cure = f"for example {option_name(field)} {default}" if default else "see --help"
         message = first["msg"][0].lower() + first["msg"][1:]

@@ -11,9 +11,9 @@ def load() -> runner.Implementation:
     # Its C++ side logs to standard error; what it says before it is set up heeds no log level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress.standard_error_only_on_failure():
-        from tensorflow_impl import data, fast, model, runtime, stock, train
+        from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train
 
-    return runner.Implementation(runtime, data, model, train, stock, fast, engine="fast")
+    return runner.Implementation(runtime, data, model, optimizers, train, stock, fast, engine="fast")
 
 
 if __name__ == "__main__":

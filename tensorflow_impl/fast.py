@@ -13,7 +13,7 @@ from tensorflow_impl import train
 from tensorflow_impl.model import MLP
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Dataset) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, by a call that takes no step."""
     for size in {spec.batch_size, len(dataset.labels) % spec.batch_size} - {0}:
         many_steps(model, optimizer, *dataset, *_padded([], size, dataset))
@@ -22,7 +22,7 @@ def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Da
 @tf.function(jit_compile=True)
 def many_steps(
     model: MLP,
-    optimizer: keras.optimizers.SGD,
+    optimizer: keras.optimizers.Optimizer,
     inputs: tf.Tensor,
     labels: tf.Tensor,
     batches: tf.Tensor,
@@ -49,7 +49,7 @@ def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset) -> tuple[t
 
 def train_steps(
     model: MLP,
-    optimizer: keras.optimizers.SGD,
+    optimizer: keras.optimizers.Optimizer,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
     advance: Callable[[int], object],

@@ -20,16 +20,7 @@ def cross_entropy(model: MLP, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor
     return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
 
 
-def make_optimizer(spec: Spec, model: MLP) -> keras.optimizers.SGD:
-    """Plain SGD: no momentum, no weight decay."""
-    # Keras keeps the rate in its floatx, float32 unless told, and not in the dtype of the weights.
-    keras.config.set_floatx(spec.dtype)
-    optimizer = keras.optimizers.SGD(learning_rate=spec.learning_rate)
-    optimizer.build(model.trainable_variables)
-    return optimizer
-
-
-def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Dataset) -> None:
+def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset) -> None:
     """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
     inputs = tf.TensorSpec([None, PIXELS], spec.dtype)
     labels = tf.TensorSpec([None], tf.int64)
@@ -38,7 +29,7 @@ def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.SGD, dataset: Da
 
 # jit_compile is stated because the frameworks' defaults differ: Keras's own loop turns XLA on on a GPU.
 @tf.function(jit_compile=False, reduce_retracing=True)
-def train_step(model: MLP, optimizer: keras.optimizers.SGD, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def train_step(model: MLP, optimizer: keras.optimizers.Optimizer, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """One update from inputs (B, 784) and labels (B,). Returns the mean loss before it, ()."""
     with tf.GradientTape() as tape:
         loss = cross_entropy(model, model(inputs), labels)
@@ -49,7 +40,7 @@ def train_step(model: MLP, optimizer: keras.optimizers.SGD, inputs: tf.Tensor, l
 
 def train_steps(
     model: MLP,
-    optimizer: keras.optimizers.SGD,
+    optimizer: keras.optimizers.Optimizer,
     dataset: Dataset,
     batches: Sequence[np.ndarray],
     advance: Callable[[int], object],

@@ -38,6 +38,8 @@ def twins(what: str, file: str, pytorch: tuple[str, str], tensorflow: tuple[str,
 
 
 PAGE = "tests/test_page.py::test_"
+UPDATES = "updates_as_the_referee_does"
+BY_HAND = "tests/test_optimizers.py::test_"
 TRAINS = "trains_as_the_referee_does_short_last_batch_included"
 LOSS_IS = "loss_is_the_mean_cross_entropy_before_the_update"
 PIXELS = "normalises_all_256_pixel_values_to_the_same_bits"
@@ -45,7 +47,6 @@ COMPUTES = "computes_the_referees_activations_logits_loss_and_gradients"
 WEIGHTS = "weights_go_in_and_come_out_as_the_same_bits"
 PREDICTS = "predicts_all_test_images_as_the_referee_does"
 READS = "its_own_loader_delivers_the_canonical_arrays"
-TORCH_RATE, LEARNING_RATE = "lr=spec.learning_rate", "learning_rate=spec.learning_rate"
 TORCH_LOSS = "loss = F.cross_entropy(model(inputs), labels)"
 KERAS_LOSS = "loss = cross_entropy(model, model(inputs), labels)"
 EMPTY = "    losses = []\n"
@@ -54,19 +55,72 @@ TORCH_BATCH = "*(tensor.index_select(0, index) for tensor in dataset)"
 
 MUTANTS = [
     # The update.
-    *twins("rate off by 1 %", "train.py", (TORCH_RATE, f"{TORCH_RATE} * 1.01"),
-           (LEARNING_RATE, f"{LEARNING_RATE} * 1.01"), TRAINS),
-    *twins("a little momentum", "train.py", (TORCH_RATE, f"{TORCH_RATE}, momentum=0.01"),
-           (LEARNING_RATE, f"{LEARNING_RATE}, momentum=0.01"), TRAINS),
-    *twins("a little weight decay", "train.py", (TORCH_RATE, f"{TORCH_RATE}, weight_decay=1e-4"),
-           (LEARNING_RATE, f"{LEARNING_RATE}, weight_decay=1e-4"), TRAINS),
+    *twins("rate off by 1 %", "optimizers.py", *[("spec.learning_rate", "1.01 * spec.learning_rate")] * 2, TRAINS),
+    *twins("a little momentum", "optimizers.py", ("(weights, rate, weight_decay", "(weights, rate, 0.01, weight_decay"),
+           ("optimizer = SGD(spec)", "optimizer = SGD(spec, momentum=0.01)"), TRAINS),
+    *twins("a little weight decay", "optimizers.py", *[("spec.weight_decay", "1e-4 + spec.weight_decay")] * 2, TRAINS),
     *twins("gradient of one layer zeroed", "train.py",
            ("    optimizer.step()", "    model.fc2.weight.grad.zero_()\n    optimizer.step()"),
            ("    optimizer.apply(gradients,", "    gradients[2] *= 0\n    optimizer.apply(gradients,"), TRAINS),
     Mutant("gradients add up (PyTorch)", "pytorch_impl/train.py", "    optimizer.zero_grad()\n", "",
            IMPLEMENTATION + TRAINS),
-    Mutant("rate left in float32 (TensorFlow)", "tensorflow_impl/train.py",
+    Mutant("rate left in float32 (TensorFlow)", "tensorflow_impl/optimizers.py",
            "keras.config.set_floatx(spec.dtype)", 'keras.config.set_floatx("float32")', IMPLEMENTATION + TRAINS),
+    # The optimizers.
+    Mutant("epsilon before the bias correction (TensorFlow)", "tensorflow_impl/optimizers.py",
+           "root = ops.sqrt(square) /", "root = (ops.sqrt(square) + self.epsilon) /", IMPLEMENTATION + UPDATES),
+    Mutant("epsilon under RMSprop's root (TensorFlow)", "tensorflow_impl/optimizers.py",
+           "(ops.sqrt(square) + self.epsilon)", "ops.sqrt(square + self.epsilon)", IMPLEMENTATION + UPDATES),
+    Mutant("epsilon under Adagrad's root (TensorFlow)", "tensorflow_impl/optimizers.py",
+           "(ops.sqrt(total) + self.epsilon)", "ops.sqrt(total + self.epsilon)", IMPLEMENTATION + UPDATES),
+    *[Mutant(f"epsilon under the root of {name} (referee)", "shared/rules.py",
+             f"np.sqrt({root}) + {name}_EPSILON", f"np.sqrt({root} + {name}_EPSILON)",
+             f"{BY_HAND}epsilon_is_added_to_the_root_of_the_corrected_mean")
+      for name, root in (("ADAM", "square"), ("RMSPROP", "kept.square"), ("ADAGRAD", "kept.square"))],
+    *twins("Keras's epsilon, 1e-7", "optimizers.py", ("ADAM_EPSILON, ", "1e-7, "), ("=ADAM_EPSILON", "=1e-7"), UPDATES),
+    Mutant("bias correction off by one (TensorFlow)", "tensorflow_impl/optimizers.py", "self.iterations + 1",
+           "self.iterations + 2", IMPLEMENTATION + UPDATES),
+    Mutant("bias correction off by one (referee)", "shared/rules.py", "self._kept[name], self._steps)",
+           "self._kept[name], self._steps + 1)", f"{BY_HAND}two_steps_by_hand"),
+    *twins("decay decoupled in Adam too", "optimizers.py",
+           ('torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam', "torch.optim.AdamW"),
+           ('AdamW if spec.optimizer == "adamw" else Adam', "AdamW"), UPDATES),
+    *twins("decay coupled in AdamW too", "optimizers.py",
+           ('torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam', "torch.optim.Adam"),
+           ('spec.optimizer != "adamw"', "True"), UPDATES),
+    *[Mutant(f"decay {way} (referee)", "shared/rules.py",
+             'if decay and spec.optimizer == "adamw"', f"if decay and {new}",
+             f"{BY_HAND}decay_goes_through_the_rule_but_in_adamw")
+      for way, new in (("decoupled in all", "True"), ("coupled in AdamW too", "False"))],
+    *twins("each tensor clipped by itself", "optimizers.py",
+           ("torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip_norm)",
+            "[torch.nn.utils.clip_grad_norm_([p], spec.clip_norm) for p in model.parameters()]"),
+           ("[shrinking * gradient for gradient in grads]", "[tf.clip_by_norm(g, self.clip_norm) for g in grads]"),
+           UPDATES),
+    Mutant("each tensor clipped by itself (referee)", "shared/rules.py", "shrinking * gradient for name",
+           "gradient * np.minimum(spec.clip_norm / np.linalg.norm(gradient), 1) for name",
+           f"{BY_HAND}all_gradients_are_clipped_by_their_norm_together"),
+    Mutant("clipped by the norm alone (TensorFlow)", "tensorflow_impl/optimizers.py", " + CLIP_EPSILON)", ")",
+           IMPLEMENTATION + UPDATES),
+    Mutant("clipped by the norm alone (referee)", "shared/rules.py", " + CLIP_EPSILON)", ")",
+           f"{BY_HAND}all_gradients_are_clipped_by_their_norm_together"),
+    Mutant("rate folded into the velocity (TensorFlow)", "tensorflow_impl/optimizers.py",
+           "self.momentum * buffer + gradient)\n"
+           "        direction = gradient + self.momentum * buffer if self.nesterov else buffer\n"
+           "        self.assign_sub(variable, learning_rate * direction)",
+           "self.momentum * buffer + learning_rate * gradient)\n"
+           "        direction = learning_rate * gradient + self.momentum * buffer if self.nesterov else buffer\n"
+           "        self.assign_sub(variable, direction)", IMPLEMENTATION + UPDATES),
+    Mutant("a constant through float32 (TensorFlow)", "tensorflow_impl/optimizers.py", "self.rho * square",
+           "tf.cast(self.rho, variable.dtype) * square", IMPLEMENTATION + UPDATES),
+    *twins("schedule off by one step", "optimizers.py",
+           *[("factor(spec, step)", "factor(spec, step + 1)")] * 2, UPDATES),
+    Mutant("schedule off by one step (referee)", "shared/rules.py", "factor(spec, self._steps)",
+           "factor(spec, self._steps + 1)", f"{BY_HAND}a_change_of_rate_counts_for_the_whole_buffer"),
+    Mutant("the rate falls a step late (schedule)", "shared/schedule.py", "step >= share", "step > share",
+           f"{BY_HAND}schedules_by_hand"),
+    Mutant("the fast engine takes plain SGD for Adam (PyTorch)", "pytorch_impl/fast.py", "!= getattr(Spec(), name)",
+           "is None", f"{IMPLEMENTATION}an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training"),
     # The loss.
     *twins("softmax applied twice", "train.py", (TORCH_LOSS, TORCH_LOSS.replace("inputs)", "inputs).softmax(1)")),
            (KERAS_LOSS, KERAS_LOSS.replace("model(inputs)", "tf.nn.softmax(model(inputs))")), LOSS_IS),

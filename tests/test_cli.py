@@ -34,7 +34,10 @@ def test_options_are_the_fields_of_the_spec_and_out(parser):
     [
         ("--epochs EPOCHS", "passes over the 60,000 training images", "5"),
         ("--batch-size SIZE", "images per step", "64"),
-        ("--learning-rate RATE", "step size of plain SGD, per unit of gradient", "0.01"),
+        ("--learning-rate RATE", "step size; if not given, 0.001 for adam, 0.001 for adamw", "0.01"),
+        ("--schedule constant|step|cosine", "times 0.1 after 0.5 and 0.75 of all steps", "constant"),
+        ("--weight-decay DECAY", "if not given, 0.01 for adamw", "0.0"),
+        ("--clip-norm NORM", "largest norm of all gradients together", "0.0"),
         ("--hidden-sizes SIZES", "units in the two hidden layers", "128,64"),
         ("--seed SEED", "seeds the initial weights and the order of the images", "0"),
         ("--dtype float32|float64", "precision of every number", "float32"),
@@ -69,11 +72,16 @@ def test_every_option_reaches_its_field(parser):
     expected = Spec(
         epochs=7,
         batch_size=3,
+        optimizer="nesterov",
         learning_rate=1e-5,
+        schedule="step",
+        weight_decay=0.125,
+        clip_norm=0.5,
         hidden_sizes=(9, 8),
         seed=2**63 - 1,
         dtype="float64",
         device="cpu",
+        engine="eager",
         threads=2,
     )
     spec, options = parse(parser, [*expected.options(), "--out", "elsewhere"])

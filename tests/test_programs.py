@@ -179,8 +179,9 @@ def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_pat
     ("options", "message"),
     [
         (["--seeds", "1"], "'1' is not a number of seeds from 2 on"),
-        (["--explain", "--dtype", "float64"], "--explain --dtype float64: the tutorials compute in float32"),
-        (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what stock runs compute in"),
+        (["--explain", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
+        (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
+        (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
         (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
         (["--keras-habits", "sloth"], "--keras-habits sloth: input should be 'kernels',"),
     ],

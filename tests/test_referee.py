@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shared import metrics, referee
+from shared.rules import make_optimizer
 from shared.spec import PIXELS, Spec
 from shared.weights import initial_weights
 
@@ -43,7 +44,7 @@ def test_a_step_is_minus_rate_times_gradient(problem):
     model, inputs, labels = problem
     before = {name: values.copy() for name, values in model.items()}
     loss, gradients, _ = referee.backward(model, inputs, labels)
-    assert referee.train_step(model, np.float64(0.01), inputs, labels) == loss
+    assert referee.train_step(model, make_optimizer(SPEC, model), inputs, labels) == loss
     for name in model:
         np.testing.assert_array_equal(model[name], before[name] - 0.01 * gradients[name])
 

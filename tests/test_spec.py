@@ -9,7 +9,11 @@ def test_defaults_are_the_tutorials():
     assert Spec().model_dump() == {
         "epochs": 5,
         "batch_size": 64,
+        "optimizer": "sgd",
         "learning_rate": 0.01,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "clip_norm": 0.0,
         "hidden_sizes": (128, 64),
         "seed": 0,
         "dtype": "float32",
@@ -54,12 +58,16 @@ def test_numpy_dtype_is_the_dtype_named(dtype):
 OTHER_THAN_DEFAULT = Spec(
     epochs=7,
     batch_size=60_000,
+    optimizer="adagrad",
     learning_rate=1e-5,
+    schedule="cosine",
+    weight_decay=1e-3,
+    clip_norm=2.5,
     hidden_sizes=(16_384, 1),
     seed=2**63 - 1,
     dtype="float64",
     device="cuda",
-    engine="fast",
+    engine="eager",
     keras_habits=("kernels", "order"),
     threads=1024,
 )
@@ -106,6 +114,11 @@ def test_option_name_uses_dashes():
         ("learning_rate", "0", "--learning-rate 0: input should be greater than 0; for example --learning-rate 0.01"),
         ("learning_rate", "nan", "--learning-rate nan: input should be a finite number"),
         ("learning_rate", "1e400", "--learning-rate 1e400: input should be a finite number"),
+        ("optimizer", "sdg", "--optimizer sdg: input should be 'sgd', 'momentum', 'nesterov', 'adam', 'adamw', "),
+        ("schedule", "linear", "--schedule linear: input should be 'constant', 'step' or 'cosine'; for example --sch"),
+        ("weight_decay", "-0.1", "--weight-decay -0.1: input should be greater than or equal to 0; for example --we"),
+        ("weight_decay", "2", "--weight-decay 2: input should be less than or equal to 1; for example --weight-decay"),
+        ("clip_norm", "-1", "--clip-norm -1: input should be greater than or equal to 0; for example --clip-norm 0.0"),
         ("hidden_sizes", "128", "--hidden-sizes 128: two numbers are needed; for example --hidden-sizes 128,64"),
         ("hidden_sizes", "1,2,3", "--hidden-sizes 1,2,3: two numbers are needed"),
         ("hidden_sizes", "1,x", "--hidden-sizes 1,x: input should be a valid integer"),
@@ -129,6 +142,40 @@ def test_bad_value_is_named_in_one_line_with_a_cure(field, value, message):
     assert str(error.value).startswith(message)
     assert "; " in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "weight_decay", "clip_norm"])
+def test_a_number_that_vanishes_in_its_dtype_is_refused(field):
+    option = option_name(field)
+    with pytest.raises(InputError, match=rf"^{option} 1e-50: is 0.0 in float32; for example {option} 0\."):
+        parse_spec({field: "1e-50"})
+    assert getattr(parse_spec({field: "1e-50", "dtype": "float64"}), field) == 1e-50
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "clip_norm"])
+def test_a_number_that_is_infinite_in_its_dtype_is_refused(field):
+    with pytest.raises(InputError, match=rf"^{option_name(field)} 1e39: is inf in float32; "):
+        parse_spec({field: "1e39"})
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate", "weight_decay"),
+    [
+        ("sgd", 0.01, 0),
+        ("momentum", 0.01, 0),
+        ("nesterov", 0.01, 0),
+        ("adam", 0.001, 0),
+        ("adamw", 0.001, 0.01),
+        ("rmsprop", 0.001, 0),
+        ("adagrad", 0.01, 0),
+    ],
+)
+def test_what_is_not_given_goes_by_the_optimizer_and_is_recorded_as_a_number(optimizer, learning_rate, weight_decay):
+    spec = parse_spec({"optimizer": optimizer})
+    assert (spec.learning_rate, spec.weight_decay) == (learning_rate, weight_decay)
+    assert f'"learning_rate":{learning_rate}' in spec.model_dump_json()
+    given = parse_spec({"optimizer": optimizer, "learning_rate": "0.5", "weight_decay": "0.25"})
+    assert (given.learning_rate, given.weight_decay) == (0.5, 0.25)
 
 
 def test_first_bad_field_is_the_one_reported():

@@ -1,0 +1,64 @@
+"""The optimizers in PyTorch: the library's own, for its formulas and constants are the project's."""
+
+import torch
+
+from pytorch_impl.model import MLP
+from shared.constants import (
+    ADAGRAD_EPSILON,
+    ADAGRAD_INITIAL_ACCUMULATOR,
+    ADAM_BETAS,
+    ADAM_EPSILON,
+    MOMENTUM,
+    RMSPROP_ALPHA,
+    RMSPROP_EPSILON,
+)
+from shared.schedule import factor
+from shared.spec import Spec
+
+
+def make_optimizer(spec: Spec, model: MLP) -> torch.optim.Optimizer:
+    """The spec's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
+    weights, rate, decay = model.parameters(), spec.learning_rate, spec.weight_decay
+    optimizer: torch.optim.Optimizer
+    # Fused: one call updates all weights. Keras's update is part of the traced step.
+    match spec.optimizer:
+        # PyTorch's decay is part of the gradient, but in AdamW; in Keras it is beside the rule, as in AdamW, in all.
+        case "sgd":
+            optimizer = torch.optim.SGD(weights, rate, weight_decay=decay, fused=True)
+        case "momentum" | "nesterov":
+            # The buffer adds up gradients, and the rate of the moment multiplies it; Keras's adds up gradients times
+            # the rate of their own step.
+            nesterov = spec.optimizer == "nesterov"
+            optimizer = torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=decay, nesterov=nesterov, fused=True)
+        case "adam" | "adamw":
+            # Corrects the bias, in double precision, and then adds epsilon; Keras adds it before.
+            adam = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
+            # On a GPU the fused AdamW decays by a subtraction, as Keras does, which rounds otherwise.
+            fused = spec.optimizer == "adam"
+            optimizer = adam(weights, rate, ADAM_BETAS, ADAM_EPSILON, weight_decay=decay, fused=fused)
+        case "rmsprop":
+            # Adds epsilon to the root; Keras to what is under it. There is no fused RMSprop.
+            optimizer = torch.optim.RMSprop(weights, rate, RMSPROP_ALPHA, RMSPROP_EPSILON, weight_decay=decay)
+        case "adagrad":
+            # Adds epsilon to the root; Keras to what is under it, which by default starts from 0.1.
+            optimizer = torch.optim.Adagrad(
+                weights,
+                rate,
+                weight_decay=decay,
+                initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR,
+                eps=ADAGRAD_EPSILON,
+                fused=True,
+            )
+    if spec.clip_norm:
+
+        def clip(*_: object) -> None:
+            # In PyTorch clipping is the training loop's; as a hook it is the optimizer's, where Keras has it.
+            # It divides by the norm of all gradients together + 1e-6; Keras's global_clipnorm by the norm alone.
+            torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip_norm)
+
+        optimizer.register_step_pre_hook(clip)
+    if spec.schedule != "constant":
+        # Sets the next rate after each step; Keras asks its schedule at each step.
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(spec, step))
+        optimizer.register_step_post_hook(lambda *_: scheduler.step())
+    return optimizer
