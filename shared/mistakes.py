@@ -99,6 +99,10 @@ def probability(value: float) -> str:
     return f"> {LIKELIEST:.2%}" if value > LIKELIEST else f"{value:.2%}"
 
 
+def how_often(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
+
+
 def confusion_sentences(mistakes: Mistakes) -> list[str]:
     """How many each gets wrong, and what it takes for what most often."""
     found = []
@@ -109,7 +113,7 @@ def confusion_sentences(mistakes: Mistakes) -> list[str]:
         off = counts - np.diag(np.diag(counts))
         if off.any():
             label, taken_for = np.unravel_index(off.argmax(), off.shape)
-            sentence += f", most often a {label} taken for a {taken_for}: {off.max()} times"
+            sentence += f", most often a {label} taken for a {taken_for}: {how_often(int(off.max()))}"
         found.append(sentence + (f"; for {without:,} its logits are not numbers." if without else "."))
     return found
 

@@ -215,13 +215,13 @@ def matrices(found: Mistakes) -> list[tuple[str, str, list[list[Cell]]]]:
 def _count(counts: np.ndarray, label: int, taken_for: int, most: int) -> Cell:
     number = int(counts[label, taken_for])
     if label == taken_for:  # right: it would outshine every mistake
-        return Cell(f"{number}", 0.0, f"{label} recognised: {number} times")
-    return Cell(f"{number}", number / most, f"{label} taken for {taken_for}: {number} times")
+        return Cell(f"{number}", 0.0, f"{label} recognised: {mistakes.how_often(number)}")
+    return Cell(f"{number}", number / most, f"{label} taken for {taken_for}: {mistakes.how_often(number)}")
 
 
 def _change(number: int, label: int, taken_for: int, most: int, names: tuple[str, str]) -> Cell:
     what = f"{label} recognised" if label == taken_for else f"{label} taken for {taken_for}"
-    oftener = f"{abs(number)} times more by {names[number > 0]}" if number else "as often by both"
+    oftener = f"{mistakes.how_often(abs(number))} more by {names[number > 0]}" if number else "as often by both"
     return Cell(f"{number:+d}".replace("-", "−") if number else "0", number / most, f"{what}: {oftener}")
 
 

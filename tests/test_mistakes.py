@@ -54,7 +54,7 @@ def test_confidently_wrong_is_what_both_are_sure_of(found):
 def test_the_sentences_have_the_figures(found):
     assert mistakes.confusion_sentences(found) == [
         "A gets 3 of 4 wrong, most often a 7 taken for a 1: 2 times.",
-        "B gets 2 of 4 wrong, most often a 7 taken for a 1: 1 times.",
+        "B gets 2 of 4 wrong, most often a 7 taken for a 1: once.",
     ]
     expected = "They disagree on 2 of 4 test images: A is right in 0, B in 1, neither in 1."
     assert mistakes.disagreement_sentence(found) == expected
