@@ -114,9 +114,16 @@ def render(
         key_figures=key_figures(outcome, found),
         charts={name: Chart(name, [by_name[picture] for picture in shown]) for name, shown in CHARTS.items()},
         stills={name: Markup(plots.inline(svg, name)) for name, svg in stills.items()},  # noqa: S704 drawn here
+        few_points=FEW_POINTS,
         chart_data=[chart_data(picture, outcome.spec.dtype) for picture in drawn],
         chart_styles={
-            name: {"colour": style.colour, "width": style.width, "dash": style.dash, "marker": style.marker}
+            name: {
+                "colour": style.colour,
+                "width": style.width,
+                "thin": style.thin or style.width,
+                "dash": style.dash,
+                "marker": style.marker,
+            }
             for name, style in STYLES.items()
         },
         styles=STYLES,
@@ -178,7 +185,6 @@ def chart_data(picture: Picture, dtype: str) -> dict[str, Any]:
         "yLabel": picture.y_label,
         "scale": picture.scale,
         "stairs": picture.stairs,
-        "markers": len(picture.x) <= FEW_POINTS,
         "mark": picture.mark,
         "x": picture.x.tolist(),
         "curves": [

@@ -30,6 +30,7 @@ class Style:
     width: float
     dash: tuple[float, ...] = ()
     marker: Literal["", "ring", "dot", "cross"] = ""
+    thin: float | None = None  # the width where points are many, and go up and down at each
 
     @property
     def colour(self) -> str:
@@ -39,11 +40,8 @@ class Style:
 
 # A wide hollow marker under a small filled one: curves that coincide both stay visible.
 STYLES = {
-    "pytorch": Style(ORANGE, AMBER, 3.5, marker="ring"),
-    "tensorflow": Style(BLUE, SKY, 1.2, marker="dot"),
-    # The same for thousands of points, up and down at each step.
-    "pytorch-steps": Style(ORANGE, AMBER, 2),
-    "tensorflow-steps": Style(BLUE, SKY, 0.7),
+    "pytorch": Style(ORANGE, AMBER, 3.5, thin=2, marker="ring"),
+    "tensorflow": Style(BLUE, SKY, 1.2, thin=0.7, marker="dot"),
     "matched": Style(GREY, SILVER, 1.2, (5, 2)),
     "tutorial": Style(GREY, SILVER, 1, (4, 3), "cross"),
     "float32": Style(BLUE, SKY, 2),
@@ -91,9 +89,9 @@ def _shown(count: int) -> tuple[np.ndarray, str]:
     return np.arange(0, count, every), "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
 
 
-def _framework_curves(outcome: Outcome, values: Sequence[np.ndarray], kind: str = "") -> list[Curve]:
+def _framework_curves(outcome: Outcome, values: Sequence[np.ndarray]) -> list[Curve]:
     names = [run.record.framework for run in outcome.runs]
-    return [Curve(name, f"{name.lower()}{kind}", v) for name, v in zip(names, values, strict=True)]
+    return [Curve(name, name.lower(), v) for name, v in zip(names, values, strict=True)]
 
 
 def _ends(values: Sequence[np.ndarray], form: str) -> str:
@@ -122,7 +120,7 @@ def steps(outcome: Outcome) -> Picture:
         x_label=label,
         y_label="cross-entropy (nats)",
         x=shown,
-        curves=_framework_curves(outcome, (a[shown], b[shown]), "-steps" if len(shown) > FEW_POINTS else ""),
+        curves=_framework_curves(outcome, (a[shown], b[shown])),
         words=f"{_ends((a, b), '.4f')} {_furthest(np.abs(a - b), 'step', 0)}",
     )
 

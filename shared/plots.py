@@ -54,8 +54,9 @@ def save(axes: Axes, path: Path) -> None:
 def line(style: Style, points: int) -> dict[str, Any]:
     """A style in matplotlib's words. Markers would hide a curve of many points, and so would a wide line."""
     few = points <= FEW_POINTS
-    pattern = (0, tuple(length / style.width for length in style.dash)) if style.dash else "-"
-    look = {"color": style.light, "linewidth": style.width, "linestyle": pattern}
+    width = style.width if few else style.thin or style.width
+    pattern = (0, tuple(length / width for length in style.dash)) if style.dash else "-"
+    look = {"color": style.light, "linewidth": width, "linestyle": pattern}
     return look | (MARKERS[style.marker] if few else {})
 
 

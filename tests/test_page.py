@@ -280,6 +280,15 @@ def test_what_lies_beyond_the_edge_comes_into_sight_by_the_arrow_keys(pages, vis
     assert seen(page)[1] < end
 
 
+def test_zooming_in_keeps_the_step_that_is_pointed_at(pages, visit):
+    page = visit(pages["plain"])
+    slider(page).press("Home")
+    for key in ["PageUp"] * 7 + ["+"] * 3:
+        slider(page).press(key)
+        page.wait_for_timeout(50)
+    assert at(page) == 21  # 7 times 5 % of 60 steps
+
+
 def luminance(page, selector, what):
     """From 0, black, to 255."""
     colour = page.evaluate(f"getComputedStyle(document.querySelector({selector!r})).{what}")

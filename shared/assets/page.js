@@ -2,7 +2,7 @@
 // What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
 
 (() => {
-  const { pictures, styles } = JSON.parse(document.getElementById("data").textContent);
+  const { pictures, styles, fewPoints } = JSON.parse(document.getElementById("data").textContent);
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
@@ -131,7 +131,7 @@
 
     // Room for a marker on the first point and on the last.
     get margin() {
-      return this.picture.markers ? 0.04 * (this.last || 1) : 0;
+      return this.x.length <= fewPoints ? 0.04 * (this.last || 1) : 0;
     }
 
     size() {
@@ -149,7 +149,7 @@
       this.values = this.picture.curves.map(() => element("b"));
       const buttons = this.picture.curves.map((curve, index) => {
         const made = element("button", { type: "button", class: "curve", "aria-pressed": "true" });
-        made.append(sample(this.style(curve)), element("span", {}, curve.label), this.values[index]);
+        made.append(sample(this.style(curve, this.x.length <= fewPoints)), element("span", {}, curve.label), this.values[index]);
         made.addEventListener("click", () => this.toggle(index, made));
         return made;
       });
@@ -157,10 +157,16 @@
       this.draw();
     }
 
-    style(curve) {
-      const { colour, width, dash, marker } = styles[curve.style];
-      const sizes = { width: width * PIXELS, dash: dash.map((length) => length * PIXELS) };
-      return { colour, ...sizes, marker: this.picture.markers ? marker : "" };
+    // Few points in sight have room for markers and for a wide line.
+    style(curve, few) {
+      const { colour, width, thin, dash, marker } = styles[curve.style];
+      const sizes = { width: (few ? width : thin) * PIXELS, dash: dash.map((length) => length * PIXELS) };
+      return { colour, ...sizes, marker: few ? marker : "" };
+    }
+
+    get few() {
+      const [from, to] = this.seen();
+      return to - from < fewPoints;
     }
 
     toggle(index, button) {
@@ -206,12 +212,17 @@
         ],
         cursor: { y: false, points: { size: 7 } },
         series: [{}, ...picture.curves.map((curve, index) => this.series(curve, index))],
-        hooks: { setCursor: [(u) => this.read(u.cursor.idx)], drawSeries: [(u, i) => this.drawMarkers(u, i)], draw: [(u) => this.drawMark(u)] },
+        hooks: {
+          setCursor: [(u) => this.read(u.cursor.idx)],
+          drawClear: [(u) => this.fitWidths(u)],
+          drawSeries: [(u, i) => this.drawMarkers(u, i)],
+          draw: [(u) => this.drawMark(u)],
+        },
       };
     }
 
     series(curve, index) {
-      const { colour, width, dash } = this.style(curve);
+      const { colour, width, dash } = this.style(curve, this.x.length <= fewPoints);
       return {
         label: curve.label,
         show: !this.hidden.has(index),
@@ -224,9 +235,16 @@
       };
     }
 
+    // To as many points as are in sight.
+    fitWidths(u) {
+      this.chart = u; // the first drawing is before the constructor has returned
+      const few = this.few;
+      this.picture.curves.forEach((curve, i) => (u.series[i + 1].width = this.style(curve, few).width));
+    }
+
     drawMarkers(u, series) {
       const curve = this.picture.curves[series - 1];
-      const { colour, marker } = this.style(curve);
+      const { colour, marker } = this.style(curve, this.few);
       if (!marker || this.hidden.has(series - 1)) return;
       u.ctx.save();
       u.ctx.strokeStyle = u.ctx.fillStyle = resolved(colour);
@@ -284,8 +302,15 @@
       return from <= to && from >= 0 ? [from, to] : [0, this.last];
     }
 
-    see(from, to) {
+    // What is pointed at stays so.
+    see(from, to, at = this.index) {
       this.chart.setScale("x", { min: this.x[from], max: this.x[to] });
+      if (at != null) this.pointLater(at);
+    }
+
+    // Once the scale has changed, which happens when this is done.
+    pointLater(at) {
+      queueMicrotask(() => this.chart.setCursor({ left: this.chart.valToPos(this.x[at], "x"), top: 0 }));
     }
 
     whole() {
@@ -306,9 +331,8 @@
       const at = Math.min(this.last, Math.max(0, index));
       const [from, to] = this.seen();
       const shift = at < from ? at - from : at > to ? at - to : 0;
-      if (shift) this.see(from + shift, to + shift);
-      // Once the scale has changed, which happens when this is done.
-      queueMicrotask(() => this.chart.setCursor({ left: this.chart.valToPos(this.x[at], "x"), top: 0 }));
+      if (shift) this.see(from + shift, to + shift, at);
+      else this.pointLater(at);
     }
 
     key(event) {
