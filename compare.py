@@ -20,7 +20,7 @@ from shared.processes import find_interpreter
 from shared.seeds import run_seeds
 from shared.spec import HABITS, Spec, option_name, parse_spec
 
-RECORDS_OUT, EXPLAIN_OUT, SEEDS_OUT = Path("out/records"), Path("out/explain"), Path("out/seeds")
+RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
 SEEDS, FEWEST_SEEDS = 5, 2
 MARKER = "results.json"
 
@@ -49,15 +49,15 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="train both as their own tutorials would, over several seeds, and measure what each difference between "
-        f"them does to the curves; into {EXPLAIN_OUT} unless --out is given",
+        help="train both as their own tutorials would as well, over several seeds, and measure what each difference "
+        "between them does to the curves",
     )
     parser.add_argument(
         "--seeds",
         type=seeds,
         metavar="N",
-        help="train the pair from N seeds, from --seed on, and test whether the frameworks are equivalent beside what "
-        f"a seed does; into {SEEDS_OUT} unless --out is given; with --explain: explain by so many (default: {SEEDS})",
+        help="train the pair from N seeds as well, from --seed on, and test whether the frameworks are equivalent "
+        f"beside what a seed does; --explain takes as many (default there: {SEEDS})",
     )
     parser.add_argument(
         "--records",
@@ -85,17 +85,23 @@ def main() -> int:
         return compare_records(options, out(RECORDS_OUT), command)
     check_files()
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
-    if options.explain or spec.mode == "stock":
-        seeds = (options.seeds or SEEDS) if options.explain else None
-        return explain(spec, seeds, pythons, out(EXPLAIN_OUT), command)
-    if options.seeds:
-        return many_seeds(spec, options.seeds, pythons, out(SEEDS_OUT), command)
+    if spec.mode == "stock":
+        return run_stock(spec, pythons, out(STOCK_OUT), command)
+    if options.explain:
+        parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
     with output.fresh_folder(options.out, marker=MARKER) as folder:
-        runs = folder / "runs"
-        outcome = compare(spec, pythons, runs, prove=options.prove, side_by_side=options.side_by_side)
-        report.write(outcome, folder, command)
-    print(f"\n{report.summary(outcome)}\nReport: {options.out / 'index.html'}")
-    return cli.OK if outcome.match else cli.FAILED
+        outcome = compare(spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side)
+        sections, equivalent = [], True
+        if options.explain:
+            sections.append(attribution_report.section(attribute(spec, options.seeds or SEEDS, pythons)))
+        if options.seeds:
+            many = run_seeds(spec, options.seeds, pythons)
+            sections.append(seeds_report.section(many))
+            equivalent = many.equivalent
+        report.write(outcome, folder, command, sections)
+    said = [report.summary(outcome), *(section.sentences[0] for section in sections)]
+    print("", *said, f"Report: {options.out / 'index.html'}", sep="\n")
+    return cli.OK if outcome.match and equivalent else cli.FAILED
 
 
 def seeds(text: str) -> int:
@@ -105,23 +111,13 @@ def seeds(text: str) -> int:
     return int(text)
 
 
-def explain(spec: Spec, seeds: int | None, pythons: Mapping[str, Path], out: Path, command: str) -> int:
-    """Run both as their tutorials would; with `seeds`, take the difference apart."""
-    parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
+def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) -> int:
+    """Run both as their tutorials would, and say what each printed."""
     with output.fresh_folder(out, marker=MARKER) as folder:
-        found = attribute(spec, seeds, pythons) if seeds else stock_pair(spec, pythons)
-        attribution_report.write(found, folder, command)
-    print(f"{attribution_report.summary(found)}\nReport: {out / 'report.md'}")
+        section = attribution_report.section(stock_pair(spec, pythons))
+        report.write_alone(section, folder, command)
+    print(f"{section.sentences[0]}\nReport: {out / 'report.md'}")
     return cli.OK
-
-
-def many_seeds(spec: Spec, count: int, pythons: Mapping[str, Path], out: Path, command: str) -> int:
-    """Run the pair from many seeds, and test for equivalence."""
-    with output.fresh_folder(out, marker=MARKER) as folder:
-        found = run_seeds(spec, count, pythons)
-        seeds_report.write(found, folder, command)
-    print(f"{seeds_report.summary(found)}\nReport: {out / 'report.md'}")
-    return cli.OK if found.equivalent else cli.FAILED
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:

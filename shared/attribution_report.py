@@ -1,46 +1,50 @@
-"""An attribution -> results.json, report.md, pictures, and the last words on the screen."""
+"""An attribution as a part of a report."""
 
 import dataclasses
 import json
-from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 
 from shared import plots
 from shared.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
 from shared.experiment import FRAMEWORKS
 from shared.habits import ROWS
 from shared.pictures import BLUE, GREY, ORANGE, STYLES
-from shared.report import json_safe
+from shared.section import Drawn, Section
 from shared.tables import Table
 
-ACCURACY = -1  # the last figure
-FIRST_EPOCH, LAST_EPOCH = 0, -2
+FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten
-HOW_TO_READ = """\
-Figures are Keras's minus PyTorch's, of the first epoch's loss where nothing else is said: the mean over {seeds} seeds
-and its {confidence:.0%} confidence interval. *Put in*: the matched pair, equal to rounding, with this habit of Keras's
-alone. *Taken out*: Keras's own tutorial without it. *Share*: the mean of both."""
+HOW_TO_READ = (
+    "Figures are Keras’s minus PyTorch’s, of the first epoch’s loss where nothing else is said: the mean over {seeds} "
+    "seeds and its {confidence:.0%} confidence interval. Put in: the matched pair, equal to rounding, with this habit "
+    "of Keras’s alone. Taken out: Keras’s own tutorial without it. Share: the mean of both."
+)
 
 
-def write(found: Attribution, folder: Path, command: str) -> None:
-    """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    lists = json.loads(
-        json.dumps(dataclasses.asdict(found) | {"spec": found.spec.model_dump()}, default=np.ndarray.tolist)
-    )
-    (folder / "results.json").write_text(json.dumps(json_safe(lists), indent=2, allow_nan=False) + "\n")
-    draw_curves(found, folder / "loss.png")
-    if found.shares:
-        draw_shares(found, folder / "shares.png")
-    (folder / "report.md").write_text(markdown(found, command))
+def section(found: Attribution) -> Section:
+    """What report.md and the page show of it."""
+    if not found.shares:
+        title, tables = "The tutorials’ own runs", [_epochs(found)]
+        pictures = [_curves_picture(found)]
+        sentences = [sentence(found)]
+    else:
+        title, tables = "Why they differ", [_shares(found), _advice(found)]
+        pictures = [_shares_picture(found), _curves_picture(found)]
+        how = HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE)
+        unmeasured = " ".join(f"Not measured: {name}; {why}." for name, why in UNMEASURED.items())
+        sentences = [sentence(found), how, *map(_in_words, found.shares), unmeasured]
+    as_lists = json.dumps(dataclasses.asdict(found) | {"spec": found.spec.model_dump()}, default=np.ndarray.tolist)
+    results: dict[str, Any] = json.loads(as_lists)
+    return Section("why", title, sentences, pictures, tables, results)
 
 
 def sentence(found: Attribution) -> str:
     """The finding, with its figures."""
-    a, b = (found.curves[name].mean for name in ("PyTorch", "TensorFlow"))
-    said = f"After one epoch the tutorials' losses are {a[0]:.3f} in PyTorch and {b[0]:.3f} in Keras"
+    a, b = (found.curves[name].mean for name in FRAMEWORKS)
+    said = f"After one epoch the tutorials’ losses are {a[0]:.3f} in PyTorch and {b[0]:.3f} in Keras"
     if not found.shares:
         return f"{said}; in the end their accuracies are {a[ACCURACY]:.2%} and {b[ACCURACY]:.2%}. Why: --explain."
     first, gap, rest = found.shares[0], found.gap.mean[FIRST_EPOCH], found.unexplained
@@ -48,6 +52,11 @@ def sentence(found: Attribution) -> str:
         f"{said}. {first.factor.name.capitalize()} explain {first.share.mean[FIRST_EPOCH] / gap:.0%} of that; "
         f"unexplained is {_shown(rest, FIRST_EPOCH)}{', which is noise' * rest.is_noise(FIRST_EPOCH)}."
     )
+
+
+def _in_words(share: Share) -> str:
+    noise = " Over these seeds its share can’t be told from zero." * share.share.is_noise(FIRST_EPOCH)
+    return f"{share.factor.name.capitalize()}: {share.factor.what}.{noise}"
 
 
 def _shown(estimate: Estimate, figure: int) -> str:
@@ -60,31 +69,15 @@ def _shown(estimate: Estimate, figure: int) -> str:
     return f"{mean:+.4f} ± {half:.4f}" if max(abs(mean), half) >= SMALL else f"{mean:+.0e} ± {half:.0e}"
 
 
-def markdown(found: Attribution, command: str) -> str:
-    """The page for a pull request."""
-    parts = [_shares_part(found)] if found.shares else [_epochs_table(found)]
-    parts.append("![The tutorials' losses](loss.png)")
-    if found.shares:
-        parts += ["## What each is, and how to set it", *map(_advice, found.shares)]
-        parts += ["## Not measured", "\n".join(f"- {name}: {why}." for name, why in UNMEASURED.items())]
-    title = "# Why the curves differ" if found.shares else "# The tutorials' own runs"
-    return "\n\n".join([title, f"> {sentence(found)}", *parts, "## Again", f"```sh\n{command}\n```"]) + "\n"
-
-
-def _shares_part(found: Attribution) -> str:
+def _shares(found: Attribution) -> Table:
     explained = found.gap.mean - found.unexplained.mean
     everything = Estimate(explained, np.full_like(explained, np.inf))
     rows = [_row(share.factor.name, share.share, found, share) for share in found.shares]
-    rows.append(_row("**all of these**", everything, found))
-    rows += [_row("unexplained", found.unexplained, found), _row("**stock Keras − stock PyTorch**", found.gap, found)]
+    rows.append(_row("all of these", everything, found))
+    rows.append(_row("unexplained", found.unexplained, found))
+    rows.append(_row("stock Keras − stock PyTorch", found.gap, found))
     columns = ["put in", "taken out", "share", "of the gap", f"loss, epoch {found.spec.epochs}", "accuracy"]
-    return "\n\n".join(
-        [
-            HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE),
-            Table(["what Keras does otherwise", *columns], rows).markdown(),
-            "![What each habit does to the first epoch's loss](shares.png)",
-        ]
-    )
+    return Table(["what Keras does otherwise", *columns], rows, sums_up="row")
 
 
 def _row(name: str, whole: Estimate, found: Attribution, share: Share | None = None) -> list[str]:
@@ -99,46 +92,47 @@ def _row(name: str, whole: Estimate, found: Attribution, share: Share | None = N
     ]
 
 
-def _advice(share: Share) -> str:
-    """What the factor is, and the code that sets it."""
-    row = next(row for row in ROWS if row.key == share.factor.row)
-    noise = " Over these seeds its share can't be told from zero." * share.share.is_noise(FIRST_EPOCH)
-    return (
-        f"**{share.factor.name.capitalize()}**: {share.factor.what}.{noise}\n\n"
-        f"- in PyTorch as in Keras: `{row.pytorch}`\n- in Keras as in PyTorch: `{row.keras}`"
-    )
+def _advice(found: Attribution) -> Table:
+    """The code that sets each factor as the other framework does."""
+    by_key = {row.key: row for row in ROWS}
+    rows = [
+        [share.factor.name, by_key[share.factor.row].pytorch, by_key[share.factor.row].keras] for share in found.shares
+    ]
+    return Table(["to set", "in PyTorch as in Keras", "in Keras as in PyTorch"], rows, words=True)
 
 
-def _epochs_table(found: Attribution) -> str:
-    curves = [found.curves[name].mean for name in ("PyTorch", "TensorFlow")]
+def _epochs(found: Attribution) -> Table:
+    curves = [found.curves[name].mean for name in FRAMEWORKS]
     rows = [
         [str(epoch + 1), *(f"{curve[epoch]:.4f}" for curve in curves), f"{found.gap.mean[epoch]:+.4f}"]
         for epoch in range(found.spec.epochs)
     ]
     accuracies = [f"{curve[ACCURACY]:.2%}" for curve in curves]
     rows.append(["accuracy", *accuracies, f"{found.gap.mean[ACCURACY]:+.2%}"])
-    return Table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows).markdown()
+    return Table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows)
 
 
-def draw_shares(found: Attribution, path: Path) -> None:
+def _shares_picture(found: Attribution) -> Drawn:
     """A bar for each factor, the unexplained rest and the whole gap, with their intervals."""
-    _, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    title = "What makes Keras’s loss another after one epoch"
+    drawn, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     bars = [(share.factor.name, share.share, BLUE) for share in found.shares]
     bars += [("unexplained", found.unexplained, GREY), ("stock Keras − stock PyTorch", found.gap, ORANGE)]
     for name, estimate, colour in reversed(bars):
         half = np.nan_to_num(estimate.half_width[FIRST_EPOCH], posinf=0.0)
         axes.barh(name, estimate.mean[FIRST_EPOCH], xerr=half, color=colour, capsize=3, error_kw={"elinewidth": 1.2})
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_title("What makes Keras's loss another after one epoch", loc="left", fontsize=12)
+    axes.set_title(title, loc="left", fontsize=12)
     axes.set_xlabel(f"nats, Keras minus PyTorch; whiskers: {CONFIDENCE:.0%} interval over {len(found.seeds)} seeds")
     axes.spines[["top", "right"]].set_visible(False)
-    plt.savefig(path, dpi=150)
-    plt.close()
+    words = "; ".join(f"{name} {_shown(estimate, FIRST_EPOCH)}" for name, estimate, _ in bars)
+    return Drawn("shares", *plots.files(drawn), f"{title}: {words}")
 
 
-def draw_curves(found: Attribution, path: Path) -> None:
+def _curves_picture(found: Attribution) -> Drawn:
     """The epoch losses of both stock runs and of the matched pair, with a band for the interval."""
-    axes: Axes = plots.figure("Training loss as the tutorials print it", "cross-entropy (nats)")
+    title = "Training loss as the tutorials print it"
+    axes = plots.figure(title, "cross-entropy (nats)")
     labels = {"PyTorch": "PyTorch, stock", "TensorFlow": "Keras, stock", "matched": "both, matched"}
     for name, estimate in found.curves.items():
         epochs = np.arange(1, len(estimate.mean))
@@ -146,16 +140,6 @@ def draw_curves(found: Attribution, path: Path) -> None:
         axes.plot(epochs, estimate.mean[:ACCURACY], label=labels[name], **style)
         low, high = (estimate.mean + sign * np.nan_to_num(estimate.half_width, posinf=0.0) for sign in (-1, 1))
         axes.fill_between(epochs, low[:ACCURACY], high[:ACCURACY], color=style["color"], alpha=0.15, linewidth=0)
-    plots.save(axes, path)
-
-
-def summary(found: Attribution) -> str:
-    """The ranked factors for the terminal."""
-    if not found.shares:
-        return sentence(found)
-    lines = [f"{share.factor.name:<26} {_shown(share.share, FIRST_EPOCH):>22}" for share in found.shares]
-    lines += [
-        f"{name:<26} {_shown(e, FIRST_EPOCH):>22}"
-        for name, e in (("unexplained", found.unexplained), ("in all", found.gap))
-    ]
-    return "\n".join([*lines, "", sentence(found)])
+    axes.legend(frameon=False)
+    ends = "; ".join(f"{labels[n]} from {e.mean[0]:.3f} to {e.mean[LAST_EPOCH]:.3f}" for n, e in found.curves.items())
+    return Drawn("stock", *plots.files(axes.get_figure(root=True)), f"{title}: {ends}")

@@ -6,7 +6,7 @@ It opens from disk, asks nobody for anything, and says the same without its scri
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from shared.experiment import FRAMEWORKS
 from shared.mistakes import Mistakes
 from shared.pictures import FEW_POINTS, STYLES, Picture
 from shared.processes import ROOT
+from shared.section import Section
 from shared.side_by_side import Row, side_by_side
-from shared.tables import Table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Read in this order; the page runs no other script, and a browser refuses it one.
@@ -35,17 +35,6 @@ CHARTS = {"loss": ("steps", "loss"), "accuracy": ("accuracy",), "divergence": ("
 CODE = ("train.py", "model.py", "data.py", "fast.py", "runtime.py")
 # Enough for a float32 to be read back as the same number.
 SIGNIFICANT_DIGITS = {"float32": 9, "float64": 17}
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page that another room fills."""
-
-    title: str
-    sentences: list[str]
-    table: Table | None = None
-    svg: str | None = None  # a picture as an SVG file
-    words: str = ""  # what the picture shows, for who can't see it
 
 
 @dataclass(frozen=True)
@@ -93,9 +82,9 @@ def render(
     stills: Mapping[str, str],
     found: Mistakes,
     command: str,
-    attribution: Section | None = None,
+    sections: Sequence[Section] = (),
 ) -> str:
-    """The whole page. `stills` are the pictures as SVG files; `attribution` says why the two differ, if it is known."""
+    """The whole page. `stills` are the pictures as SVG files; `sections` are the parts that other rooms fill."""
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -106,6 +95,7 @@ def render(
     environment.filters |= {"data_uri": _data_uri, "zip": zip, "probability": mistakes.probability}
     licence = f"/*\n{_asset(LIBRARY_LICENCE)}*/\n"
     scripts = [licence + _asset(SCRIPTS[0]), *map(_asset, SCRIPTS[1:])]
+    all_stills = {**stills, **{drawn.name: drawn.svg for section in sections for drawn in section.pictures}}
     by_name = {picture.name: picture for picture in drawn}
     return environment.get_template("page.html.jinja").render(
         outcome=outcome,
@@ -113,7 +103,7 @@ def render(
         command=command,
         key_figures=key_figures(outcome, found),
         charts={name: Chart(name, [by_name[picture] for picture in shown]) for name, shown in CHARTS.items()},
-        stills={name: Markup(plots.inline(svg, name)) for name, svg in stills.items()},  # noqa: S704 drawn here
+        stills={name: Markup(plots.inline(svg, name)) for name, svg in all_stills.items()},  # noqa: S704 drawn here
         few_points=FEW_POINTS,
         chart_data=[chart_data(picture, outcome.spec.dtype) for picture in drawn],
         chart_styles={
@@ -127,8 +117,7 @@ def render(
             for name, style in STYLES.items()
         },
         styles=STYLES,
-        attribution=attribution,
-        attribution_still=Markup(plots.inline(attribution.svg, "why")) if attribution and attribution.svg else None,  # noqa: S704
+        sections={section.name: section for section in sections},
         phases=phases(outcome),
         mistakes=mistakes,
         found=found,

@@ -12,6 +12,7 @@ import numpy as np
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from shared.own_pair import Losses, Tensors
@@ -78,12 +79,16 @@ def _draw(picture: Picture) -> Axes:
 
 def draw(picture: Picture) -> tuple[bytes, str]:
     """The picture as a PNG file, for reading, and as an SVG file, for papers and slides."""
-    drawn = _draw(picture).get_figure(root=True)
+    return files(_draw(picture).get_figure(root=True))
+
+
+def files(drawn: Figure | None) -> tuple[bytes, str]:
+    """A figure as a PNG and as an SVG file; it is let go of."""
     assert drawn
     png, svg = io.BytesIO(), io.StringIO()
     drawn.savefig(png, format="png", dpi=150)
     drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
-    plt.close()
+    plt.close(drawn)
     return png.getvalue(), svg.getvalue()
 
 

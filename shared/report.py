@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from shared.mistakes import Mistakes
 from shared.parity import Rung, Verdict
 from shared.pictures import Picture
 from shared.record import Run
+from shared.section import Section
 
 SCHEMA = 1
 
@@ -75,9 +77,10 @@ def _rung(rung: Rung) -> dict[str, Any]:
     }
 
 
-def write(outcome: Outcome, folder: Path, command: str) -> None:
+def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Section] = ()) -> None:
     """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
-    text = json.dumps(json_safe(results(outcome)), indent=2, allow_nan=False)
+    found_elsewhere = {section.name: section.results for section in sections}
+    text = json.dumps(json_safe(results(outcome) | found_elsewhere), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n")
     drawn = pictures.pictures(outcome)
     stills = {}
@@ -86,8 +89,17 @@ def write(outcome: Outcome, folder: Path, command: str) -> None:
         (folder / f"{picture.name}.png").write_bytes(png)
         (folder / f"{picture.name}.svg").write_text(stills[picture.name])
     found = mistakes.compare(outcome.runs, referee.read("test"))
-    (folder / "report.md").write_text(markdown(outcome, drawn, found, command))
-    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command))
+    for section in sections:
+        section.write_pictures(folder)
+    (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections))
+    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections))
+
+
+def write_alone(section: Section, folder: Path, command: str) -> None:
+    """Write results.json, the pictures and report.md of a section that is a report of its own."""
+    (folder / "results.json").write_text(json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n")
+    section.write_pictures(folder)
+    (folder / "report.md").write_text(f"{section.markdown(level=1)}\n\nAgain: `{command}`\n")
 
 
 def json_safe(value: Any) -> Any:
@@ -99,7 +111,9 @@ def json_safe(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def markdown(outcome: Outcome, drawn: list[Picture], found: Mistakes, command: str) -> str:
+def markdown(
+    outcome: Outcome, drawn: list[Picture], found: Mistakes, command: str, sections: Sequence[Section] = ()
+) -> str:
     """The report as Markdown, with relative links to the pictures."""
     images = {picture.name: f"![{picture.title}. {picture.words}]({picture.name}.png)" for picture in drawn}
     parts = ["# PyTorch and TensorFlow, the same network", f"**{findings.sentence(outcome)}**"]
@@ -116,6 +130,7 @@ def markdown(outcome: Outcome, drawn: list[Picture], found: Mistakes, command: s
         parts += [f"### {' and '.join(pair)}", findings.ladder(rungs).markdown()]
     if outcome.proof:
         parts += _proof_parts(outcome.proof)
+    parts += [section.markdown() for section in sections]
     parts += ["## Time", findings.times(outcome).markdown(), " ".join(findings.time_caveats(outcome))]
     parts += ["## Mistakes", " ".join(mistakes.confusion_sentences(found)), mistakes.disagreement_sentence(found)]
     if found.disagreements:

@@ -1,7 +1,4 @@
-"""Pairs over many seeds -> results.json, report.md, pictures, and the last words on the screen."""
-
-import json
-from pathlib import Path
+"""Pairs over many seeds as a part of a report."""
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
@@ -10,22 +7,37 @@ from shared import plots, tutorial
 from shared.attribution import CONFIDENCE, Estimate
 from shared.experiment import FRAMEWORKS
 from shared.pictures import GREY, STYLES
-from shared.seeds import ALPHA, Equivalence, ManySeeds
+from shared.section import Drawn, Section
+from shared.seeds import ALPHA, ManySeeds
 from shared.tables import Table
 
-
-def write(found: ManySeeds, folder: Path, command: str) -> None:
-    """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    (folder / "results.json").write_text(json.dumps(results(found), indent=2, allow_nan=False) + "\n")
-    draw_losses(found, folder / "loss.png")
-    draw_accuracies(found, folder / "accuracy.png")
-    (folder / "report.md").write_text(markdown(found, command))
+HOW_TO_READ = (
+    "Equivalence is asked by two one-sided tests of the paired differences. That no difference was found would prove "
+    f"nothing; here the question is whether the mean difference is surely, at {ALPHA:.0%}, smaller than a margin. The "
+    "margins were fixed before these seeds were run: a tenth of what changing the seed does to a default run."
+)
 
 
-def results(found: ManySeeds) -> dict[str, object]:
-    """What results.json holds."""
+def section(found: ManySeeds) -> Section:
+    """What report.md and the page show of it."""
+    sentences = [
+        sentence(found),
+        f"Mean over the seeds {found.seeds[0]} to {found.seeds[-1]}, ± half the {CONFIDENCE:.0%} confidence interval.",
+        HOW_TO_READ,
+    ]
+    if tutorial.comparable(found.spec):
+        places = " and ".join(f"{found.tutorials_place(name):+.1f} in {name}" for name in FRAMEWORKS)
+        sentences.append(
+            f"The tutorial’s {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}."
+        )
+    pictures = [_losses_picture(found), _accuracies_picture(found)]
+    return Section(
+        "seeds", f"{len(found.seeds)} seeds", sentences, pictures, [_epochs(found), _tests(found)], _results(found)
+    )
+
+
+def _results(found: ManySeeds) -> dict[str, object]:
     return {
-        "schema": 1,
         "spec": found.spec.model_dump(mode="json"),
         "seeds": found.seeds,
         "losses": {name: losses.tolist() for name, losses in found.losses.items()},
@@ -54,39 +66,15 @@ def sentence(found: ManySeeds) -> str:
     return f"{verdict} over {len(found.seeds)} paired seeds, TensorFlow minus PyTorch: {'; '.join(parts)}."
 
 
-def markdown(found: ManySeeds, command: str) -> str:
-    """The page for a pull request."""
-    parts = [
-        f"# {len(found.seeds)} seeds",
-        f"> {sentence(found)}",
-        f"Mean over the seeds {found.seeds[0]} to {found.seeds[-1]}, ± half the {CONFIDENCE:.0%} confidence interval.",
-        Table(["epoch", *(f"{name} loss" for name in FRAMEWORKS), "difference"], _epoch_rows(found)).markdown(),
-        "![Training loss of both, bands over the seeds](loss.png)",
-        "![Accuracy of both, seed by seed](accuracy.png)",
-        "## Equivalence",
-        (
-            "Two one-sided tests of the paired differences. That no difference was found would prove nothing; here the "
-            f"question is whether the mean difference is surely, at {ALPHA:.0%}, smaller than a margin. The margins "
-            "were fixed before these seeds were run: a tenth of what changing the seed does to a default run."
-        ),
-        Table(
-            ["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], _test_rows(found)
-        ).markdown(),
-    ]
-    if tutorial.comparable(found.spec):
-        places = " and ".join(f"{found.tutorials_place(name):+.1f} in {name}" for name in FRAMEWORKS)
-        parts.append(f"The tutorial's {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}.")
-    return "\n\n".join([*parts, "## Again", f"```sh\n{command}\n```"]) + "\n"
-
-
-def _epoch_rows(found: ManySeeds) -> list[list[str]]:
+def _epochs(found: ManySeeds) -> Table:
     curves = [found.curve(name) for name in FRAMEWORKS]
     rows = [
         [str(epoch + 1), *(_loss(curve, epoch) for curve in curves), _tiny(found.difference, epoch)]
         for epoch in range(found.spec.epochs)
     ]
     accuracies = [f"{a.mean():.2%} (sd {a.std(ddof=1):.2%})" for a in found.accuracies.values()]
-    return [*rows, ["accuracy", *accuracies, f"{found.equivalences[0].mean:+.1e}"]]
+    rows.append(["accuracy", *accuracies, f"{found.equivalences[0].mean:+.1e}"])
+    return Table(["epoch", *(f"{name} loss" for name in FRAMEWORKS), "difference"], rows)
 
 
 def _loss(curve: Estimate, epoch: int) -> str:
@@ -97,19 +85,20 @@ def _tiny(difference: Estimate, epoch: int) -> str:
     return f"{difference.mean[epoch]:+.1e} ± {difference.half_width[epoch]:.0e}"
 
 
-def _test_rows(found: ManySeeds) -> list[list[str]]:
-    def row(e: Equivalence) -> list[str]:
+def _tests(found: ManySeeds) -> Table:
+    rows = []
+    for e in found.equivalences:
         held = "yes" if e.holds else "not shown"
-        return [e.figure, f"{e.mean:+.1e}", f"{e.margin:.1e}", f"{e.p_value:.1e}", f"{e.smallest_margin:.1e}", held]
+        rows.append(
+            [e.figure, f"{e.mean:+.1e}", f"{e.margin:.1e}", f"{e.p_value:.1e}", f"{e.smallest_margin:.1e}", held]
+        )
+    return Table(["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], rows)
 
-    return [row(e) for e in found.equivalences]
 
-
-def draw_losses(found: ManySeeds, path: Path) -> None:
+def _losses_picture(found: ManySeeds) -> Drawn:
     """Mean epoch losses, in bands from the lowest to the highest seed."""
-    axes = plots.figure(
-        f"Training loss over {len(found.seeds)} seeds: mean, lowest and highest", "cross-entropy (nats)"
-    )
+    title = f"Training loss over {len(found.seeds)} seeds: mean, lowest and highest"
+    axes = plots.figure(title, "cross-entropy (nats)")
     epochs = np.arange(1, found.spec.epochs + 1)
     for name in FRAMEWORKS:
         losses, style = found.losses[name], STYLES[name.lower()]
@@ -119,12 +108,16 @@ def draw_losses(found: ManySeeds, path: Path) -> None:
         printed = tutorial.EPOCH_LOSSES[: found.spec.epochs]
         look = plots.line(STYLES["tutorial"], len(printed))
         axes.plot(epochs[: len(printed)], printed, label="the tutorial", **look)
-    plots.save(axes, path)
+    axes.legend(frameon=False)
+    ends = [f"{name} from {v[:, 0].mean():.3f} to {v[:, -1].mean():.3f}" for name, v in found.losses.items()]
+    words = f"{title}: {', '.join(ends)}"
+    return Drawn("seeds-loss", *plots.files(axes.get_figure(root=True)), words)
 
 
-def draw_accuracies(found: ManySeeds, path: Path) -> None:
+def _accuracies_picture(found: ManySeeds) -> Drawn:
     """Final accuracy of both for each seed, and the tutorial's."""
-    axes = plots.figure("Accuracy on the 10,000 test images, seed by seed", "test accuracy", "seed")
+    title = "Accuracy on the 10,000 test images, seed by seed"
+    axes = plots.figure(title, "test accuracy", "seed")
     for name in FRAMEWORKS:
         look = plots.line(STYLES[name.lower()], len(found.seeds)) | {"linestyle": "none"}
         axes.plot(found.seeds, found.accuracies[name], label=name, **look)
@@ -132,11 +125,7 @@ def draw_accuracies(found: ManySeeds, path: Path) -> None:
         label = f"the tutorial: {tutorial.ACCURACY:.2%}"
         axes.axhline(tutorial.ACCURACY, label=label, color=GREY, linestyle="--", linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    plots.save(axes, path)
-
-
-def summary(found: ManySeeds) -> str:
-    """The epochs' table and the verdict for the terminal."""
-    lines = [f"{'epoch':>8}  {'PyTorch':>16}  {'TensorFlow':>16}  {'difference':>18}"]
-    lines += [f"{row[0]:>8}  {row[1]:>16}  {row[2]:>16}  {row[3]:>18}" for row in _epoch_rows(found)]
-    return "\n".join([*lines, "", sentence(found)])
+    axes.legend(frameon=False)
+    everyone = np.concatenate([found.accuracies[name] for name in FRAMEWORKS])
+    words = f"{title}: from {everyone.min():.2%} to {everyone.max():.2%}"
+    return Drawn("seeds-accuracy", *plots.files(axes.get_figure(root=True)), words)

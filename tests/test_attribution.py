@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from shared import attribution, attribution_report
+from shared import attribution, attribution_report, report
 from shared.attribution import FACTORS, estimate
 from shared.attribution import _jobs as jobs_of
 from shared.attribution import _take_apart as take_apart
@@ -109,13 +109,13 @@ def test_every_factor_names_a_row_that_was_measured_to_differ():
 
 
 def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
-    attribution_report.write(found, tmp_path, "python compare.py --explain")
-    report = (tmp_path / "report.md").read_text()
+    report.write_alone(attribution_report.section(found), tmp_path, "python compare.py --explain")
+    said = (tmp_path / "report.md").read_text()
     for share in found.shares:
-        assert f"| {share.factor.name} | {share.added.mean[0]:+.4f} ±" in report or not abs(share.added.mean[0]) > 1e-4
-    assert "First kernels explain 89% of that" in report
-    assert "nn.init.xavier_uniform_" in report
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png", "shares.png"}
+        assert f"| {share.factor.name} | {share.added.mean[0]:+.4f} ±" in said or not abs(share.added.mean[0]) > 1e-4
+    assert "First kernels explain 89% of that" in said
+    assert "nn.init.xavier_uniform_" in said
+    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock", "shares"}
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["gap"]["mean"][0] == pytest.approx(-0.449)
 
@@ -124,10 +124,10 @@ def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     pytorch, keras = (estimate(np.array([losses])) for losses in ([1.07, 0.4, 0.91], [0.57, 0.31, 0.93]))
     gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
     pair = attribution.Attribution(SPEC, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
-    attribution_report.write(pair, tmp_path, "python compare.py --mode stock")
-    report = (tmp_path / "report.md").read_text()
-    assert "the tutorials' losses are 1.070 in PyTorch and 0.570 in Keras" in report
-    assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in report
-    assert "| accuracy | 91.00% | 93.00% | +2.00% |" in report
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png"}
+    report.write_alone(attribution_report.section(pair), tmp_path, "python compare.py --mode stock")
+    said = (tmp_path / "report.md").read_text()
+    assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said
+    assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in said
+    assert "| accuracy | 91.00% | 93.00% | +2.00% |" in said
+    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock"}
     assert json.loads((tmp_path / "results.json").read_text())["gap"]["half_width"] == [None] * 3

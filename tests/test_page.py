@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
-from shared import mistakes, pictures, plots, referee, report
 from shared import page as report_page
+from shared import pictures, plots, report
 from shared.experiment import FRAMEWORKS, Variant
-from shared.page import Section
 from shared.parting import Crossing, Parting
+from shared.section import Drawn, Section
 from shared.tables import Table
 from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
 
@@ -424,23 +424,23 @@ def test_a_run_whose_loss_is_no_number_leaves_a_page_that_says_so(pages, visit):
     assert page.locator(".verdict strong").inner_text() == "NO MATCH"
 
 
-def test_another_rooms_section_has_its_place(outcomes, pages, visit, tmp_path):
+def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
     outcome = outcomes["plain"]
-    drawn = pictures.pictures(outcome)
-    stills = {picture.name: plots.draw(picture)[1] for picture in drawn}
-    why = Section(
-        "Why they differ", ["Because."], Table(["cause", "share"], [["rounding", "1.0"]]), stills["loss"], "x"
-    )
-    html = report_page.render(
-        outcome, drawn, stills, mistakes.compare(outcome.runs, referee.read("test")), COMMAND, why
-    )
-    (tmp_path / "index.html").write_text(html)
+    drawn = [Drawn("shares", *plots.draw(pictures.losses(outcome)), "x")]
+    cause, seeds = Table(["cause", "share"], [["rounding", "1.0"]]), Table(["seed", "loss"], [["7", "0.27"]])
+    sections = [
+        Section("why", "Why they differ", ["Because."], drawn, [cause], {}),
+        Section("seeds", "10 seeds", ["EQUIVALENT <script>"], [], [seeds], {}),
+    ]
+    report.write(outcome, tmp_path, COMMAND, sections)
     page = visit(tmp_path / "index.html")
     told = page.locator("#why").inner_text()
     assert "Because." in told
     assert "rounding" in told
     assert "No attribution" not in told
     assert page.locator("#why svg").is_visible()
+    assert "EQUIVALENT <script>" in page.locator("#seeds").inner_text()
+    assert "0.27" in page.locator("#seeds").inner_text()
 
 
 def test_the_first_paint_is_soon(pages, visit, capsys):

@@ -214,8 +214,8 @@ def test_stock_pair_trains_and_says_what_each_printed(tmp_path):
         "compare.py", "--mode", "stock", "--epochs", "1", "--batch-size", "2048", "--out", tmp_path / "out"
     )
     assert run.returncode == 0, run.stderr
-    assert re.search(r"After one epoch the tutorials' losses are 2\.\d+ in PyTorch and \d\.\d+ in Keras", run.stdout)
-    assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert re.search(r"After one epoch the tutorials’ losses are 2\.\d+ in PyTorch and \d\.\d+ in Keras", run.stdout)
+    assert (tmp_path / "out" / "stock.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("framework", PYTHONS)

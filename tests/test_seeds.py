@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from shared import seeds_report
+from shared import report, seeds_report
 from shared.experiment import FRAMEWORKS
 from shared.seeds import Equivalence, gather
 from shared.spec import Spec
@@ -63,11 +63,11 @@ def test_pairs_without_any_difference_are_equivalent_and_those_off_by_the_margin
 
 def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     found = pairs(0.0)
-    seeds_report.write(found, tmp_path, "python compare.py --seeds 10")
-    report = (tmp_path / "report.md").read_text()
-    assert "> EQUIVALENT over 10 paired seeds" in report
-    assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in report
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "results.json", "loss.png", "accuracy.png"}
+    report.write_alone(seeds_report.section(found), tmp_path, "python compare.py --seeds 10")
+    said = (tmp_path / "report.md").read_text()
+    assert "EQUIVALENT over 10 paired seeds" in said
+    assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in said
+    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "seeds-loss", "seeds-accuracy"}
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["equivalence"]["accuracy"]["smallest_margin"] == found.equivalences[0].smallest_margin
-    assert "NOT SHOWN EQUIVALENT" in seeds_report.summary(pairs(1e-3))
+    assert "NOT SHOWN EQUIVALENT" in seeds_report.sentence(pairs(1e-3))
