@@ -80,6 +80,7 @@ class Child:
         Raises ChildRefusedError for status 2, and InputError with its last words where it died.
         """
         status = self._process.wait()
+        self._turn.set()
         self._reader.join()
         if status in (cli.OK, cli.FAILED) and b"Traceback" not in self._tail:
             return
