@@ -23,6 +23,6 @@ class Table:
         align = "---" if self.words else "---:"
         rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
         if self.sums_up == "row":
-            rows[-1] = [f"**{cell}**" for cell in rows[-1]]
+            rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
         lines = [self.header, ["---"] + [align] * (len(self.header) - 1), *rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
