@@ -65,7 +65,7 @@ lock: ## pin requirements/*.txt anew from requirements/*.in
 
 .PHONY: clean
 clean: ## remove the environments and caches; data and results stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
