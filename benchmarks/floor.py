@@ -4,10 +4,10 @@ All else in a step is overhead: the gather, the ReLUs, the softmax, the update, 
 """
 
 import json
-import time
 
 import torch
 
+from benchmarks.scaling_worker import elapsed, products
 from shared import cli
 
 
@@ -15,29 +15,15 @@ def main() -> None:
     """Time the products of as many steps as the spec has, and after a first epoch that warms up."""
     spec, _ = cli.parse(cli.make_parser("floor", __doc__ or "", "out"), None)
     torch.set_num_threads(spec.threads)
+    operands = products(spec)
 
-    def tensor(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, dtype=getattr(torch, spec.dtype))
-
-    products = []
-    for layer, (fan_in, fan_out) in enumerate(spec.layer_sizes):
-        below, weight, delta = (
-            tensor(spec.batch_size, fan_in),
-            tensor(fan_out, fan_in),
-            tensor(spec.batch_size, fan_out),
-        )
-        products += [(below, weight.T, torch.empty_like(delta)), (delta.T, below, torch.empty_like(weight))]
-        if layer:  # the pixels need no gradient
-            products.append((delta, weight, torch.empty_like(below)))
-
-    seconds = []
-    for _ in range(1 + spec.epochs):
-        start = time.perf_counter()
+    def take_an_epoch() -> None:
         for _ in range(spec.steps_per_epoch):
-            for a, b, out in products:
+            for a, b, out in operands:
                 torch.mm(a, b, out=out)
-        seconds.append(time.perf_counter() - start)
-    print(json.dumps({"timing": {}, "epoch_seconds": seconds[1:]}))
+
+    take_an_epoch()
+    print(json.dumps({"timing": {}, "epoch_seconds": [elapsed(take_an_epoch) for _ in range(spec.epochs)]}))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def measure_engine(point: Point, seconds: float) -> Sample:
     engine, spec, clock = ENGINES[point.engine], point.setting.spec, Clock()
     implementation = importlib.import_module(engine.module).load()
     device = implementation.runtime.configure(spec)
-    # Held to the end, as a run holds them.
+    # Held to the end, as part of what grows; a run lets go of the pixels.
     examples = repeated(implementation.data.read("train"), point.setting.examples)
     dataset = implementation.data.to_dataset(examples, spec, device)
     model = implementation.model.build(spec, initial_weights(spec), device)

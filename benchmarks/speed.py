@@ -27,7 +27,7 @@ from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import CACHE, write_whole
 from shared.pictures import BLUE, GREY
-from shared.processes import ROOT, find_interpreter
+from shared.processes import ROOT, find_interpreter, installed_version
 from shared.spec import TRAIN_EXAMPLES
 from shared.tables import Table
 
@@ -94,7 +94,7 @@ def main() -> int:
             _check_that_all_train_the_same(losses)
     result = {
         "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {package: _version(pythons[framework], package) for package, framework in PACKAGES.items()},
+        "versions": {name: installed_version(pythons[framework], name) for name, framework in PACKAGES.items()},
         "epochs": EPOCHS,
         "first_compile_of_pytorch_fast": first_compile,
         "measured": measured,
@@ -153,11 +153,6 @@ def _compile_from_scratch(python: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         figures, _ = measure(FAST, python, TORCHINDUCTOR_CACHE_DIR=folder)
     return figures["compile"]
-
-
-def _version(python: Path, package: str) -> str:
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def medians(result: dict[str, Any], figure: str) -> dict[str, float]:

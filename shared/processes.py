@@ -36,6 +36,12 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
     return python
 
 
+def installed_version(python: Path, package: str) -> str:
+    """The version of a package that this Python has."""
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
 class Child:
     """A running implementation, which trains when its turn has come. Its last words are kept.
 

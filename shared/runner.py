@@ -146,13 +146,7 @@ def _train(
     implementation, handle, device = _start(spec, framework, load, clock)
     engine, engine_module = implementation.run_by(spec.engine)
     with clock("data"):
-        fingerprints, datasets = {}, []
-        for split in ("train", "test"):
-            examples = implementation.data.read(split)
-            fingerprints[split] = checked_fingerprint(split, examples)
-            datasets.append(implementation.data.to_dataset(examples, spec, handle))
-        train_set, test_set = datasets
-        test_labels = examples.labels  # the images are let go of
+        (train_set, test_set), test_labels, fingerprints = _load(implementation, spec, handle)
     with clock("compile"):
         model = implementation.model.build(spec, weights, handle)
         optimizer = implementation.optimizers.make_optimizer(spec, model)
@@ -199,6 +193,16 @@ def _train(
         ),
     )
     return bool(np.isfinite(step_losses).all() and np.isfinite(logits).all())
+
+
+def _load(implementation: Implementation, spec: Spec, handle: Any) -> tuple[list[Dataset], np.ndarray, dict[str, str]]:
+    """The training and the test set on the device, the labels of the latter, and the fingerprints of both."""
+    fingerprints, datasets = {}, []
+    for split in ("train", "test"):
+        examples = implementation.data.read(split)
+        fingerprints[split] = checked_fingerprint(split, examples)
+        datasets.append(implementation.data.to_dataset(examples, spec, handle))
+    return datasets, examples.labels, fingerprints  # the images are let go of
 
 
 def _train_stock(spec: Spec, framework: str, load: Callable[[], Implementation], folder: Path) -> None:

@@ -94,8 +94,8 @@ class Spec(BaseModel):
     )
     keras_habits: Annotated[tuple[Habit, ...], BeforeValidator(_split_commas)] = Field(
         default_factory=lambda so_far: HABITS if so_far.get("mode") == "stock" else (),
-        description=f"of Keras's habits, those that TensorFlow's run keeps: some of {','.join(HABITS)} "
-        "where stock, all",
+        description=f"of Keras's habits, those that TensorFlow's run keeps: some of {','.join(HABITS)}; a stock run, "
+        "if not told, all",
     )
     engine: Literal["auto", "eager", "fast"] = Field(
         "auto",

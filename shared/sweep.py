@@ -1,7 +1,6 @@
 """Many runs of which only the figures matter, as many at once as there are cores, each made once and then kept."""
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,7 +12,7 @@ from shared import progress, store
 from shared.errors import InputError
 from shared.experiment import MODULES
 from shared.output import CACHE, write_whole
-from shared.processes import PACKAGES, Children
+from shared.processes import PACKAGES, Children, installed_version
 from shared.record import RUN_JSON, RunRecord, StockRecord, Strict
 from shared.spec import Spec
 
@@ -34,7 +33,7 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
 
     Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
     """
-    versions = {framework: _version(framework, python) for framework, python in pythons.items()}
+    versions = {name: installed_version(python, PACKAGES.get(name, "numpy")) for name, python in pythons.items()}
     paths = {job: FOLDER / f"{store.key(MODULES[job[0]], job[1], versions[job[0]])}.json" for job in jobs}
     found = {job: kept for job in paths if (kept := _kept(paths[job]))}
     missing = [job for job in paths if job not in found]
@@ -95,8 +94,3 @@ def _kept(path: Path) -> Figures | None:
         return Figures.model_validate_json(path.read_text())
     except (OSError, ValidationError):
         return None
-
-
-def _version(framework: str, python: Path) -> str:
-    code = f"import importlib.metadata as m; print(m.version({PACKAGES.get(framework, 'numpy')!r}))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
