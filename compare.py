@@ -10,14 +10,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared import attribution_report, cli, logs, output, own_pair, own_report, report, seeds_report
-from shared.attribution import attribute, stock_pair
-from shared.comparison import compare
+from shared import cli, output
+from shared.comparing.attribution import attribute, stock_pair
+from shared.comparing.comparison import compare
+from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.processes import find_interpreter
+from shared.comparing.seeds import run_seeds
 from shared.dataset import check_files
+from shared.elsewhere import logs, own_pair, own_report
 from shared.errors import InputError
-from shared.experiment import FRAMEWORKS
-from shared.processes import find_interpreter
-from shared.seeds import run_seeds
+from shared.reporting import attribution_report, report, seeds_report
 from shared.spec import HABITS, Spec, option_name, parse_spec
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")

@@ -1,7 +1,7 @@
 """Measure how many noise floors apart the frameworks lie, over seeds and over other specs.
 
 `python benchmarks/noise.py` runs compare.py once for each, and writes benchmarks/noise.json and the table
-benchmarks/noise.md: what `shared.parity.LIMIT` is held against.
+benchmarks/noise.md: what `shared.comparing.parity.LIMIT` is held against.
 """
 
 import json

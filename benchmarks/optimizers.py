@@ -14,7 +14,8 @@ from typing import Any, get_args
 import numpy as np
 from safetensors.numpy import load_file
 
-from shared.processes import ROOT, find_interpreter
+from shared.comparing.processes import find_interpreter
+from shared.paths import ROOT
 from shared.spec import Spec
 
 MATCHED = [

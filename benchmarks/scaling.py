@@ -32,10 +32,11 @@ from benchmarks.scaling_points import (
     quick_plan,
 )
 from shared import cli, progress
+from shared.comparing.processes import find_interpreter
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import write_whole
-from shared.processes import ROOT, find_interpreter
+from shared.paths import ROOT
 
 PROGRAM = "scaling.py"
 HERE = Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 from benchmarks.scaling_figures import exponent, peak, seconds
 from benchmarks.scaling_points import AXES, BATCH_SIZE, ENGINES, FLOOR, Axis, Measured
 from benchmarks.scaling_report import MIB
-from shared.pictures import BLUE, GREEN, GREY, ORANGE
+from shared.reporting.pictures import BLUE, GREEN, GREY, ORANGE
 from shared.spec import TRAIN_EXAMPLES, Spec
 
 # A framework has a colour; its fast engine is filled and solid, its eager one hollow and dashed.

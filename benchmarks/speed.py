@@ -23,13 +23,14 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 from shared import cli, progress
+from shared.comparing.processes import find_interpreter, installed_version
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import CACHE, write_whole
-from shared.pictures import BLUE, GREY
-from shared.processes import ROOT, find_interpreter, installed_version
+from shared.paths import ROOT
+from shared.reporting.pictures import BLUE, GREY
+from shared.reporting.tables import Table
 from shared.spec import TRAIN_EXAMPLES
-from shared.tables import Table
 
 HERE = Path(__file__).resolve().parent
 REPEATS, EPOCHS = 5, 3

@@ -10,8 +10,9 @@ from safetensors.numpy import load_file, save_file
 
 from shared.errors import InputError
 from shared.output import write_whole
+from shared.paths import ROOT
 
-DATA_ROOT = Path(__file__).resolve().parent.parent / "data"
+DATA_ROOT = ROOT / "data"
 RAW_ROOT = DATA_ROOT / "MNIST" / "raw"
 
 # SHA-256 of the files as published (TensorFlow Datasets lists the same).

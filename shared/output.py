@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.errors import InputError
+from shared.paths import ROOT
 
 # What was made once and can be made again, each file named by what it was made from.
-CACHE = Path(__file__).resolve().parent.parent / ".cache"
+CACHE = ROOT / ".cache"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import store
-from shared.experiment import FRAMEWORKS
+from shared.comparing import store
+from shared.comparing.experiment import FRAMEWORKS
 from shared.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from shared import parity, referee, renumbered, runner
-from shared.comparison import Outcome, Proof
-from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
+from shared import referee, renumbered, runner
+from shared.comparing import parity
+from shared.comparing.comparison import Outcome, Proof
+from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
 from shared.record import read_run
 from shared.spec import Spec
 from shared.weights import initial_weights, nudge, save_weights

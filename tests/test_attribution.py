@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from shared import attribution, attribution_report, report
-from shared.attribution import FACTORS, estimate
-from shared.attribution import _jobs as jobs_of
-from shared.attribution import _take_apart as take_apart
-from shared.differences import JSON_FILE
-from shared.habits import ROWS
+from shared.comparing import attribution
+from shared.comparing.attribution import FACTORS, estimate
+from shared.comparing.attribution import _jobs as jobs_of
+from shared.comparing.attribution import _take_apart as take_apart
+from shared.comparing.sweep import Figures
+from shared.differences.habits import ROWS
+from shared.differences.table import JSON_FILE
+from shared.reporting import attribution_report, report
 from shared.spec import HABITS, Spec
-from shared.sweep import Figures
 
 SPEC = Spec(epochs=2)
 # What each habit adds to the loss of every epoch; the accuracy moves by a tenth of it.

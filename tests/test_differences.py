@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from shared import descents, differences, formulas, probing
-from shared.experiment import FRAMEWORKS, MODULES
-from shared.habits import ROWS
+from shared.comparing.experiment import FRAMEWORKS, MODULES
+from shared.differences import descents, formulas, probing
+from shared.differences import table as differences
+from shared.differences.habits import ROWS
 from tests.conftest import ROOT
 
 COMMITTED = json.loads(differences.JSON_FILE.read_text())
@@ -38,7 +39,7 @@ def assert_as_committed(name, key, value):
     found, committed = json.loads(json.dumps(value)), COMMITTED[name]["values"][key]
     assert found == committed, (
         f"{key}: {name} now has {found}, docs/differences.json {committed}: "
-        f"regenerate with {differences.COMMAND} after checking what it means for the twins and shared/habits.py"
+        f"regenerate with {differences.COMMAND} after checking what it means for the twins and habits.py"
     )
 
 

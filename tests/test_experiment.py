@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from shared import referee, runner
+from shared.comparing.experiment import REFEREE, Variant, make_runs, read_made, rounding_variants
+from shared.comparing.processes import Children, find_interpreter
 from shared.errors import InputError
-from shared.experiment import REFEREE, Variant, make_runs, read_made, rounding_variants
-from shared.processes import Children, find_interpreter
 from shared.spec import Spec
 
 SPEC = Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")

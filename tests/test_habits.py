@@ -13,9 +13,11 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from shared import descents, differences, formulas, metrics, probing
-from shared.experiment import FRAMEWORKS
-from shared.habits import ROWS
+from shared import metrics
+from shared.comparing.experiment import FRAMEWORKS
+from shared.differences import descents, formulas, probing
+from shared.differences import table as differences
+from shared.differences.habits import ROWS
 
 COMMITTED = json.loads(differences.JSON_FILE.read_text())
 HABITS = {row.key: row for row in ROWS if differences.differs(row, COMMITTED)}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from shared.hints import hint
-from shared.logs import LossLog
-from shared.own_files import Source
-from shared.own_pair import compare_logs
+from shared.elsewhere.hints import hint
+from shared.elsewhere.logs import LossLog
+from shared.elsewhere.own_files import Source
+from shared.elsewhere.own_pair import compare_logs
 
 STEPS = np.arange(200)
 RANDOM = np.random.default_rng(0)

@@ -16,16 +16,28 @@ FORBIDDEN = {
     "tensorflow_impl": PYTORCH | {"compare"},
     "compare.py": PYTORCH | TENSORFLOW,
 }
+# What is in `shared` itself makes a run, and knows of no room below it; each room may look into these others.
+ROOMS = {
+    "comparing": set(),
+    "differences": {"comparing"},
+    "reporting": {"comparing", "differences"},
+    "elsewhere": {"comparing", "reporting"},
+}
 
 
 def imported(source):
-    """Top-level packages of every import, those inside functions too."""
+    """The dotted names of every import, those inside functions too."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports hide an arrow"
-            yield (node.module or "").partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(source):
+    """Top-level packages of every import."""
+    return {name.partition(".")[0] for name in imported(source)}
 
 
 @pytest.mark.parametrize("room", FORBIDDEN)
@@ -33,15 +45,26 @@ def test_arrows_run_down_only(room):
     paths = [ROOT / room] if room.endswith(".py") else sorted((ROOT / room).glob("**/*.py"))
     assert paths
     for path in paths:
-        assert not FORBIDDEN[room] & set(imported(path.read_text())), path
+        assert not FORBIDDEN[room] & packages(path.read_text()), path
 
 
 def test_an_import_inside_a_function_is_seen():
-    assert set(imported("def f():\n    import torch.nn\n    from keras.src import x")) == {"torch", "keras"}
+    assert packages("def f():\n    import torch.nn\n    from keras.src import x") == {"torch", "keras"}
+
+
+def test_each_room_of_shared_looks_only_into_those_it_may():
+    folders = {path.parent.name for path in (ROOT / "shared").glob("*/__init__.py")}
+    assert folders == set(ROOMS)
+    for path in (ROOT / "shared").glob("**/*.py"):
+        room = path.relative_to(ROOT / "shared").parts[0]
+        names = [name.split(".") for name in imported(path.read_text())]
+        entered = {name[1] for name in names if name[0] == "shared" and name[1] in ROOMS} - {room}
+        assert entered <= ROOMS.get(room, set()), path
 
 
 def test_loading_everything_shared_loads_no_framework():
-    modules = [f"shared.{path.stem}" for path in (ROOT / "shared").glob("*.py") if path.stem != "__init__"]
+    paths = [path.relative_to(ROOT) for path in (ROOT / "shared").glob("**/*.py") if not path.stem.startswith("__")]
+    modules = [".".join(path.with_suffix("").parts) for path in paths]
     code = f"import sys, compare, {', '.join(modules)}; print(*sorted(sys.modules), sep='\\n')"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "shared.referee" in loaded.splitlines()

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from shared import batches, metrics, referee, renumbered
+from shared.comparing.parity import LIMIT, difference
 from shared.dataset import FINGERPRINTS, Examples, fingerprint
 from shared.errors import InputError
 from shared.normalisation import normalise
-from shared.parity import LIMIT, difference
 from shared.spec import PIXELS, Spec
 from shared.weights import initial_weights, nudge
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from shared.elsewhere.logs import read_log
 from shared.errors import InputError
-from shared.logs import read_log
 
 
 def written(folder, name, content):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from shared import mistakes
 from shared.dataset import Examples
+from shared.reporting import mistakes
 
 SURE, LESS_SURE, UNSURE = 9.0, 5.0, 1.0
 LABELS = np.array([3, 5, 7, 7])

@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from shared import referee, runner
+from shared.elsewhere.own_files import read_source
 from shared.errors import InputError
-from shared.own_files import read_source
 from shared.spec import Spec
 
 SPEC = Spec(epochs=1, batch_size=10_000, hidden_sizes=(6, 5))

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from shared import own_pair, parity
+from shared.comparing import parity
+from shared.elsewhere import own_pair
+from shared.elsewhere.own_files import Source
 from shared.errors import InputError
-from shared.own_files import Source
 
 
 def log_of(folder, name, losses, steps=None, counts="step"):

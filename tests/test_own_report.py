@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared import own_pair, own_report, referee, runner
+from shared import referee, runner
+from shared.elsewhere import own_pair, own_report
 from shared.errors import InputError
 from shared.spec import Spec
 from tests.conftest import ROOT, run_program

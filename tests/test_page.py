@@ -10,12 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
-from shared import page as report_page
-from shared import pictures, plots, report
-from shared.experiment import FRAMEWORKS, Variant
-from shared.parting import Crossing, Parting
-from shared.section import Drawn, Section
-from shared.tables import Table
+from shared.comparing.experiment import FRAMEWORKS, Variant
+from shared.comparing.parting import Crossing, Parting
+from shared.reporting import page as report_page
+from shared.reporting import pictures, plots, report
+from shared.reporting.section import Drawn, Section
+from shared.reporting.tables import Table
 from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
 
 SCRIPT = "<script>document.title = 'taken over'</script>"

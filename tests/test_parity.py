@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shared import parity, referee, renumbered, runner
-from shared.parity import difference
+from shared import referee, renumbered, runner
+from shared.comparing import parity
+from shared.comparing.parity import difference
 from shared.record import Run, read_run
 from shared.spec import Spec
 from shared.weights import initial_weights, nudge, save_weights

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shared import batches, parity, parting, referee, runner
+from shared import batches, referee, runner
+from shared.comparing import parity, parting
 from shared.record import read_run
 from shared.spec import Spec
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from shared.processes import find_interpreter
+from shared.comparing.processes import find_interpreter
 from shared.record import read_run
 from tests.conftest import ROOT, run_program
 

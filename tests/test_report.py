@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from shared import findings, report, tutorial
-from shared.experiment import FRAMEWORKS, Variant
-from shared.parting import Crossing, Parting
+from shared.comparing import tutorial
+from shared.comparing.experiment import FRAMEWORKS, Variant
+from shared.comparing.parting import Crossing, Parting
+from shared.reporting import findings, report
 from shared.spec import Spec
 from tests.small_runs import make_runs, outcome_of, proof_of, with_run
 

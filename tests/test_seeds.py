@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from shared import report, seeds_report
-from shared.experiment import FRAMEWORKS
-from shared.seeds import Equivalence, gather
+from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.seeds import Equivalence, gather
+from shared.comparing.sweep import Figures
+from shared.reporting import report, seeds_report
 from shared.spec import Spec
-from shared.sweep import Figures
 
 
 def pairs(shift, noise=1e-4, count=10):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.page import CODE
-from shared.side_by_side import Row, side_by_side
+from shared.reporting.page import CODE
+from shared.reporting.side_by_side import Row, side_by_side
 from tests.conftest import ROOT
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from shared import referee, runner, store
-from shared.experiment import REFEREE, Variant, make_runs
+from shared import referee, runner
+from shared.comparing import store
+from shared.comparing.experiment import REFEREE, Variant, make_runs
 from shared.record import ARRAYS_FILE
 from shared.spec import Spec
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import sweep
+from shared.comparing import sweep
+from shared.comparing.experiment import REFEREE
 from shared.errors import InputError
-from shared.experiment import REFEREE
 from shared.spec import Spec
 
 SPECS = [Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]

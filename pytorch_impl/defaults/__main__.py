@@ -2,7 +2,7 @@
 
 import sys
 
-from shared import probing
+from shared.differences import probing
 
 
 def load() -> probing.Loaded:

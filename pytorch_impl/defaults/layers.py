@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from shared import formulas
-from shared.probing import default, six_digits
+from shared.differences import formulas
+from shared.differences.probing import default, six_digits
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:

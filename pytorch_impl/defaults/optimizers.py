@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared import descents
-from shared.descents import BETAS, DECAY, EPSILON, START, STEADY
-from shared.probing import default
+from shared.differences import descents
+from shared.differences.descents import BETAS, DECAY, EPSILON, START, STEADY
+from shared.differences.probing import default
 
 
 def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:

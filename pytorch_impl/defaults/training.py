@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
-from shared import formulas
-from shared.probing import six_digits
+from shared.differences import formulas
+from shared.differences.probing import six_digits
 
 
 def cross_entropy_input() -> str:

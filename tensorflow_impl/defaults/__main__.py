@@ -3,7 +3,8 @@
 import os
 import sys
 
-from shared import probing, progress
+from shared import progress
+from shared.differences import probing
 
 
 def load() -> probing.Loaded:

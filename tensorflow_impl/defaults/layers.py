@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared import formulas
-from shared.probing import default, six_digits
+from shared.differences import formulas
+from shared.differences.probing import default, six_digits
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared import descents
-from shared.descents import BETAS, DECAY, EPSILON, START, STEADY
-from shared.probing import default
+from shared.differences import descents
+from shared.differences.descents import BETAS, DECAY, EPSILON, START, STEADY
+from shared.differences.probing import default
 
 
 def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared import formulas
-from shared.probing import default, six_digits
+from shared.differences import formulas
+from shared.differences.probing import default, six_digits
 
 
 def cross_entropy_input() -> str:

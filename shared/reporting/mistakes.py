@@ -8,8 +8,8 @@ import numpy as np
 from shared import metrics
 from shared.dataset import Examples
 from shared.record import Run
+from shared.reporting.tables import Table
 from shared.spec import CLASSES
-from shared.tables import Table
 
 SHOWN = 12  # digits of each kind
 NO_PREDICTION = -1

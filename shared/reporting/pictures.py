@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from shared import tutorial
-from shared.comparison import Outcome
-from shared.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
+from shared.comparing import tutorial
+from shared.comparing.comparison import Outcome
+from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"

@@ -3,13 +3,14 @@
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from shared import plots, tutorial
-from shared.attribution import CONFIDENCE, Estimate
-from shared.experiment import FRAMEWORKS
-from shared.pictures import GREY, STYLES
-from shared.section import Drawn, Section
-from shared.seeds import ALPHA, ManySeeds
-from shared.tables import Table
+from shared.comparing import tutorial
+from shared.comparing.attribution import CONFIDENCE, Estimate
+from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.seeds import ALPHA, ManySeeds
+from shared.reporting import plots
+from shared.reporting.pictures import GREY, STYLES
+from shared.reporting.section import Drawn, Section
+from shared.reporting.tables import Table
 
 HOW_TO_READ = (
     "Equivalence is asked by two one-sided tests of the paired differences. That no difference was found would prove "

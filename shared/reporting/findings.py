@@ -1,10 +1,10 @@
 """What a comparison found, in sentences and tables: for report.md and for the page."""
 
-from shared import tutorial
-from shared.comparison import Outcome, Proof
-from shared.experiment import FRAMEWORKS
-from shared.parity import LIMIT, PARTED_LIMIT, Rung
-from shared.tables import Table
+from shared.comparing import tutorial
+from shared.comparing.comparison import Outcome, Proof
+from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.parity import LIMIT, PARTED_LIMIT, Rung
+from shared.reporting.tables import Table
 
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from shared.machine import cpu_name
 from shared.output import CACHE, fresh_folder
-from shared.processes import ROOT
+from shared.paths import ROOT
 from shared.record import RUN_JSON, RecordError, read_run
 from shared.spec import Spec
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import parity
+from shared.comparing import parity
+from shared.comparing.parity import Difference, difference, first_beyond
+from shared.elsewhere.logs import LossLog
+from shared.elsewhere.own_files import Source, read_source
 from shared.errors import InputError
-from shared.logs import LossLog
-from shared.own_files import Source, read_source
-from shared.parity import Difference, difference, first_beyond
 
 LETTERS = ("A", "B")  # what the two are called, whatever their files are
 

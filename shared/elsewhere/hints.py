@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from shared.logs import EPOCH
-from shared.own_pair import LETTERS, Losses
-from shared.parity import PARTED_ULPS
+from shared.comparing.parity import PARTED_ULPS
+from shared.elsewhere.logs import EPOCH
+from shared.elsewhere.own_pair import LETTERS, Losses
 
 # Fewer points are always on a line.
 FEWEST = 4

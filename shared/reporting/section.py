@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.tables import Table
+from shared.reporting.tables import Table
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from shared import plots
+from shared.elsewhere import own_plots
+from shared.elsewhere.hints import hint
+from shared.elsewhere.own_pair import LETTERS, Losses, Pair, Tensors
+from shared.elsewhere.own_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.errors import InputError
-from shared.hints import hint
-from shared.own_pair import LETTERS, Losses, Pair, Tensors
-from shared.own_words import gap_in_words, lettered, milestones, notes, sentences
-from shared.report import json_safe
-from shared.tables import Table
+from shared.reporting.report import json_safe
+from shared.reporting.tables import Table
 
 SCHEMA = 1
 # Rows of the table around the first step at which the two part.
@@ -38,10 +38,10 @@ def write(pair: Pair, folder: Path, command: str) -> None:
     (folder / "results.json").write_text(text + "\n")
     if pair.losses:
         labels = [f"{letter}: {source.path.name}" for letter, source in lettered(pair)]
-        plots.own_losses(pair.losses, labels, folder / "loss.png")
-        plots.own_divergence(pair.losses, folder / "divergence.png")
+        own_plots.losses(pair.losses, labels, folder / "loss.png")
+        own_plots.divergence(pair.losses, folder / "divergence.png")
     if pair.tensors:
-        plots.own_weights(pair.tensors, folder / "weights.png")
+        own_plots.weights(pair.tensors, folder / "weights.png")
     (folder / "report.md").write_text(markdown(pair, command))
 
 

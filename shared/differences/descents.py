@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from shared.probing import recognise
+from shared.differences.probing import recognise
 
 START = 1.0
 # (rate, gradient) of each update.

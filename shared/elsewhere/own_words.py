@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from shared.own_files import Source
-from shared.own_pair import LETTERS, Losses, Pair, Tensor, Tensors
-from shared.parity import PARTED_ULPS, unequal_inputs
+from shared.comparing.parity import PARTED_ULPS, unequal_inputs
+from shared.elsewhere.own_files import Source
+from shared.elsewhere.own_pair import LETTERS, Losses, Pair, Tensor, Tensors
 from shared.record import Run
 
 MANY = 10  # from here on a factor is written without decimals

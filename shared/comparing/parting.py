@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import batches
-from shared.parity import LIMIT, largest
-from shared.parity import ladder as climb
+from shared.comparing.parity import LIMIT, largest
+from shared.comparing.parity import ladder as climb
 from shared.record import Run
 
 # Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit this close leaves no room for other pixels.

@@ -7,13 +7,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from shared import plots
-from shared.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
-from shared.experiment import FRAMEWORKS
-from shared.habits import ROWS
-from shared.pictures import BLUE, GREY, ORANGE, STYLES
-from shared.section import Drawn, Section
-from shared.tables import Table
+from shared.comparing.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
+from shared.comparing.experiment import FRAMEWORKS
+from shared.differences.habits import ROWS
+from shared.reporting import plots
+from shared.reporting.pictures import BLUE, GREY, ORANGE, STYLES
+from shared.reporting.section import Drawn, Section
+from shared.reporting.tables import Table
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten

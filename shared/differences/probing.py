@@ -1,7 +1,7 @@
 """What the probes of the frameworks' defaults are made with, and how their values leave their process.
 
-A probe is a function without parameters, named as its row of `shared.habits`. It asks the installed library, by what
-the library declares or, better, by what it does in a tiny computation, and returns a `Value`.
+A probe is a function without parameters, named as its row of `habits`. It asks the installed library, by what the
+library declares or, better, by what it does in a tiny computation, and returns a `Value`.
 """
 
 import inspect

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import parity, parting
+from shared.comparing import parity, parting
+from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
+from shared.comparing.parity import Verdict
+from shared.comparing.parting import Parting
 from shared.errors import InputError
-from shared.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
-from shared.parity import Verdict
-from shared.parting import Parting
 from shared.record import Run
 from shared.spec import Spec
 

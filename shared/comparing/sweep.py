@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, ValidationError
 
-from shared import progress, store
+from shared import progress
+from shared.comparing import store
+from shared.comparing.experiment import MODULES
+from shared.comparing.processes import PACKAGES, Children, installed_version
 from shared.errors import InputError
-from shared.experiment import MODULES
 from shared.output import CACHE, write_whole
-from shared.processes import PACKAGES, Children, installed_version
 from shared.record import RUN_JSON, RunRecord, StockRecord, Strict
 from shared.spec import Spec
 

@@ -11,8 +11,8 @@ from typing import Self
 
 from shared import cli, progress
 from shared.errors import ChildRefusedError, InputError
+from shared.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
 LAST_WORDS = 2000  # bytes
 

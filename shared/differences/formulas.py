@@ -1,6 +1,6 @@
 """What layers, losses and pipelines may compute, written out by hand: the candidates that probes are held against.
 
-The numbers of the tiny computations stand here once, for both frameworks. `shared.descents` has the optimizers'.
+The numbers of the tiny computations stand here once, for both frameworks; those of the optimizers are in `descents`.
 """
 
 import math
@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from shared import metrics
-from shared.probing import UnrecognisedError, recognise
+from shared.differences.probing import UnrecognisedError, recognise
 
 # --- Initial weights. A layer so wide that the shape of the distribution shows, and with unlike bounds. ---
 

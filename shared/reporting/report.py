@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import findings, mistakes, page, parity, pictures, plots, referee
-from shared.comparison import Outcome, Proof
-from shared.mistakes import Mistakes
-from shared.parity import Rung, Verdict
-from shared.pictures import Picture
+from shared import referee
+from shared.comparing import parity
+from shared.comparing.comparison import Outcome, Proof
+from shared.comparing.parity import Rung, Verdict
 from shared.record import Run
-from shared.section import Section
+from shared.reporting import findings, mistakes, page, pictures, plots
+from shared.reporting.mistakes import Mistakes
+from shared.reporting.pictures import Picture
+from shared.reporting.section import Section
 
 SCHEMA = 1
 

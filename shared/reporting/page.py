@@ -15,15 +15,16 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared import findings, mistakes, plots, referee
-from shared.comparison import Outcome
+from shared import referee
+from shared.comparing.comparison import Outcome
+from shared.comparing.experiment import FRAMEWORKS
 from shared.dataset import Examples
-from shared.experiment import FRAMEWORKS
-from shared.mistakes import Mistakes
-from shared.pictures import FEW_POINTS, STYLES, Picture
-from shared.processes import ROOT
-from shared.section import Section
-from shared.side_by_side import Row, side_by_side
+from shared.paths import ROOT
+from shared.reporting import findings, mistakes, plots
+from shared.reporting.mistakes import Mistakes
+from shared.reporting.pictures import FEW_POINTS, STYLES, Picture
+from shared.reporting.section import Section
+from shared.reporting.side_by_side import Row, side_by_side
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Read in this order; the page runs no other script, and a browser refuses it one.

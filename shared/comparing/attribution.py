@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from shared.comparing.sweep import Figures, Job, figures
 from shared.spec import HABITS, Habit, Spec
-from shared.sweep import Figures, Job, figures
 
 CONFIDENCE = 0.95
 

@@ -9,8 +9,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from shared.elsewhere.logs import LossLog, half_unit, read_log
 from shared.errors import InputError
-from shared.logs import LossLog, half_unit, read_log
 from shared.record import RUN_JSON, RecordError, Run, read_run
 from shared.weights import Weights
 

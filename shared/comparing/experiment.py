@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import progress, store
+from shared import progress
+from shared.comparing import store
+from shared.comparing.processes import Child, Children
 from shared.errors import InputError
-from shared.processes import Child, Children
 from shared.record import RecordError, Run, read_run
 from shared.spec import Spec
 from shared.weights import initial_weights, nudge, save_weights

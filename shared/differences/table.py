@@ -1,25 +1,25 @@
-"""`python -m shared.differences`: measure what both frameworks do by default, and write the table of differences.
+"""Measure what both frameworks do by default, and write the table of differences.
 
 Each framework's probes run in a process of its own, with its own interpreter. What they measured goes to
-docs/differences.json, and docs/differences.md is made of that and of the rows in `shared.habits`.
+docs/differences.json, and docs/differences.md is made of that and of the rows in `habits`.
 """
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from shared import cli
+from shared.comparing.experiment import FRAMEWORKS, MODULES
+from shared.comparing.processes import find_interpreter
+from shared.differences.habits import ROWS, SECTIONS, Habit
 from shared.errors import InputError
-from shared.experiment import FRAMEWORKS, MODULES
-from shared.habits import ROWS, SECTIONS, Habit
-from shared.processes import ROOT, find_interpreter
+from shared.paths import ROOT
 
 COMMAND = "make differences"
 JSON_FILE, MARKDOWN_FILE = ROOT / "docs" / "differences.json", ROOT / "docs" / "differences.md"
 
-# Per framework, as `shared.probing.main` prints it: "versions", "values" by row, "unrecognised" by row.
+# Per framework, as `probing.main` prints it: "versions", "values" by row, "unrecognised" by row.
 Measured = dict[str, dict[str, Any]]
 
 
@@ -110,7 +110,3 @@ def main() -> int:
     MARKDOWN_FILE.write_text(markdown(measured))
     print(f"{MARKDOWN_FILE.relative_to(ROOT)}: {sum(differs(row, measured) for row in ROWS)} of {len(ROWS)} differ")
     return cli.OK
-
-
-if __name__ == "__main__":
-    sys.exit(cli.exit_status("python -m shared.differences", main))

@@ -1,0 +1,108 @@
+"""Pictures as files, and as part of the page."""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from shared.reporting.pictures import FEW_POINTS, STYLES, Picture, Style
+
+MARKERS: dict[str, dict[str, Any]] = {
+    "": {},
+    "ring": {"marker": "o", "markersize": 11, "markerfacecolor": "none"},
+    "dot": {"marker": "o", "markersize": 4},
+    "cross": {"marker": "x", "markersize": 8, "markeredgewidth": 1.5},
+}
+# Text stays text, in the reader's font; and the same picture is the same file.
+plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "picture"})
+INK = "#000000"  # of axes and text
+SIDE = 28  # pixels of a digit
+
+
+def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
+    """Axes of the house's look, on a figure of their own."""
+    _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def save(axes: Axes, path: Path) -> None:
+    """Write the figure of these axes, with a legend, and let go of it."""
+    axes.legend(frameon=False)
+    plt.savefig(path, dpi=150)
+    plt.close()
+
+
+def line(style: Style, points: int) -> dict[str, Any]:
+    """A style in matplotlib's words. Markers would hide a curve of many points, and so would a wide line."""
+    few = points <= FEW_POINTS
+    width = style.width if few else style.thin or style.width
+    pattern = (0, tuple(length / width for length in style.dash)) if style.dash else "-"
+    look = {"color": style.light, "linewidth": width, "linestyle": pattern}
+    return look | (MARKERS[style.marker] if few else {})
+
+
+def _draw(picture: Picture) -> Axes:
+    axes = figure(picture.title, picture.y_label, picture.x_label)
+    for curve in picture.curves:
+        look = line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
+        axes.plot(picture.x, curve.values, label=curve.label, **look)
+    if picture.scale == "logarithmic":
+        axes.set_yscale("log")
+    if picture.scale == "percent":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    if picture.mark:
+        at, what = picture.mark
+        axes.axvline(at, label=what, **line(STYLES["mark"], 1))
+    axes.legend(frameon=False)
+    return axes
+
+
+def draw(picture: Picture) -> tuple[bytes, str]:
+    """The picture as a PNG file, for reading, and as an SVG file, for papers and slides."""
+    return files(_draw(picture).get_figure(root=True))
+
+
+def files(drawn: Figure | None) -> tuple[bytes, str]:
+    """A figure as a PNG and as an SVG file; it is let go of."""
+    assert drawn
+    png, svg = io.BytesIO(), io.StringIO()
+    drawn.savefig(png, format="png", dpi=150)
+    drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(drawn)
+    return png.getvalue(), svg.getvalue()
+
+
+def inline(svg: str, name: str) -> str:
+    """An SVG file of `draw` as an element of a page that has a light and a dark ground, and other pictures."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(
+        r"<metadata>.*?</metadata>|<style .*?</style>", "", element, flags=re.DOTALL
+    )  # these are the page's
+    element = re.sub(r' (width|height)="[\d.]+pt"', "", element, count=2)  # so is the size
+    # A name that occurs in several pictures must be one on the page.
+    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", element)
+    for style in STYLES.values():
+        element = element.replace(style.light.lower(), style.colour)
+    return element.replace(INK, "currentColor")
+
+
+def digit(image: np.ndarray) -> bytes:
+    """A digit of the data set, uint8 (784,), as a PNG file of its 28 × 28 pixels."""
+    drawn = io.BytesIO()
+    plt.imsave(drawn, image.reshape(SIDE, SIDE), cmap="gray", vmin=0, vmax=255, format="png")
+    return drawn.getvalue()
