@@ -19,7 +19,7 @@ from shared.comparing.seeds import run_seeds
 from shared.dataset import check_files
 from shared.elsewhere import logs, own_pair, own_report
 from shared.errors import InputError
-from shared.reporting import attribution_report, report, seeds_report
+from shared.reporting import attribution_report, report, seeds_report, terminal
 from shared.spec import HABITS, Spec, option_name, parse_spec
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
@@ -92,17 +92,21 @@ def main() -> int:
     if options.explain:
         parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
     with output.fresh_folder(options.out, marker=MARKER) as folder:
-        outcome = compare(spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side)
+        with terminal.watching(spec) as watcher:
+            ways = {"prove": options.prove, "side_by_side": options.side_by_side, "watcher": watcher}
+            outcome = compare(spec, pythons, folder / "runs", **ways)
+        terminal.show(outcome)
         sections, equivalent = [], True
         if options.explain:
             sections.append(attribution_report.section(attribute(spec, options.seeds or SEEDS, pythons)))
+            terminal.say(sections[-1].sentences[0])
         if options.seeds:
             many = run_seeds(spec, options.seeds, pythons)
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
+            terminal.say(sections[-1].sentences[0], good=equivalent)
         report.write(outcome, folder, command, sections)
-    said = [report.summary(outcome), *(section.sentences[0] for section in sections)]
-    print("", *said, f"Report: {options.out / 'index.html'}", sep="\n")
+    print(f"Report: {options.out / 'index.html'}")
     return cli.OK if outcome.match and equivalent else cli.FAILED
 
 

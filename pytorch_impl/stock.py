@@ -41,7 +41,7 @@ def train(spec: Spec, device: torch.device, clock: Clock, printed: Callable[[flo
 
     for epoch in range(spec.epochs):
         running_loss = 0.0
-        with clock("training"), progress.bar(len(train_loader), f"PyTorch epoch {epoch + 1}/{spec.epochs}") as advance:
+        with clock("training"), progress.bar(len(train_loader), f"Epoch {epoch + 1}/{spec.epochs}") as advance:
             for images, labels in train_loader:
                 optimizer.zero_grad()
                 loss = criterion(model(images.to(device)), labels.to(device))

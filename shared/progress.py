@@ -1,45 +1,101 @@
-"""Progress bars: on a terminal only, on standard error."""
+"""How far the work is: shown to a person at a terminal, told to compare.py by its children, and else kept quiet."""
 
 import contextlib
+import functools
+import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from rich.console import Console
 
-# Set in a child of compare.py: whether there is a terminal behind the pipe that is its standard error.
-PARENT_SHOWS_PROGRESS = "COMPARE_SHOWS_PROGRESS"
-# Set in a child of compare.py that reads from its standard input when to train.
+# Set in a child of compare.py, which reads from its standard input when to train.
 TURNS = "COMPARE_TURNS"
+# Set in a child that is listened to: the file descriptor on which it tells what happens, a JSON object a line.
+EVENTS = "COMPARE_EVENTS"
+SECONDS_BETWEEN_EVENTS = 0.1
 
 
-def wanted() -> bool:
-    """Whether somebody watches."""
-    return sys.stderr.isatty() or os.environ.get(PARENT_SHOWS_PROGRESS) == "1"
+@functools.cache
+def terminal() -> "Console":
+    """Standard error, for a person. Rich is loaded only where it shows something."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def watched() -> bool:
+    """Whether a person watches standard error, on a terminal where lines can be drawn anew."""
+    return sys.stderr.isatty() and terminal().is_interactive
+
+
+def notice(text: str) -> None:
+    """One line for the person who waits; above the bars where there are any."""
+    if watched():
+        terminal().out(text, highlight=False)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
+    """Yield what to tell of units done. The bar shows how many are left and how long they take, and then vanishes."""
+    if EVENTS in os.environ:
+        yield _teller(total, description)
+    elif watched():
+        from rich.progress import Progress
+
+        # What is printed meanwhile goes above the bar; but never from a pipe or a file onto the terminal.
+        with Progress(*columns(), console=terminal(), transient=True, redirect_stdout=sys.stdout.isatty()) as shown:
+            yield functools.partial(shown.advance, shown.add_task(description, total=total))
+    else:
+        yield lambda _done: None
+
+
+def columns() -> list[Any]:
+    """What a bar is made of."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    return [text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True)]
+
+
+def _teller(total: int, doing: str) -> Callable[[int], object]:
+    """Tells of units done; not of every one: a step takes less time than its telling."""
+    done, told = 0, time.monotonic()
+
+    def advance(more: int) -> None:
+        nonlocal done, told
+        done += more
+        if done == total or time.monotonic() - told > SECONDS_BETWEEN_EVENTS:
+            told = time.monotonic()
+            tell(doing=doing, done=done, total=total)
+
+    tell(doing=doing, done=0, total=total)
+    return advance
+
+
+def tell(**event: object) -> None:
+    """In a child that is listened to, tell what has happened."""
+    if EVENTS in os.environ:
+        # Nobody may listen any more.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(int(os.environ[EVENTS]), json.dumps(event).encode() + b"\n")
 
 
 def has_parent() -> bool:
     """Whether this is a child of compare.py, which speaks of its results itself."""
-    return PARENT_SHOWS_PROGRESS in os.environ
+    return TURNS in os.environ
 
 
 def wait_for_turn() -> None:
     """In a child that was started ahead of its turn, wait until compare.py says that it has come."""
-    if os.environ.get(TURNS) == "1" and not sys.stdin.readline():
+    if has_parent() and not sys.stdin.readline():
         raise KeyboardInterrupt  # nobody will say it any more
-
-
-@contextlib.contextmanager
-def bar(total: int, description: str, unit: str = "step") -> Iterator[Callable[[int], object]]:
-    """Yield what to tell of units done. The bar shows what is left, and vanishes at the end."""
-    with tqdm(total=total, desc=description, unit=unit, disable=not wanted(), leave=False, ncols=80) as progress:
-        yield progress.update
-
-
-def notice(text: str) -> None:
-    """One line for the person who waits."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

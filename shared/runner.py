@@ -161,7 +161,7 @@ def _train(
         order = batches.epoch_order(spec.seed, epoch, draw)
         epoch_batches = batches.split(order, spec.batch_size)
         epoch_losses = []
-        with progress.bar(len(epoch_batches), f"{framework} epoch {epoch + 1}/{spec.epochs}") as advance:
+        with progress.bar(len(epoch_batches), f"Epoch {epoch + 1}/{spec.epochs}") as advance:
             for stretch in observer.watch(epoch, epoch_batches):
                 with clock("training"):
                     epoch_losses.append(engine_module.train_steps(model, optimizer, train_set, stretch, advance))
@@ -171,6 +171,7 @@ def _train(
         order_fingerprints.append(batches.fingerprint(order))
         epochs.append(_summary(losses[-1], epoch_batches, logits, test_labels))
         print(f"Epoch {epoch + 1}/{spec.epochs}, Loss: {epochs[-1].train_loss:.4f}", flush=True)
+        progress.tell(epoch=epochs[-1].model_dump())
     print(f"Accuracy: {epochs[-1].test_accuracy:.2%}", flush=True)
 
     step_losses = np.concatenate(losses)

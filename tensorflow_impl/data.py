@@ -26,7 +26,7 @@ def builder() -> tfds.core.DatasetBuilder:
         # By its folder: to find it by its name TFDS imports every data set of its kind.
         return tfds.builder_from_directory(prepared[-1].parent)
     progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
-    if not progress.wanted():
+    if not progress.watched():
         tfds.disable_progress_bar()
     mnist = tfds.builder("mnist", data_dir=CACHE)
     # manual_dir is where TFDS looks for the archives before it would download them.

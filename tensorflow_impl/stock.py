@@ -50,7 +50,7 @@ def train(spec: Spec, device: tf.DeviceSpec, clock: Clock, printed: Callable[[fl
     keras.utils.set_random_seed(spec.seed)
     with clock("data"):
         train_set, test_set = load("train", spec), load("test", spec)
-    with tf.device(device), progress.bar(spec.epochs, "Keras epochs") as advance:
+    with tf.device(device), progress.bar(spec.epochs, "Epochs") as advance:
 
         def on_epoch_end(_epoch: int, logs: dict[str, float]) -> None:
             # The mean of examples; a PyTorch tutorial prints the mean of batch means.

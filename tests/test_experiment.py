@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared import referee, runner
-from shared.comparing.experiment import REFEREE, Variant, make_runs, read_made, rounding_variants
+from shared.comparing.experiment import REFEREE, Variant, Watcher, make_runs, read_made, rounding_variants
 from shared.comparing.processes import Children, find_interpreter
 from shared.errors import InputError
 from shared.spec import Spec
@@ -48,7 +48,7 @@ def test_rounding_variants_differ_from_the_plain_run_by_rounding_alone(tmp_path)
     assert [v.name for v in rounding_variants("PyTorch", "float32")] == ["PyTorch float64", "PyTorch float32 nudged"]
     assert [v.name for v in rounding_variants("PyTorch", "float64")] == ["PyTorch float64 nudged"]
     variants = [PLAIN, *rounding_variants(REFEREE, "float32")]
-    made = make_runs(SPEC, variants, {}, tmp_path / "runs", loud=False)
+    made = make_runs(SPEC, variants, {}, tmp_path / "runs", watcher=Watcher())
     assert [run.record.spec.dtype for run in made.values()] == ["float32", "float64", "float32", "float32"]
     losses = [run.step_losses.astype("float64") for run in made.values()]
     for other in losses[1:]:

@@ -4,7 +4,7 @@ import pytest
 
 from shared import referee, runner
 from shared.comparing import store
-from shared.comparing.experiment import REFEREE, Variant, make_runs
+from shared.comparing.experiment import REFEREE, Variant, Watcher, make_runs
 from shared.record import ARRAYS_FILE
 from shared.spec import Spec
 
@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def made_in(folder, *variants):
-    return make_runs(SPEC, variants, {}, folder, loud=False)
+    return make_runs(SPEC, variants, {}, folder, watcher=Watcher())
 
 
 def test_a_run_that_was_made_is_not_made_again(tmp_path, folder):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.comparing import parity, parting
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
+from shared.comparing.experiment import FRAMEWORKS, REFEREE, Announcer, Variant, Watcher, make_runs, rounding_variants
 from shared.comparing.parity import Verdict
 from shared.comparing.parting import Parting
 from shared.errors import InputError
@@ -74,11 +74,18 @@ class Outcome:
 
 
 def compare(
-    spec: Spec, pythons: Mapping[str, Path], folder: Path, *, prove: bool = False, side_by_side: bool = False
+    spec: Spec,
+    pythons: Mapping[str, Path],
+    folder: Path,
+    *,
+    prove: bool = False,
+    side_by_side: bool = False,
+    watcher: Watcher | None = None,
 ) -> Outcome:
     """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well.
 
-    Raises InputError where there are not the cores to run `side_by_side`.
+    Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof. Raises InputError
+    where there are not the cores to run `side_by_side`.
     """
     cores = os.cpu_count() or 1
     if side_by_side and cores < 2 * spec.threads:
@@ -86,7 +93,8 @@ def compare(
         raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
     variants = [*frameworks, Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
-    made = make_runs(spec, variants, pythons, folder, loud=not side_by_side, side_by_side=side_by_side)
+    passer = watcher or Watcher(passes_on=not side_by_side)
+    made = make_runs(spec, variants, pythons, folder, watcher=passer, side_by_side=side_by_side)
     verdict = _judge(made, spec.dtype)
     a, b = (made[variant] for variant in frameworks)
     part = None
@@ -96,11 +104,12 @@ def compare(
     if not prove:
         return Outcome(spec, made, verdict, part, side_by_side=side_by_side)
 
-    made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, loud=False)
+    watcher = watcher or Announcer()
+    made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, watcher=watcher)
     proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
     step = parity.parted_step(a, b)
     if part is None and step is not None and verdict.pairs:
-        part = _trace(spec, pythons, folder / "traced", step)
+        part = _trace(spec, pythons, folder / "traced", step, watcher)
     return Outcome(spec, made, verdict, part, proof, side_by_side)
 
 
@@ -147,11 +156,11 @@ def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
     return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
 
 
-def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int) -> Parting:
+def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int, watcher: Watcher) -> Parting:
     """Run the frameworks again to see what enters their ReLUs up to `step`; leaves no records: they are large."""
     variants = [Variant(framework, spec.dtype, traced_until=step + 1) for framework in FRAMEWORKS]
     try:
-        traced = make_runs(spec, variants, pythons, folder, loud=False)
+        traced = make_runs(spec, variants, pythons, folder, watcher=watcher)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     a, b = (traced[variant] for variant in variants)

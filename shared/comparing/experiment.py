@@ -1,11 +1,13 @@
 """The runs that comparisons are made of, and making them."""
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from shared import progress
 from shared.comparing import store
@@ -75,21 +77,44 @@ def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
     return options
 
 
+@dataclass
+class Watcher:
+    """Is told how far the runs are. This one keeps it to itself."""
+
+    passes_on: bool = False  # whether what the frameworks print goes on to standard output
+    listens: ClassVar = False  # whether it wants to hear what the runs tell on their way
+
+    def starts(self, variant: Variant, number: int, count: int) -> None:
+        """The turn of a run has come, the `number`-th of `count`."""
+
+    def hears(self, variant: Variant, event: dict[str, Any]) -> None:
+        """What `progress.tell` told."""
+
+    def ends(self, variant: Variant) -> None:
+        """The run is over."""
+
+
+class Announcer(Watcher):
+    """A line for each run."""
+
+    def starts(self, variant: Variant, number: int, count: int) -> None:
+        progress.notice(f"[{number}/{count}] {variant.name}")
+
+
 def make_runs(
     spec: Spec,
     variants: Sequence[Variant],
     pythons: Mapping[str, Path],
     folder: Path,
     *,
-    loud: bool,
+    watcher: Watcher,
     side_by_side: bool = False,
 ) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
     The frameworks train one after the other, or all at once `side_by_side`; the referee works beside them where there
-    is a core to spare, quietly, and what it has done on this machine before it does not do again. `loud` lets the
-    frameworks' output through, else a notice says which is at work. Raises InputError where one dies or leaves no whole
-    record, ChildRefusedError where one refuses its input.
+    is a core to spare, quietly, and what it has done on this machine before it does not do again. Raises
+    InputError where one dies or leaves no whole record, ChildRefusedError where one refuses its input.
     """
     folder.mkdir(exist_ok=True)
     frameworks = [variant for variant in variants if variant.framework != REFEREE]
@@ -103,17 +128,19 @@ def make_runs(
             python = pythons.get(variant.framework, Path(sys.executable))
             command = [str(python), "-m", variant.module, *_options(variant, spec, folder)]
             watched = variant.framework != REFEREE
-            return children.start(variant.name, command, watched=watched, heard=watched and loud)
+            heard = watched and watcher.passes_on
+            listen = functools.partial(watcher.hears, variant) if watcher.listens else None
+            return children.start(variant.name, command, watched=watched, heard=heard, listen=listen)
 
         spare = (os.cpu_count() or 1) - spec.threads - bool(missing)
         if spare < 0:
-            _run_in_turn([*frameworks, *missing], start, ahead=0, loud=loud)
+            _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
-            _run_at_once(frameworks, start)
-            _run_in_turn(missing, start, ahead=0, loud=True)  # a core each for the frameworks, and none for it
+            _run_at_once(frameworks, start, watcher)
+            _run_in_turn(missing, start, watcher, ahead=0)  # a core each for the frameworks, and none for it
         else:
-            beside = background.submit(_run_in_turn, missing, start, ahead=0, loud=True)
-            _run_in_turn(frameworks, start, ahead=int(spare > 0), loud=loud)
+            beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
+            _run_in_turn(frameworks, start, watcher, ahead=int(spare > 0))
             beside.result()
     made = {variant: read_made(variant, _own_spec(variant, spec), folder) for variant in variants}
     for variant in keys.keys() & set(missing):
@@ -121,24 +148,28 @@ def make_runs(
     return made
 
 
-def _run_in_turn(variants: Sequence[Variant], start: Callable[[Variant], Child], *, ahead: int, loud: bool) -> None:
+def _run_in_turn(
+    variants: Sequence[Variant], start: Callable[[Variant], Child], watcher: Watcher, *, ahead: int
+) -> None:
     """With as many started `ahead` of their turn: importing a framework takes longer than training."""
     started: list[Child] = []
     for number, variant in enumerate(variants, start=1):
         started += [start(v) for v in variants[len(started) : number]]
-        if not loud:
-            progress.notice(f"[{number}/{len(variants)}] {variant.name}")
+        watcher.starts(variant, number, len(variants))
         started[number - 1].take_turn()
         started += [start(v) for v in variants[len(started) : number + ahead]]
         started[number - 1].finish()
+        watcher.ends(variant)
 
 
-def _run_at_once(variants: Sequence[Variant], start: Callable[[Variant], Child]) -> None:
+def _run_at_once(variants: Sequence[Variant], start: Callable[[Variant], Child], watcher: Watcher) -> None:
     started = [start(variant) for variant in variants]
-    for child in started:
+    for number, (variant, child) in enumerate(zip(variants, started, strict=True), start=1):
+        watcher.starts(variant, number, len(variants))
         child.take_turn()
-    for child in started:
+    for variant, child in zip(variants, started, strict=True):
         child.finish()
+        watcher.ends(variant)
 
 
 def _key(variant: Variant, spec: Spec) -> str:

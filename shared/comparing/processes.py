@@ -1,13 +1,15 @@
 """Implementations as processes of their own: PyTorch and TensorFlow crash when both are loaded into one."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from shared import cli, progress
 from shared.errors import ChildRefusedError, InputError
@@ -15,6 +17,7 @@ from shared.paths import ROOT
 
 PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
 LAST_WORDS = 2000  # bytes
+Listener = Callable[[dict[str, Any]], object]
 
 
 def find_interpreter(framework: str, named: Path | None) -> Path:
@@ -45,33 +48,43 @@ def installed_version(python: Path, package: str) -> str:
 class Child:
     """A running implementation, which trains when its turn has come. Its last words are kept.
 
-    If `watched`, what it writes to standard error passes through; if `heard`, standard output as well.
+    If `watched`, what it writes to standard error passes through; if `heard`, standard output as well. What it tells of
+    its progress goes to `listen`.
     """
 
-    def __init__(self, name: str, command: list[str], *, watched: bool, heard: bool) -> None:
+    def __init__(
+        self, name: str, command: list[str], *, watched: bool, heard: bool, listen: Listener | None = None
+    ) -> None:
         self.name, self._watched, self._tail = name, watched, b""
         self._turn, self._silenced = threading.Event(), False
-        shows_progress = progress.wanted() and watched
+        telling = {}
+        if listen:
+            events, told = os.pipe()
+            telling = {progress.EVENTS: str(told)}
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, progress.PARENT_SHOWS_PROGRESS: str(int(shows_progress)), progress.TURNS: "1"},
+            env={**os.environ, progress.TURNS: "1", **telling},
             stdin=subprocess.PIPE,
             stdout=None if heard else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            pass_fds=[int(descriptor) for descriptor in telling.values()],
         )
-        self._reader = threading.Thread(target=self._pass_through, daemon=True)
-        self._reader.start()
+        self._readers = [threading.Thread(target=self._pass_through, daemon=True)]
+        if listen:
+            os.close(told)
+            self._readers.append(threading.Thread(target=_listen, args=(events, listen), daemon=True))
+        for reader in self._readers:
+            reader.start()
 
     def _pass_through(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as pipe:
-            while chunk := os.read(pipe.fileno(), 65_536):
-                self._tail = (self._tail + chunk)[-LAST_WORDS:]
+            for line in pipe:
+                self._tail = (self._tail + line)[-LAST_WORDS:]
                 self._turn.wait()  # nobody asks yet what one says that was started ahead
                 if self._watched and not self._silenced:
-                    sys.stderr.buffer.write(chunk)
-                    sys.stderr.flush()
+                    progress.notice(line.decode(errors="replace").rstrip("\n"))
 
     def take_turn(self) -> None:
         """Let it train, and be heard."""
@@ -87,7 +100,7 @@ class Child:
         """
         status = self._process.wait()
         self._turn.set()
-        self._reader.join()
+        self._join()
         if status in (cli.OK, cli.FAILED) and b"Traceback" not in self._tail:
             return
         words = self._tail.decode(errors="replace").strip().splitlines()
@@ -110,7 +123,17 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._reader.join()
+        self._join()
+
+    def _join(self) -> None:
+        for reader in self._readers:
+            reader.join()
+
+
+def _listen(events: int, listen: Listener) -> None:
+    with open(events) as lines:
+        for line in lines:
+            listen(json.loads(line))
 
 
 class Children:
@@ -121,11 +144,13 @@ class Children:
         self._started: list[Child] = []
         self._closed = False
 
-    def start(self, name: str, command: list[str], *, watched: bool, heard: bool) -> Child:
+    def start(
+        self, name: str, command: list[str], *, watched: bool, heard: bool, listen: Listener | None = None
+    ) -> Child:
         with self._lock:
             if self._closed:
                 raise InputError(f"{name} was not started: another run had failed; see above")
-            self._started.append(Child(name, command, watched=watched, heard=heard))
+            self._started.append(Child(name, command, watched=watched, heard=heard, listen=listen))
             return self._started[-1]
 
     def __enter__(self) -> Self:

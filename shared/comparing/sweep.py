@@ -46,7 +46,7 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
     with (
         ThreadPoolExecutor(workers) as pool,
         Children() as children,
-        progress.bar(len(missing), description, unit="run") as advance,
+        progress.bar(len(missing), description) as advance,
     ):
         made = {pool.submit(_make, job, pythons[job[0]], children, paths[job]): job for job in missing}
         try:

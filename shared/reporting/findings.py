@@ -1,10 +1,15 @@
 """What a comparison found, in sentences and tables: for report.md and for the page."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 from shared.comparing import tutorial
 from shared.comparing.comparison import Outcome, Proof
 from shared.comparing.experiment import FRAMEWORKS
 from shared.comparing.parity import LIMIT, PARTED_LIMIT, Rung
+from shared.record import Epoch
 from shared.reporting.tables import Table
+from shared.spec import Spec
 
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {
@@ -48,16 +53,22 @@ def sentence(outcome: Outcome) -> str:
 
 
 def epochs(outcome: Outcome) -> Table:
-    shows_tutorial = tutorial.comparable(outcome.spec)
+    return epoch_table(outcome.spec, [run.record.epochs for run in outcome.runs])
+
+
+def epoch_table(spec: Spec, runs: Sequence[Sequence[Epoch]]) -> Table:
+    """The figures of both frameworks, as far as each has come."""
+    shows_tutorial = tutorial.comparable(spec)
     header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
     header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
     rows = []
-    for index, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True)):
-        row = [str(index + 1), f"{a.train_loss:.4f}", f"{b.train_loss:.4f}", f"{abs(a.train_loss - b.train_loss):.1e}"]
+    for index, pair in enumerate(zip_longest(*runs)):
+        row = [str(index + 1), *(f"{epoch.train_loss:.4f}" if epoch else "" for epoch in pair)]
+        row.append(f"{abs(pair[0].train_loss - pair[1].train_loss):.1e}" if all(pair) else "")
         if shows_tutorial:
             losses = tutorial.EPOCH_LOSSES
             row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
-        rows.append([*row, f"{a.test_accuracy:.2%}", f"{b.test_accuracy:.2%}"])
+        rows.append([*row, *(f"{epoch.test_accuracy:.2%}" if epoch else "" for epoch in pair)])
     return Table(header, rows)
 
 

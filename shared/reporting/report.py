@@ -148,15 +148,3 @@ def _proof_parts(proof: Proof) -> list[str]:
     for pair, rungs in proof.exact.pairs.items():
         parts += [f"### {' and '.join(pair)}, float64", findings.ladder(rungs).markdown()]
     return [*parts, "## Run twice", findings.repeats(proof).markdown()]
-
-
-def summary(outcome: Outcome) -> str:
-    """The short table and the verdict for the terminal."""
-    lines = [f"{'epoch':>5}  {'PyTorch':>9}  {'TensorFlow':>10}  {'difference':>10}"]
-    for number, (a, b) in enumerate(zip(*(run.record.epochs for run in outcome.runs), strict=True), start=1):
-        gap = abs(a.train_loss - b.train_loss)
-        lines.append(f"{number:>5}  {a.train_loss:>9.4f}  {b.train_loss:>10.4f}  {gap:>10.1e}")
-    last = [run.record.epochs[-1].test_accuracy for run in outcome.runs]
-    lines.append(f"{'test':>5}  {last[0]:>9.2%}  {last[1]:>10.2%}  {abs(last[0] - last[1]):>10.1e}")
-    lines += ["", *(f"WARNING: {warning}" for warning in outcome.warnings), findings.sentence(outcome)]
-    return "\n".join(lines)

@@ -1,0 +1,120 @@
+"""What compare.py shows on a terminal: how far both runs are, then the table and the verdict; plain text elsewhere."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.measure import Measurement
+from rich.progress import Progress, TaskID, TextColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from shared import progress
+from shared.comparing.comparison import Outcome
+from shared.comparing.experiment import FRAMEWORKS, Variant, Watcher
+from shared.record import Epoch
+from shared.reporting import findings
+from shared.reporting.pictures import STYLES
+from shared.reporting.tables import Table
+from shared.spec import Spec
+
+# What a narrow terminal does without, the first first. What is left is never cut.
+DISPENSABLE = ("tutorial loss", "difference", *(f"{name} accuracy" for name in FRAMEWORKS))
+WIDE = 200  # characters, where no terminal sets a width
+LINES_BESIDE_ROWS = 6  # of the live table: its head, its foot, a bar for each of three runs
+
+
+@contextlib.contextmanager
+def watching(spec: Spec) -> Iterator[Watcher | None]:
+    """Yield who shows both runs in a live table, which vanishes at the end; None where nobody watches."""
+    if not progress.watched():
+        yield None
+        return
+    table = LiveTable(spec, progress.terminal())
+    # What is printed meanwhile goes above the table; but never from a pipe or a file onto the terminal.
+    printed = sys.stdout.isatty()
+    with Live(console=table.console, get_renderable=table.draw, transient=True, redirect_stdout=printed):
+        yield table
+
+
+class LiveTable(Watcher):
+    """Both frameworks' figures epoch by epoch, and a bar for each run that is at work."""
+
+    listens = True
+
+    def __init__(self, spec: Spec, console: Console) -> None:
+        self.console = console
+        self._spec = spec
+        self._epochs: dict[str, list[Epoch]] = {name: [] for name in FRAMEWORKS}
+        self._bars = Progress(TextColumn("{task.fields[name]}", markup=False), *progress.columns(), console=console)
+        self._tasks: dict[Variant, TaskID] = {}
+
+    def starts(self, variant: Variant, number: int, count: int) -> None:
+        name = f"{variant.name} ({number} of {count})"
+        self._tasks[variant] = self._bars.add_task("starting", total=None, name=name)
+
+    def hears(self, variant: Variant, event: dict[str, Any]) -> None:
+        if "epoch" not in event:
+            doing = {"description": event["doing"], "completed": event["done"], "total": event["total"]}
+            self._bars.update(self._tasks[variant], **doing)
+        elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:
+            self._epochs[variant.framework].append(Epoch.model_validate(event["epoch"]))
+
+    def ends(self, variant: Variant) -> None:
+        self._bars.remove_task(self._tasks[variant])
+
+    def draw(self) -> Group:
+        table = findings.epoch_table(self._spec, list(self._epochs.values()))
+        room = max(1, self.console.height - LINES_BESIDE_ROWS)
+        return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), self._bars)
+
+
+def show(outcome: Outcome) -> None:
+    """Print the table and the verdict."""
+    console = _output()
+    console.print(_fitting(findings.epochs(outcome), console))
+    for warning in outcome.warnings:
+        say(f"WARNING: {warning}")
+    say(findings.sentence(outcome), good=outcome.match)
+
+
+def say(sentence: str, *, good: bool = False) -> None:
+    """Print a sentence, by its words on a terminal. What stands before its first colon is coloured: `good` or bad."""
+    console = _output()
+    words = Text(sentence)
+    words.stylize("bold green" if good else "bold red", 0, sentence.find(":") + 1)
+    console.print(words, soft_wrap=not console.is_terminal)
+
+
+def _output() -> Console:
+    """Standard output; with colours on a terminal only, and there none where NO_COLOR is set."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE, color_system=None, force_terminal=False)
+
+
+def _fitting(table: Table, console: Console) -> Group:
+    """As much of a table as the console is wide enough for, and what was left out."""
+    left_out: list[str] = []
+    drawn = _drawn(table, left_out)
+    unlimited = console.options.update(width=WIDE)
+    while Measurement.get(console, unlimited, drawn).minimum > console.width and len(left_out) < len(DISPENSABLE):
+        left_out.append(DISPENSABLE[len(left_out)])
+        drawn = _drawn(table, left_out)
+    missing = [name for name in left_out if name in table.header]
+    return Group(drawn, *([Text(f"Left out, for want of width: {', '.join(missing)}.")] if missing else []))
+
+
+def _drawn(table: Table, left_out: list[str]) -> RichTable:
+    columns = [index for index, name in enumerate(table.header) if name not in left_out]
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index in columns:
+        name = table.header[index]
+        style = STYLES.get(name.partition(" ")[0].lower())
+        colour = style.light if style and name.startswith(FRAMEWORKS) else ""
+        drawn.add_column(name, justify="right", overflow="fold", header_style=f"bold {colour}")
+    for row in table.rows:
+        drawn.add_row(*(Text(row[index]) for index in columns))
+    return drawn
