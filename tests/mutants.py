@@ -39,6 +39,7 @@ def twins(what: str, file: str, pytorch: tuple[str, str], tensorflow: tuple[str,
 
 
 PAGE = "tests/test_page.py::test_"
+TERMINAL = "tests/test_terminal.py::test_"
 UPDATES = "updates_as_the_referee_does"
 BY_HAND = "tests/test_optimizers.py::test_"
 TRAINS = "trains_as_the_referee_does_short_last_batch_included"
@@ -303,6 +304,20 @@ MUTANTS = [
     Mutant("a line of code left out", "shared/reporting/side_by_side.py",
            "range(before[1] + 1, j)", "range(before[1] + 2, j)",
            "tests/test_side_by_side.py"),
+    # The terminal.
+    Mutant("terminal: any run counts for the pair", "shared/reporting/terminal.py",
+           "elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:",
+           "elif variant.framework in FRAMEWORKS:", f"{TERMINAL}the_live_table_holds_the_compared_runs_alone"),
+    Mutant("terminal: columns are cut to fit", "shared/reporting/terminal.py",
+           "<= console.width", "<= console.width + 5",
+           f"{TERMINAL}no_number_is_cut_and_what_is_left_out_is_named"),
+    Mutant("terminal: colours in a pipe", "shared/reporting/terminal.py",
+           ", color_system=None, force_terminal=False", "",
+           f"{TERMINAL}colours_are_on_a_terminal_that_wants_them_and_nowhere_else"),
+    Mutant("terminal: bars in a pipe", "shared/progress.py", "sys.stderr.isatty() and", "",
+           f"{TERMINAL}colours_are_on_a_terminal_that_wants_them_and_nowhere_else"),
+    Mutant("terminal: every step is told", "shared/progress.py", "if done == total or", "if True or",
+           f"{TERMINAL}what_a_child_tells_arrives_in_order_and_not_of_every_step"),
     # The output folder.
     Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
            "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),

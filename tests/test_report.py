@@ -9,7 +9,7 @@ import pytest
 from shared.comparing import tutorial
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
-from shared.reporting import findings, report
+from shared.reporting import findings, report, terminal
 from shared.spec import Spec
 from tests.small_runs import make_runs, outcome_of, proof_of, with_run
 
@@ -47,22 +47,25 @@ def test_results_are_the_runs_figures(written, made):
     assert results["proof"] is None
 
 
-def test_summary_shows_every_epoch_and_the_verdict(made):
-    summary = report.summary(outcome_of(made)).splitlines()
-    first = made[Variant("PyTorch", "float64")].record.epochs[0]
-    assert summary[1].split()[:2] == ["1", f"{first.train_loss:.4f}"]
-    assert summary[3].split()[1] == f"{made[Variant('PyTorch', 'float64')].record.epochs[-1].test_accuracy:.2%}"
-    assert summary[-1].startswith("MATCH: ")
+def test_the_terminal_shows_every_epoch_and_the_verdict(made, capsys):
+    terminal.show(outcome_of(made))
+    shown = capsys.readouterr().out.splitlines()
+    epochs = made[Variant("PyTorch", "float64")].record.epochs
+    rows = [line.split() for line in shown[3:5]]
+    assert [row[:2] for row in rows] == [[str(n), f"{epoch.train_loss:.4f}"] for n, epoch in enumerate(epochs, start=1)]
+    assert rows[1][-2] == f"{epochs[-1].test_accuracy:.2%}"
+    assert shown[-1].startswith("MATCH: ")
 
 
-def test_different_devices_are_said_loudly_everywhere(made, tmp_path):
+def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
     variant = Variant("PyTorch", "float64")
     device = made[variant].record.device.model_copy(update={"type": "cuda", "name": "a GPU"})
     record = made[variant].record.model_copy(update={"device": device})
     outcome = outcome_of(made | {variant: dataclasses.replace(made[variant], record=record)})
     warning = "The frameworks ran on different devices: PyTorch on the GPU and TensorFlow on the CPU."
     assert outcome.match
-    assert f"WARNING: {warning}" in report.summary(outcome)
+    terminal.show(outcome)
+    assert f"WARNING: {warning}" in capsys.readouterr().out
     report.write(outcome, tmp_path, "")
     assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text()
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -22,8 +22,8 @@ from shared.reporting.pictures import STYLES
 from shared.reporting.tables import Table
 from shared.spec import Spec
 
-# What a narrow terminal does without, the first first. What is left is never cut.
-DISPENSABLE = ("tutorial loss", "difference", *(f"{name} accuracy" for name in FRAMEWORKS))
+# What a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
+DISPENSABLE = (("tutorial loss",), ("difference",), tuple(f"{name} accuracy" for name in FRAMEWORKS))
 WIDE = 200  # characters, where no terminal sets a width
 LINES_BESIDE_ROWS = 6  # of the live table: its head, its foot, a bar for each of three runs
 
@@ -55,12 +55,12 @@ class LiveTable(Watcher):
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         name = f"{variant.name} ({number} of {count})"
-        self._tasks[variant] = self._bars.add_task("starting", total=None, name=name)
+        self._tasks[variant] = self._bars.add_task("starting", start=False, total=self._spec.steps_per_epoch, name=name)
 
     def hears(self, variant: Variant, event: dict[str, Any]) -> None:
         if "epoch" not in event:
-            doing = {"description": event["doing"], "completed": event["done"], "total": event["total"]}
-            self._bars.update(self._tasks[variant], **doing)
+            self._bars.start_task(self._tasks[variant])
+            self._bars.update(self._tasks[variant], description=event["doing"], completed=event["done"])
         elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:
             self._epochs[variant.framework].append(Epoch.model_validate(event["epoch"]))
 
@@ -70,13 +70,13 @@ class LiveTable(Watcher):
     def draw(self) -> Group:
         table = findings.epoch_table(self._spec, list(self._epochs.values()))
         room = max(1, self.console.height - LINES_BESIDE_ROWS)
-        return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), self._bars)
+        return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), "", self._bars)
 
 
 def show(outcome: Outcome) -> None:
     """Print the table and the verdict."""
     console = _output()
-    console.print(_fitting(findings.epochs(outcome), console))
+    console.print("", _fitting(findings.epochs(outcome), console), "", sep="\n")
     for warning in outcome.warnings:
         say(f"WARNING: {warning}")
     say(findings.sentence(outcome), good=outcome.match)
@@ -97,24 +97,23 @@ def _output() -> Console:
 
 def _fitting(table: Table, console: Console) -> Group:
     """As much of a table as the console is wide enough for, and what was left out."""
-    left_out: list[str] = []
-    drawn = _drawn(table, left_out)
-    unlimited = console.options.update(width=WIDE)
-    while Measurement.get(console, unlimited, drawn).minimum > console.width and len(left_out) < len(DISPENSABLE):
-        left_out.append(DISPENSABLE[len(left_out)])
-        drawn = _drawn(table, left_out)
+    forms: list[tuple[str, tuple[str, ...]]] = [(" ", ())]
+    forms += [("\n", sum(DISPENSABLE[:count], ())) for count in range(len(DISPENSABLE) + 1)]
+    for between_words, left_out in forms:
+        drawn = _drawn(table, between_words, left_out)
+        if Measurement.get(console, console.options.update(width=WIDE), drawn).maximum <= console.width:
+            break
     missing = [name for name in left_out if name in table.header]
     return Group(drawn, *([Text(f"Left out, for want of width: {', '.join(missing)}.")] if missing else []))
 
 
-def _drawn(table: Table, left_out: list[str]) -> RichTable:
-    columns = [index for index, name in enumerate(table.header) if name not in left_out]
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index in columns:
-        name = table.header[index]
-        style = STYLES.get(name.partition(" ")[0].lower())
-        colour = style.light if style and name.startswith(FRAMEWORKS) else ""
-        drawn.add_column(name, justify="right", overflow="fold", header_style=f"bold {colour}")
-    for row in table.rows:
-        drawn.add_row(*(Text(row[index]) for index in columns))
+def _drawn(table: Table, between_words: str, left_out: Sequence[str]) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    shown = [column for column in zip(table.header, *table.rows, strict=True) if column[0] not in left_out]
+    for name, *_ in shown:
+        framework = name.partition(" ")[0]
+        style = f"bold {STYLES[framework.lower()].light}" if framework in FRAMEWORKS else "bold"
+        drawn.add_column(name.replace(" ", between_words), justify="right", no_wrap=True, header_style=style)
+    for row in list(zip(*shown, strict=True))[1:]:
+        drawn.add_row(*map(Text, row))
     return drawn
