@@ -93,8 +93,9 @@ def main() -> int:
         parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
     with output.fresh_folder(options.out, marker=MARKER) as folder:
         with terminal.watching(spec) as watcher:
-            ways = {"prove": options.prove, "side_by_side": options.side_by_side, "watcher": watcher}
-            outcome = compare(spec, pythons, folder / "runs", **ways)
+            outcome = compare(
+                spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side, watcher=watcher
+            )
         terminal.show(outcome)
         sections, equivalent = [], True
         if options.explain:
