@@ -13,10 +13,12 @@ from playwright.sync_api import Error, sync_playwright
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
 from shared.reporting import page as report_page
-from shared.reporting import pictures, plots, report
-from shared.reporting.section import Drawn, Section
+from shared.reporting import pictures, plots, report, seeds_report
+from shared.reporting.pictures import Drawn
+from shared.reporting.section import Section
 from shared.reporting.tables import Table
 from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
+from tests.test_seeds import pairs
 
 SCRIPT = "<script>document.title = 'taken over'</script>"
 COMMAND = f"python compare.py --out '{SCRIPT}'"
@@ -37,6 +39,10 @@ def browser():
         running = playwright.chromium.launch(executable_path=found, args=options)
         yield running
         running.close()
+
+
+MANY = pairs(0.0)
+SECTIONS = {"seeds": [seeds_report.section(MANY)]}
 
 
 def hostile(made):
@@ -78,12 +84,13 @@ def pages(tmp_path_factory, outcomes):
         "apart": outcome_of(apart(made)),
         "diverged": outcome_of(diverged(made)),
         "hostile": outcome_of(hostile(made)),
+        "seeds": plain,
         "identical": outcome_of(made | {Variant(n, "float64"): twin(made, n) for n in FRAMEWORKS}),
     }
     found = {}
     for name, outcome in outcomes.items():
         (folder / name).mkdir()
-        report.write(outcome, folder / name, COMMAND)
+        report.write(outcome, folder / name, COMMAND, SECTIONS.get(name, []))
         found[name] = folder / name / "index.html"
     return found
 
@@ -115,7 +122,12 @@ def visit(browser):
         context.close()
 
 
-KINDS = ["plain", "proven", "apart", "diverged", "hostile", "identical"]
+KINDS = ["plain", "proven", "apart", "diverged", "hostile", "identical", "seeds"]
+
+
+def drawn_on(kind, outcomes):
+    """Every picture on a page, in the order of reading."""
+    return pictures.pictures(outcomes[kind]) + [p for section in SECTIONS.get(kind, []) for p in section.pictures]
 
 
 def outside(page):
@@ -151,7 +163,7 @@ def test_a_label_with_a_script_in_it_stays_text(pages, visit):
     page = visit(pages["hostile"])
     assert page.locator("script").count() == 1 + len(report_page.SCRIPTS)
     told = page.locator("main").inner_text()
-    assert told.count(SCRIPT) == 8  # three commands; device; name and value of a version and of a setting
+    assert told.count(SCRIPT) == 9  # four commands; device; name and value of a version and of a setting
     assert page.title().startswith("MATCH")
 
 
@@ -253,7 +265,7 @@ def test_zoom_by_buttons_keys_and_mouse(pages, visit):
     page.locator("#chart-loss").get_by_label("Zoom in").click()
     start, end = seen(page)
     assert end - start < SPEC.steps / 2 + 1
-    page.locator("#chart-loss").get_by_label("Show the whole run").click()
+    page.locator("#chart-loss").get_by_label("Show all").click()
     assert seen(page) == [0, SPEC.steps - 1]
     slider(page).press("+")
     assert seen(page) == [start, end]
@@ -339,7 +351,7 @@ def violations(page):
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["proven", "diverged"])
+@pytest.mark.parametrize("kind", ["proven", "diverged", "seeds"])
 def test_axe_finds_nothing_that_bars_a_reader(kind, scheme, viewport, pages, visit):
     page = visit(pages[kind], color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
     page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
@@ -373,7 +385,7 @@ def test_a_phone_does_not_scroll_sideways(kind, script, pages, visit):
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_script_every_picture_and_table_is_there_and_no_dead_control(kind, pages, outcomes, visit):
     page = visit(pages[kind], java_script_enabled=False)
-    drawn = pictures.pictures(outcomes[kind])
+    drawn = drawn_on(kind, outcomes)
     shown = page.locator(".picture svg").all()
     assert len(shown) == len(drawn)
     for picture, svg in zip(drawn, shown, strict=True):
@@ -426,11 +438,12 @@ def test_a_run_whose_loss_is_no_number_leaves_a_page_that_says_so(pages, visit):
 
 def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
     outcome = outcomes["plain"]
-    drawn = [Drawn("shares", *plots.draw(pictures.losses(outcome)), "x")]
+    svg = plots.write([pictures.losses(outcome)], tmp_path)["loss"]
+    drawn = [Drawn("shares", "Shares", "All of it is rounding.", b"", svg)]
     cause, seeds = Table(["cause", "share"], [["rounding", "1.0"]]), Table(["seed", "loss"], [["7", "0.27"]])
     sections = [
-        Section("why", "Why they differ", ["Because."], drawn, [cause], {}),
-        Section("seeds", "10 seeds", ["EQUIVALENT <script>"], [], [seeds], {}),
+        Section("why", "Why they differ", ["Because."], drawn, [cause]),
+        Section("seeds", "10 seeds", ["EQUIVALENT <script>"], tables=[seeds]),
     ]
     report.write(outcome, tmp_path, COMMAND, sections)
     page = visit(tmp_path / "index.html")
@@ -439,6 +452,7 @@ def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
     assert "rounding" in told
     assert "No attribution" not in told
     assert page.locator("#why svg").is_visible()
+    assert "All of it is rounding." in told
     assert "EQUIVALENT <script>" in page.locator("#seeds").inner_text()
     assert "0.27" in page.locator("#seeds").inner_text()
 

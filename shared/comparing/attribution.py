@@ -66,6 +66,11 @@ class Estimate:
     mean: np.ndarray
     half_width: np.ndarray
 
+    @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """From where to where."""
+        return self.mean - self.half_width, self.mean + self.half_width
+
     def is_noise(self, figure: int) -> bool:
         """Whether the interval holds zero."""
         return bool(abs(self.mean[figure]) <= self.half_width[figure])

@@ -11,8 +11,8 @@ from shared.comparing.attribution import CONFIDENCE, UNMEASURED, Attribution, Es
 from shared.comparing.experiment import FRAMEWORKS
 from shared.differences.habits import ROWS
 from shared.reporting import plots
-from shared.reporting.pictures import BLUE, GREY, ORANGE, STYLES
-from shared.reporting.section import Drawn, Section
+from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
+from shared.reporting.section import Section
 from shared.reporting.tables import Table
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
@@ -28,7 +28,7 @@ def section(found: Attribution) -> Section:
     """What report.md and the page show of it."""
     if not found.shares:
         title, tables = "The tutorials’ own runs", [_epochs(found)]
-        pictures = [_curves_picture(found)]
+        pictures: list[Picture | Drawn] = [_curves_picture(found)]
         sentences = [sentence(found)]
     else:
         title, tables = "Why they differ", [_shares(found), _advice(found)]
@@ -126,20 +126,29 @@ def _shares_picture(found: Attribution) -> Drawn:
     axes.set_xlabel(f"nats, Keras minus PyTorch; whiskers: {CONFIDENCE:.0%} interval over {len(found.seeds)} seeds")
     axes.spines[["top", "right"]].set_visible(False)
     words = "; ".join(f"{name} {_shown(estimate, FIRST_EPOCH)}" for name, estimate, _ in bars)
-    return Drawn("shares", *plots.files(drawn), f"{title}: {words}")
+    return Drawn("shares", title, f"{words}.", *plots.files(drawn))
 
 
-def _curves_picture(found: Attribution) -> Drawn:
-    """The epoch losses of both stock runs and of the matched pair, with a band for the interval."""
-    title = "Training loss as the tutorials print it"
-    axes = plots.figure(title, "cross-entropy (nats)")
-    labels = {"PyTorch": "PyTorch, stock", "TensorFlow": "Keras, stock", "matched": "both, matched"}
+def _curves_picture(found: Attribution) -> Picture:
+    """The epoch losses of both stock runs and of the matched pair, each in the band of its confidence interval."""
+    looks = {
+        "PyTorch": ("PyTorch, stock", "pytorch"),
+        "TensorFlow": ("Keras, stock", "tensorflow"),
+        "matched": ("both, matched", "matched"),
+    }
+    curves = []
     for name, estimate in found.curves.items():
-        epochs = np.arange(1, len(estimate.mean))
-        style = plots.line(STYLES[name.lower() if name in FRAMEWORKS else "matched"], len(epochs))
-        axes.plot(epochs, estimate.mean[:ACCURACY], label=labels[name], **style)
-        low, high = (estimate.mean + sign * np.nan_to_num(estimate.half_width, posinf=0.0) for sign in (-1, 1))
-        axes.fill_between(epochs, low[:ACCURACY], high[:ACCURACY], color=style["color"], alpha=0.15, linewidth=0)
-    axes.legend(frameon=False)
-    ends = "; ".join(f"{labels[n]} from {e.mean[0]:.3f} to {e.mean[LAST_EPOCH]:.3f}" for n, e in found.curves.items())
-    return Drawn("stock", *plots.files(axes.get_figure(root=True)), f"{title}: {ends}")
+        low, high = estimate.interval
+        band = (low[:ACCURACY], high[:ACCURACY]) if len(found.seeds) > 1 else None
+        curves.append(Curve(*looks[name], estimate.mean[:ACCURACY], band))
+    ends = [f"{curve.label}: from {curve.values[0]:.3f} to {curve.values[-1]:.3f}" for curve in curves]
+    bands = f" Means over {len(found.seeds)} seeds; bands: their {CONFIDENCE:.0%} confidence intervals."
+    return Picture(
+        name="stock",
+        title="Training loss as the tutorials print it",
+        x_label="epoch",
+        y_label="cross-entropy (nats)",
+        x=np.arange(1, found.spec.epochs + 1),
+        curves=curves,
+        words=f"{'; '.join(ends)}.{bands * (len(found.seeds) > 1)}",
+    )

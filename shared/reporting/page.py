@@ -22,7 +22,7 @@ from shared.dataset import Examples
 from shared.paths import ROOT
 from shared.reporting import findings, mistakes, plots
 from shared.reporting.mistakes import Mistakes
-from shared.reporting.pictures import FEW_POINTS, STYLES, Picture
+from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Picture
 from shared.reporting.section import Section
 from shared.reporting.side_by_side import Row, side_by_side
 
@@ -36,14 +36,6 @@ CHARTS = {"loss": ("steps", "loss"), "accuracy": ("accuracy",), "divergence": ("
 CODE = ("train.py", "model.py", "data.py", "fast.py", "runtime.py")
 # Enough for a float32 to be read back as the same number.
 SIGNIFICANT_DIGITS = {"float32": 9, "float64": 17}
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Pictures that take turns in one place."""
-
-    name: str
-    pictures: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -96,29 +88,23 @@ def render(
     environment.filters |= {"data_uri": _data_uri, "zip": zip, "probability": mistakes.probability}
     licence = f"/*\n{_asset(LIBRARY_LICENCE)}*/\n"
     scripts = [licence + _asset(SCRIPTS[0]), *map(_asset, SCRIPTS[1:])]
-    all_stills = {**stills, **{drawn.name: drawn.svg for section in sections for drawn in section.pictures}}
     by_name = {picture.name: picture for picture in drawn}
+    more = [picture for section in sections for picture in section.pictures if isinstance(picture, Picture)]
     return environment.get_template("page.html.jinja").render(
         outcome=outcome,
         findings=findings,
         command=command,
         key_figures=key_figures(outcome, found),
-        charts={name: Chart(name, [by_name[picture] for picture in shown]) for name, shown in CHARTS.items()},
-        stills={name: Markup(plots.inline(svg, name)) for name, svg in all_stills.items()},  # noqa: S704 drawn here
-        few_points=FEW_POINTS,
-        chart_data=[chart_data(picture, outcome.spec.dtype) for picture in drawn],
-        chart_styles={
-            name: {
-                "colour": style.colour,
-                "width": style.width,
-                "thin": style.thin or style.width,
-                "dash": style.dash,
-                "marker": style.marker,
-            }
-            for name, style in STYLES.items()
+        charts={name: [by_name[picture] for picture in shown] for name, shown in CHARTS.items()},
+        stills={name: Markup(plots.inline(svg, name)) for name, svg in stills.items()},  # noqa: S704 drawn here
+        chart_data={
+            "pictures": [chart_data(picture, outcome.spec.dtype) for picture in (*drawn, *more)],
+            "styles": chart_styles(),
+            "fewPoints": FEW_POINTS,
+            "bandOpacity": BAND,
         },
         styles=STYLES,
-        sections={section.name: section for section in sections},
+        sections=sections,
         phases=phases(outcome),
         mistakes=mistakes,
         found=found,
@@ -161,12 +147,26 @@ def key_figures(outcome: Outcome, found: Mistakes) -> list[tuple[str, str]]:
     return figures
 
 
+def chart_styles() -> dict[str, Any]:
+    """The looks of curves for the page's script."""
+    return {
+        name: {
+            "colour": style.colour,
+            "width": style.width,
+            "thin": style.thin or style.width,
+            "dash": style.dash,
+            "marker": style.marker,
+        }
+        for name, style in STYLES.items()
+    }
+
+
 def chart_data(picture: Picture, dtype: str) -> dict[str, Any]:
     """A picture for the page's script. Null where a curve has no value."""
     digits = SIGNIFICANT_DIGITS[dtype]
 
-    def shown(value: float) -> float | None:
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    def shown(values: np.ndarray) -> list[float | None]:
+        return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
     return {
         "name": picture.name,
@@ -178,7 +178,13 @@ def chart_data(picture: Picture, dtype: str) -> dict[str, Any]:
         "mark": picture.mark,
         "x": picture.x.tolist(),
         "curves": [
-            {"label": curve.label, "style": curve.style, "values": [shown(v) for v in curve.values.tolist()]}
+            {
+                "label": curve.label,
+                "style": curve.style,
+                "joined": curve.joined,
+                "values": shown(curve.values),
+                "band": [shown(edge) for edge in curve.band or ()],
+            }
             for curve in picture.curves
         ],
     }

@@ -3,6 +3,7 @@
 `plots` draws it into files, the page's script for looking closer.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 SKY, AMBER, MINT, SILVER = "#56B4E9", "#E69F00", "#2BC79B", "#B4B4B4"  # their counterparts on a dark ground
 # More points than this no screen can show, and a page that holds them is slow to open.
 MOST_POINTS = 10_000
+BAND = 0.2  # how opaque a curve's band is
 FEW_POINTS = 60  # up to here a curve shows each of its points
 
 
@@ -44,6 +46,7 @@ STYLES = {
     "tensorflow": Style(BLUE, SKY, 1.2, thin=0.7, marker="dot"),
     "matched": Style(GREY, SILVER, 1.2, (5, 2)),
     "tutorial": Style(GREY, SILVER, 1, (4, 3), "cross"),
+    "level": Style(GREY, SILVER, 1, (4, 3)),  # one value for all of x
     "float32": Style(BLUE, SKY, 2),
     "float64": Style(GREEN, MINT, 2),
     "floor-1": Style(GREY, SILVER, 1, (1, 2)),
@@ -60,6 +63,19 @@ class Curve:
     label: str
     style: str  # of STYLES
     values: np.ndarray
+    band: tuple[np.ndarray, np.ndarray] | None = None  # from where to where, (N,) each
+    joined: bool = True  # by a line; else points, however many
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture as files, of a kind that the page's script does not draw."""
+
+    name: str
+    title: str
+    words: str  # for who can't see it
+    png: bytes
+    svg: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,16 @@ class Picture:
 
 def pictures(outcome: Outcome) -> list[Picture]:
     """Every picture of a comparison, in the order of reading."""
-    return [steps(outcome), losses(outcome), accuracies(outcome), divergence(outcome)]
+    return [_honest(picture(outcome)) for picture in (steps, losses, accuracies, divergence)]
+
+
+def _honest(picture: Picture) -> Picture:
+    """The picture, with words about the curves of which nothing can be drawn: NaN, or zero on a logarithmic axis."""
+    floor = 0.0 if picture.scale == "logarithmic" else -np.inf
+    undrawn = [c.label for c in picture.curves if not np.any(np.isfinite(c.values) & (c.values > floor))]
+    why = "nowhere above zero" if picture.scale == "logarithmic" else "nowhere a number"
+    more = f" Not drawn, being {why}: {'; '.join(undrawn)}." if undrawn else ""
+    return dataclasses.replace(picture, words=picture.words + more)
 
 
 def _shown(count: int) -> tuple[np.ndarray, str]:
@@ -94,7 +119,7 @@ def _framework_curves(outcome: Outcome, values: Sequence[np.ndarray]) -> list[Cu
     return [Curve(name, name.lower(), v) for name, v in zip(names, values, strict=True)]
 
 
-def _ends(values: Sequence[np.ndarray], form: str) -> str:
+def ends(values: Sequence[np.ndarray], form: str) -> str:
     """Where both frameworks' curves begin and end, in words."""
     first, second = (
         f"{name} goes from {v[0]:{form}} to {v[-1]:{form}}" for name, v in zip(FRAMEWORKS, values, strict=True)
@@ -121,7 +146,7 @@ def steps(outcome: Outcome) -> Picture:
         y_label="cross-entropy (nats)",
         x=shown,
         curves=_framework_curves(outcome, (a[shown], b[shown])),
-        words=f"{_ends((a, b), '.4f')} {_furthest(np.abs(a - b), 'step', 0)}",
+        words=f"{ends((a, b), '.4f')} {_furthest(np.abs(a - b), 'step', 0)}",
     )
 
 
@@ -129,9 +154,9 @@ def losses(outcome: Outcome) -> Picture:
     """The training loss of every epoch, mean of batch means, and the tutorial's."""
     values = [np.array([epoch.train_loss for epoch in run.record.epochs]) for run in outcome.runs]
     curves = _framework_curves(outcome, values)
-    words = f"{_ends(values, '.4f')} {_furthest(np.abs(values[0] - values[1]), 'epoch', 1)}"
+    words = f"{ends(values, '.4f')} {_furthest(np.abs(values[0] - values[1]), 'epoch', 1)}"
     if tutorial.comparable(outcome.spec):
-        printed = _padded(tutorial.EPOCH_LOSSES, outcome.spec.epochs)
+        printed = padded(tutorial.EPOCH_LOSSES, outcome.spec.epochs)
         curves.append(Curve("the tutorial (another seed)", "tutorial", printed))
         words += f" The tutorial’s goes from {tutorial.EPOCH_LOSSES[0]} to {tutorial.EPOCH_LOSSES[-1]} in 5 epochs."
     return Picture(
@@ -149,10 +174,10 @@ def accuracies(outcome: Outcome) -> Picture:
     """Test accuracy at the weights after each epoch, and the tutorial's only point."""
     values = [np.array([epoch.test_accuracy for epoch in run.record.epochs]) for run in outcome.runs]
     curves = _framework_curves(outcome, values)
-    words = _ends(values, ".2%")
+    words = ends(values, ".2%")
     after = len(tutorial.EPOCH_LOSSES)
     if tutorial.comparable(outcome.spec) and outcome.spec.epochs >= after:
-        point = _padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.spec.epochs)
+        point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.spec.epochs)
         curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
         words += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
     return Picture(
@@ -205,7 +230,7 @@ def _epochs(outcome: Outcome) -> np.ndarray:
     return np.arange(1, outcome.spec.epochs + 1)
 
 
-def _padded(values: tuple[float, ...] | list[float], length: int) -> np.ndarray:
+def padded(values: tuple[float, ...] | list[float], length: int) -> np.ndarray:
     """The first `length` of `values`, and NaN after the last."""
     padded = np.full(length, np.nan)
     padded[: len(values)] = values[:length]

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from shared.reporting.pictures import FEW_POINTS, STYLES, Picture, Style
+from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Curve, Drawn, Picture, Style
 
 MARKERS: dict[str, dict[str, Any]] = {
     "": {},
@@ -56,11 +57,18 @@ def line(style: Style, points: int) -> dict[str, Any]:
     return look | (MARKERS[style.marker] if few else {})
 
 
+def _look(picture: Picture, curve: Curve) -> dict[str, Any]:
+    if not curve.joined:
+        return line(STYLES[curve.style], 1) | {"linestyle": "none"}
+    return line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
+
+
 def _draw(picture: Picture) -> Axes:
     axes = figure(picture.title, picture.y_label, picture.x_label)
     for curve in picture.curves:
-        look = line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
-        axes.plot(picture.x, curve.values, label=curve.label, **look)
+        axes.plot(picture.x, curve.values, label=curve.label, **_look(picture, curve))
+        if curve.band:
+            axes.fill_between(picture.x, *curve.band, color=STYLES[curve.style].light, alpha=BAND, linewidth=0)
     if picture.scale == "logarithmic":
         axes.set_yscale("log")
     if picture.scale == "percent":
@@ -72,9 +80,18 @@ def _draw(picture: Picture) -> Axes:
     return axes
 
 
-def draw(picture: Picture) -> tuple[bytes, str]:
-    """The picture as a PNG file, for reading, and as an SVG file, for papers and slides."""
-    return files(_draw(picture).get_figure(root=True))
+def write(pictures: Iterable[Picture | Drawn], folder: Path) -> dict[str, str]:
+    """Each as a PNG file, for reading, and as an SVG file, for papers and slides. What the SVG files hold, by name."""
+    stills = {}
+    for picture in pictures:
+        if isinstance(picture, Drawn):
+            png, svg = picture.png, picture.svg
+        else:
+            png, svg = files(_draw(picture).get_figure(root=True))
+        (folder / f"{picture.name}.png").write_bytes(png)
+        (folder / f"{picture.name}.svg").write_text(svg)
+        stills[picture.name] = svg
+    return stills
 
 
 def files(drawn: Figure | None) -> tuple[bytes, str]:
@@ -88,7 +105,7 @@ def files(drawn: Figure | None) -> tuple[bytes, str]:
 
 
 def inline(svg: str, name: str) -> str:
-    """An SVG file of `draw` as an element of a page that has a light and a dark ground, and other pictures."""
+    """An SVG file of `write` as an element of a page that has a light and a dark ground, and other pictures."""
     element = svg[svg.index("<svg") :]
     element = re.sub(
         r"<metadata>.*?</metadata>|<style .*?</style>", "", element, flags=re.DOTALL

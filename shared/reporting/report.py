@@ -15,7 +15,7 @@ from shared.record import Run
 from shared.reporting import findings, mistakes, page, pictures, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import Picture
-from shared.reporting.section import Section
+from shared.reporting.section import Section, complete
 
 SCHEMA = 1
 
@@ -85,14 +85,9 @@ def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Secti
     text = json.dumps(json_safe(results(outcome) | found_elsewhere), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n")
     drawn = pictures.pictures(outcome)
-    stills = {}
-    for picture in drawn:
-        png, stills[picture.name] = plots.draw(picture)
-        (folder / f"{picture.name}.png").write_bytes(png)
-        (folder / f"{picture.name}.svg").write_text(stills[picture.name])
+    stills = plots.write([*drawn, *(picture for section in sections for picture in section.pictures)], folder)
     found = mistakes.compare(outcome.runs, referee.read("test"))
-    for section in sections:
-        section.write_pictures(folder)
+    sections = complete(outcome, sections, command)
     (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections))
     (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections))
 
@@ -100,7 +95,7 @@ def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Secti
 def write_alone(section: Section, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md of a section that is a report of its own."""
     (folder / "results.json").write_text(json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n")
-    section.write_pictures(folder)
+    plots.write(section.pictures, folder)
     (folder / "report.md").write_text(f"{section.markdown(level=1)}\n\nAgain: `{command}`\n")
 
 

@@ -1,15 +1,13 @@
 """Pairs over many seeds as a part of a report."""
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from shared.comparing import tutorial
 from shared.comparing.attribution import CONFIDENCE, Estimate
 from shared.comparing.experiment import FRAMEWORKS
 from shared.comparing.seeds import ALPHA, ManySeeds
-from shared.reporting import plots
-from shared.reporting.pictures import GREY, STYLES
-from shared.reporting.section import Drawn, Section
+from shared.reporting.pictures import Curve, Picture, ends, padded
+from shared.reporting.section import Section
 from shared.reporting.tables import Table
 
 HOW_TO_READ = (
@@ -31,10 +29,8 @@ def section(found: ManySeeds) -> Section:
         sentences.append(
             f"The tutorial’s {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}."
         )
-    pictures = [_losses_picture(found), _accuracies_picture(found)]
-    return Section(
-        "seeds", f"{len(found.seeds)} seeds", sentences, pictures, [_epochs(found), _tests(found)], _results(found)
-    )
+    pictures, tables = [_losses(found), _accuracies(found)], [_epochs(found), _tests(found)]
+    return Section("seeds", f"{len(found.seeds)} seeds", sentences, pictures, tables, _results(found))
 
 
 def _results(found: ManySeeds) -> dict[str, object]:
@@ -70,12 +66,19 @@ def sentence(found: ManySeeds) -> str:
 def _epochs(found: ManySeeds) -> Table:
     curves = [found.curve(name) for name in FRAMEWORKS]
     rows = [
-        [str(epoch + 1), *(_loss(curve, epoch) for curve in curves), _tiny(found.difference, epoch)]
+        [
+            str(epoch + 1),
+            *(_loss(curve, epoch) for curve in curves),
+            _tiny(found.difference, epoch),
+            *(f"{losses[:, epoch].min():.4f} to {losses[:, epoch].max():.4f}" for losses in found.losses.values()),
+        ]
         for epoch in range(found.spec.epochs)
     ]
     accuracies = [f"{a.mean():.2%} (sd {a.std(ddof=1):.2%})" for a in found.accuracies.values()]
-    rows.append(["accuracy", *accuracies, f"{found.equivalences[0].mean:+.1e}"])
-    return Table(["epoch", *(f"{name} loss" for name in FRAMEWORKS), "difference"], rows)
+    reach = [f"{a.min():.2%} to {a.max():.2%}" for a in found.accuracies.values()]
+    rows.append(["accuracy", *accuracies, f"{found.equivalences[0].mean:+.1e}", *reach])
+    columns = [f"{name} loss" for name in FRAMEWORKS], [f"{name}, lowest to highest" for name in FRAMEWORKS]
+    return Table(["epoch", *columns[0], "difference", *columns[1]], rows)
 
 
 def _loss(curve: Estimate, epoch: int) -> str:
@@ -96,37 +99,40 @@ def _tests(found: ManySeeds) -> Table:
     return Table(["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], rows)
 
 
-def _losses_picture(found: ManySeeds) -> Drawn:
-    """Mean epoch losses, in bands from the lowest to the highest seed."""
-    title = f"Training loss over {len(found.seeds)} seeds: mean, lowest and highest"
-    axes = plots.figure(title, "cross-entropy (nats)")
-    epochs = np.arange(1, found.spec.epochs + 1)
-    for name in FRAMEWORKS:
-        losses, style = found.losses[name], STYLES[name.lower()]
-        axes.plot(epochs, losses.mean(axis=0), label=name, **plots.line(style, len(epochs)))
-        axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=style.light, alpha=0.15, linewidth=0)
+def _losses(found: ManySeeds) -> Picture:
+    """Mean epoch losses, each in the band of its confidence interval."""
+    curves = [Curve(name, name.lower(), found.curve(name).mean, found.curve(name).interval) for name in FRAMEWORKS]
     if tutorial.comparable(found.spec):
-        printed = tutorial.EPOCH_LOSSES[: found.spec.epochs]
-        look = plots.line(STYLES["tutorial"], len(printed))
-        axes.plot(epochs[: len(printed)], printed, label="the tutorial", **look)
-    axes.legend(frameon=False)
-    ends = [f"{name} from {v[:, 0].mean():.3f} to {v[:, -1].mean():.3f}" for name, v in found.losses.items()]
-    words = f"{title}: {', '.join(ends)}"
-    return Drawn("seeds-loss", *plots.files(axes.get_figure(root=True)), words)
+        curves.append(Curve("the tutorial (one seed)", "tutorial", padded(tutorial.EPOCH_LOSSES, found.spec.epochs)))
+    half_widths = " and ".join(f"{found.curve(name).half_width[-1]:.4f}" for name in FRAMEWORKS)
+    return Picture(
+        name="seeds-loss",
+        title=f"Training loss, mean over {len(found.seeds)} seeds",
+        x_label="epoch",
+        y_label="cross-entropy (nats)",
+        x=np.arange(1, found.spec.epochs + 1),
+        curves=curves,
+        words=f"{ends([curve.values for curve in curves[:2]], '.4f')} Bands: the {CONFIDENCE:.0%} confidence intervals "
+        f"of the means, in the last epoch {half_widths} to either side.",
+    )
 
 
-def _accuracies_picture(found: ManySeeds) -> Drawn:
+def _accuracies(found: ManySeeds) -> Picture:
     """Final accuracy of both for each seed, and the tutorial's."""
-    title = "Accuracy on the 10,000 test images, seed by seed"
-    axes = plots.figure(title, "test accuracy", "seed")
-    for name in FRAMEWORKS:
-        look = plots.line(STYLES[name.lower()], len(found.seeds)) | {"linestyle": "none"}
-        axes.plot(found.seeds, found.accuracies[name], label=name, **look)
+    curves = [Curve(name, name.lower(), found.accuracies[name], joined=False) for name in FRAMEWORKS]
+    everyone = np.concatenate([curve.values for curve in curves])
+    words = f"From {everyone.min():.2%} to {everyone.max():.2%}."
     if tutorial.comparable(found.spec):
-        label = f"the tutorial: {tutorial.ACCURACY:.2%}"
-        axes.axhline(tutorial.ACCURACY, label=label, color=GREY, linestyle="--", linewidth=1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    axes.legend(frameon=False)
-    everyone = np.concatenate([found.accuracies[name] for name in FRAMEWORKS])
-    words = f"{title}: from {everyone.min():.2%} to {everyone.max():.2%}"
-    return Drawn("seeds-accuracy", *plots.files(axes.get_figure(root=True)), words)
+        level = np.full(len(found.seeds), tutorial.ACCURACY)
+        curves.append(Curve(f"the tutorial, after epoch {len(tutorial.EPOCH_LOSSES)}", "level", level))
+        words += f" The tutorial’s is {tutorial.ACCURACY:.2%}."
+    return Picture(
+        name="seeds-accuracy",
+        title="Accuracy on the 10,000 test images after the last epoch, seed by seed",
+        x_label="seed",
+        y_label="test accuracy",
+        x=np.array(found.seeds),
+        curves=curves,
+        words=words,
+        scale="percent",
+    )

@@ -2,7 +2,7 @@
 // What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
 
 (() => {
-  const { pictures, styles, fewPoints } = JSON.parse(document.getElementById("data").textContent);
+  const { pictures, styles, fewPoints, bandOpacity } = JSON.parse(document.getElementById("data").textContent);
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
@@ -44,6 +44,12 @@
     if (picture.scale === "logarithmic") return value === 0 ? "0" : value.toExponential(1);
     return value.toFixed(6);
   };
+  // A curve's value at a point, and where its band reaches there.
+  const told = (picture, curve, at) => {
+    const value = exactly(picture, curve.values[at]);
+    const [low, high] = curve.band.map((edge) => exactly(picture, edge[at]));
+    return low ? `${value} (${low} to ${high})` : value;
+  };
   const gap = ({ scale }, value) =>
     scale === "percent" ? `${Math.abs(100 * value).toFixed(2)} points` : Math.abs(value).toExponential(1);
   const tick = ({ scale }, value) => {
@@ -60,7 +66,7 @@
   };
 
   // A line and its marker, as the chart draws them.
-  const sample = ({ colour, width, dash, marker }) => {
+  const sample = ({ colour, width, dash, marker }, { joined, band }) => {
     const shapes = {
       "": "",
       ring: '<circle cx="14" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="1.2"/>',
@@ -68,7 +74,8 @@
       cross: '<path d="M10.5 3.5l7 7m0-7l-7 7" stroke="currentColor" stroke-width="1.5"/>',
     };
     const made = element("span", { "aria-hidden": "true", style: `color: ${colour}; display: inline-flex` });
-    made.innerHTML = `<svg viewBox="0 0 28 14"><path d="M0 7H28" stroke="currentColor" fill="none" stroke-width="${width}"
+    made.innerHTML = `<svg viewBox="0 0 28 14">${band.length ? `<path d="M0 1H28V13H0" fill="currentColor" opacity="${bandOpacity}"/>` : ""}
+      <path d="M0 7H28" stroke="currentColor" fill="none" stroke-width="${joined ? width : 0}"
       stroke-dasharray="${dash.join(" ")}"/>${shapes[marker]}</svg>`;
     return made;
   };
@@ -93,6 +100,10 @@
       this.pictures = figure.dataset.pictures.split(" ").map((name) => pictures.find((p) => p.name === name));
       this.plot = element("div", { class: "plot", tabindex: "0", role: "slider" });
       this.plot.addEventListener("keydown", (event) => this.key(event));
+      this.fingers = new Map(); // by pointer: where it is, and the x that it holds, both along the axis
+      for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
+        this.plot.addEventListener(name, (event) => event.pointerType === "touch" && this.touch(event));
+      }
       this.curves = element("div", { class: "curves", role: "group", "aria-label": "Curves: press to hide or show" });
       this.at = element("p", { class: "at" });
       figure.querySelector(".live").append(this.controls(), this.plot, this.at, this.curves);
@@ -111,7 +122,7 @@
       for (const [label, title, act] of [
         ["−", "Zoom out", () => this.zoom(ZOOM)],
         ["+", "Zoom in", () => this.zoom(1 / ZOOM)],
-        ["Whole run", "Show the whole run", () => this.whole()],
+        ["All", "Show all", () => this.whole()],
       ]) {
         const button = element("button", { type: "button", "aria-label": title, title }, label);
         button.addEventListener("click", act);
@@ -149,8 +160,8 @@
       this.values = this.picture.curves.map(() => element("b"));
       const buttons = this.picture.curves.map((curve, index) => {
         const made = element("button", { type: "button", class: "curve", "aria-pressed": "true" });
-        made.append(sample(this.style(curve, this.x.length <= fewPoints)), element("span", {}, curve.label), this.values[index]);
-        made.addEventListener("click", () => this.toggle(index, made));
+        made.append(sample(this.style(curve, this.x.length <= fewPoints), curve), element("span", {}, curve.label), this.values[index]);
+        made.addEventListener("click", () => this.toggle(curve, made));
         return made;
       });
       this.curves.replaceChildren(...buttons);
@@ -158,7 +169,8 @@
     }
 
     // Few points in sight have room for markers and for a wide line.
-    style(curve, few) {
+    style(curve, fewInSight) {
+      const few = fewInSight || !curve.joined;
       const { colour, width, thin, dash, marker } = styles[curve.style];
       const sizes = { width: (few ? width : thin) * PIXELS, dash: dash.map((length) => length * PIXELS) };
       return { colour, ...sizes, marker: few ? marker : "" };
@@ -169,11 +181,18 @@
       return to - from < fewPoints;
     }
 
-    toggle(index, button) {
-      const shows = this.hidden.delete(index);
-      if (!shows) this.hidden.add(index);
+    toggle(curve, button) {
+      const shows = this.hidden.delete(curve);
+      if (!shows) this.hidden.add(curve);
       button.setAttribute("aria-pressed", String(shows));
-      this.chart.setSeries(index + 1, { show: shows });
+      this.lines.forEach((line, i) => line.curve === curve && this.chart.setSeries(i + 1, { show: shows }));
+    }
+
+    // What uPlot draws, in this order: the edges of bands, two by two, and over them the curves.
+    get lines() {
+      const { curves } = this.picture;
+      const edges = curves.flatMap((curve) => curve.band.map((values) => ({ curve, values, edge: true })));
+      return [...edges, ...curves.map((curve) => ({ curve, values: curve.values, edge: false }))];
     }
 
     // Once more, in other colours: what is seen of x stays.
@@ -187,7 +206,7 @@
       this.chart?.destroy();
       // Zero has no place on a logarithmic axis.
       const shown = (value) => (this.picture.scale === "logarithmic" && !(value > 0) ? null : value);
-      const values = this.picture.curves.map((curve) => curve.values.map(shown));
+      const values = this.lines.map((line) => line.values.map(shown));
       this.chart = new uPlot(this.options(), [this.x, ...values], this.plot);
       this.read(null);
     }
@@ -211,7 +230,8 @@
           { ...axis, label: picture.yLabel, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
         ],
         cursor: { y: false, points: { size: 7 } },
-        series: [{}, ...picture.curves.map((curve, index) => this.series(curve, index))],
+        series: [{}, ...this.lines.map((line) => this.series(line))],
+        bands: this.bands(),
         hooks: {
           setCursor: [(u) => this.read(u.cursor.idx)],
           drawClear: [(u) => this.fitWidths(u)],
@@ -221,13 +241,13 @@
       };
     }
 
-    series(curve, index) {
+    series({ curve, edge }) {
       const { colour, width, dash } = this.style(curve, this.x.length <= fewPoints);
       return {
         label: curve.label,
-        show: !this.hidden.has(index),
+        show: !this.hidden.has(curve),
         stroke: resolved(colour),
-        width,
+        width: curve.joined && !edge ? width : 0,
         dash,
         points: { show: false },
         pxAlign: 0, // where two curves coincide they are drawn in the same place
@@ -235,17 +255,23 @@
       };
     }
 
+    // Between a lower edge and an upper one.
+    bands() {
+      const fill = ({ style }) => resolved(`color-mix(in srgb, ${styles[style].colour} ${100 * bandOpacity}%, transparent)`);
+      return this.lines.flatMap(({ curve, edge }, i) => (edge && i % 2 ? [{ series: [i + 1, i], fill: fill(curve) }] : []));
+    }
+
     // To as many points as are in sight.
     fitWidths(u) {
       this.chart = u; // the first drawing is before the constructor has returned
       const few = this.few;
-      this.picture.curves.forEach((curve, i) => (u.series[i + 1].width = this.style(curve, few).width));
+      this.lines.forEach(({ curve }, i) => u.series[i + 1].width && (u.series[i + 1].width = this.style(curve, few).width));
     }
 
     drawMarkers(u, series) {
-      const curve = this.picture.curves[series - 1];
+      const { curve, edge } = this.lines[series - 1];
       const { colour, marker } = this.style(curve, this.few);
-      if (!marker || this.hidden.has(series - 1)) return;
+      if (!marker || edge || this.hidden.has(curve)) return;
       u.ctx.save();
       u.ctx.strokeStyle = u.ctx.fillStyle = resolved(colour);
       u.ctx.lineWidth = 1.5 * uPlot.pxRatio;
@@ -282,16 +308,15 @@
     read(index) {
       this.index = index;
       const at = index ?? this.last;
-      const here = this.picture.curves.map((curve) => curve.values[at]);
-      here.forEach((value, i) => (this.values[i].textContent = exactly(this.picture, value)));
-      const [a, b] = here;
+      const said = this.picture.curves.map((curve) => told(this.picture, curve, at));
+      said.forEach((words, i) => (this.values[i].textContent = words));
+      const [a, b] = this.picture.curves.map((curve) => curve.values[at]);
       // The first two curves are the frameworks', but where curves are differences already.
       const apart = this.picture.scale === "logarithmic" || a == null || b == null ? "" : `, ${gap(this.picture, a - b)} apart`;
       const place = `${unit(this.picture)} ${this.x[at].toLocaleString("en")}`;
       this.at.textContent = `At ${place}${apart}:`;
-      const said = this.picture.curves.map((curve, i) => `${curve.label} ${exactly(this.picture, here[i])}`);
       this.plot.setAttribute("aria-valuenow", this.x[at]);
-      this.plot.setAttribute("aria-valuetext", `${place}: ${said.join(", ")}${apart}`);
+      this.plot.setAttribute("aria-valuetext", `${place}: ${said.map((words, i) => `${this.picture.curves[i].label} ${words}`).join(", ")}${apart}`);
     }
 
     // Indices of the first point and the last that are seen.
@@ -335,6 +360,26 @@
       else this.pointLater(at);
     }
 
+    // Each finger keeps the x that it was put on: two of them zoom, one points. The browser scrolls up and down.
+    touch({ type, pointerId, clientX }) {
+      const { chart, fingers } = this;
+      const left = clientX - chart.over.getBoundingClientRect().left;
+      if (type === "pointermove" && fingers.has(pointerId)) fingers.get(pointerId).left = left;
+      else if (type === "pointerdown") fingers.set(pointerId, { left });
+      else fingers.delete(pointerId);
+      if (type !== "pointermove") fingers.forEach((finger) => (finger.x = chart.posToVal(finger.left, "x")));
+      else if (fingers.size === 1) chart.setCursor({ left, top: 0 });
+      else if (fingers.size === 2) this.pinch(...fingers.values());
+    }
+
+    pinch(a, b) {
+      const perPixel = (b.x - a.x) / (b.left - a.left);
+      const start = a.x - a.left * perPixel;
+      const [min, max] = [start + this.margin, start + this.chart.over.clientWidth * perPixel - this.margin];
+      const closest = this.x[1] - this.x[0]; // two points are to stay in sight
+      if (perPixel > 0 && max - min > closest) this.chart.setScale("x", { min, max });
+    }
+
     key(event) {
       if (event.altKey || event.ctrlKey || event.metaKey) return;
       const [from, to] = this.seen();
@@ -359,15 +404,28 @@
     }
   }
 
+  // A page from disk may be refused a memory; then each visit begins with the system's colours.
+  const KEY = "pytorch-tensorflow-colours";
+  const remembered = (act) => {
+    try {
+      return act(localStorage);
+    } catch {
+      return "";
+    }
+  };
+  const root = document.documentElement.dataset;
+  root.theme = remembered((storage) => storage.getItem(KEY)) ?? "";
+
   const charts = [...document.querySelectorAll("figure[data-pictures]")].map((figure) => new Chart(figure));
   const redraw = () => charts.forEach((chart) => chart.redraw());
 
   const themes = [["", "Auto"], ["light", "Light"], ["dark", "Dark"]];
   const setTheme = (theme) => {
-    document.documentElement.dataset.theme = theme;
+    root.theme = theme;
+    remembered((storage) => storage.setItem(KEY, theme));
     redraw();
   };
-  document.getElementById("theme").append(choice("Colours", themes, "", setTheme));
+  document.getElementById("theme").append(choice("Colours", themes, root.theme, setTheme));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   // On paper nothing can be unfolded.
