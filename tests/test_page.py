@@ -41,7 +41,13 @@ def browser():
         running.close()
 
 
-MANY = pairs(0.0)
+def far_apart(found, times=30):
+    """The same pairs, with seeds that make more of a difference: a band wide enough to be seen."""
+    losses = {name: (1 - times) * losses.mean(axis=0) + times * losses for name, losses in found.losses.items()}
+    return dataclasses.replace(found, losses=losses)
+
+
+MANY = far_apart(pairs(0.0))
 SECTIONS = {"seeds": [seeds_report.section(MANY)]}
 
 
@@ -60,9 +66,14 @@ def apart(made):
 
 
 def diverged(made):
-    """One framework's loss is no number from step 5 on, and its logits are none."""
-    losses = made[Variant("PyTorch", "float64")].step_losses.copy()
+    """One framework's loss is no number from step 5 on, nor then its mean over an epoch, and its logits are none."""
+    variant = Variant("PyTorch", "float64")
+    losses = made[variant].step_losses.copy()
     losses[5:] = np.nan
+    lost = {"train_loss": np.nan, "train_loss_per_example": np.nan, "test_loss": np.nan}
+    epochs = [epoch.model_copy(update=lost) for epoch in made[variant].record.epochs]
+    run = dataclasses.replace(made[variant], record=made[variant].record.model_copy(update={"epochs": epochs}))
+    made = made | {variant: run}
     return with_run(made, "PyTorch", step_losses=losses, test_logits=np.full((10_000, 10), np.nan))
 
 
@@ -167,19 +178,23 @@ def test_a_label_with_a_script_in_it_stays_text(pages, visit):
     assert page.title().startswith("MATCH")
 
 
-def coloured(page, chart, style):
-    """How many pixels of a chart have about this style's colour, light."""
+FULL, THIN, BAND = (200, 255), (40, 255), (40, 60)  # how opaque: of a wide line, of a dotted one, of a band
+
+
+def coloured(page, chart, style, alpha=FULL):
+    """How many pixels of a chart have about this style's colour, light, and are as opaque as this."""
     wanted = [int(pictures.STYLES[style].light[i : i + 2], 16) for i in (1, 3, 5)]
     return page.evaluate(
-        """([chart, wanted]) => {
+        """([chart, wanted, [faintest, fullest]]) => {
             const canvas = document.querySelector(`#chart-${chart} canvas`);
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             let count = 0;
             for (let i = 0; i < data.length; i += 4)
-                count += data[i + 3] > 200 && wanted.every((value, k) => Math.abs(data[i + k] - value) < 12);
+                count += faintest <= data[i + 3] && data[i + 3] <= fullest &&
+                    wanted.every((value, k) => Math.abs(data[i + k] - value) < 12);
             return count;
         }""",
-        [chart, wanted],
+        [chart, wanted, alpha],
     )
 
 
@@ -191,6 +206,56 @@ def test_every_chart_draws_its_curves(chart, styles, pages, visit):
     page = visit(pages["proven"])
     for style in styles:
         assert coloured(page, chart, style) > 50, style
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_curve_is_drawn_or_said_not_to_be(kind, pages, outcomes, visit):
+    page = visit(pages[kind])
+    for picture in drawn_on(kind, outcomes):
+        chart = {"steps": "loss"}.get(picture.name, picture.name)
+        if picture.name == "loss":
+            page.get_by_label("Each epoch").check()
+        switches = buttons(page, chart).all()
+        for switch in switches:
+            switch.click()
+        for curve, switch in zip(picture.curves, switches, strict=True):  # each alone: one may hide another
+            switch.click()
+            said = curve.label in picture.words.partition("Not drawn, being")[2]
+            assert (coloured(page, chart, curve.style, THIN) > 0) is not said, (picture.name, curve.label)
+            switch.click()
+        assert picture.words in page.locator(f"#chart-{chart} figcaption").inner_text()
+
+
+def test_a_band_is_drawn_and_goes_with_its_curve(pages, visit):
+    page = visit(pages["seeds"])
+    buttons(page, "seeds-loss").nth(1).click()
+    before = coloured(page, "seeds-loss", "pytorch", BAND)
+    assert before > 10_000
+    buttons(page, "seeds-loss").nth(0).click()
+    assert coloured(page, "seeds-loss", "pytorch", BAND) == 0
+    buttons(page, "seeds-loss").nth(0).click()
+    assert coloured(page, "seeds-loss", "pytorch", BAND) == before
+
+
+def test_the_seeds_charts_tell_mean_interval_and_single_seeds(pages, visit):
+    page = visit(pages["seeds"])
+    slider(page, "seeds-loss").press("Home")
+    page.wait_for_timeout(50)
+    for button, name in zip(buttons(page, "seeds-loss").all(), FRAMEWORKS, strict=False):
+        mean, half = (figures[0] for figures in (MANY.curve(name).mean, MANY.curve(name).half_width))
+        told = f"{name} {mean:.6f} ({mean - half:.6f} to {mean + half:.6f})"
+        assert " ".join(button.inner_text().split()) == told
+        assert told in slider(page, "seeds-loss").get_attribute("aria-valuetext")
+    slider(page, "seeds-accuracy").press("ArrowLeft")
+    page.wait_for_timeout(50)
+    assert at(page, "seeds-accuracy") == 8
+    for button, name in zip(buttons(page, "seeds-accuracy").all(), FRAMEWORKS, strict=False):
+        assert button.inner_text().split() == [name, f"{MANY.accuracies[name][8]:.2%}"]
+
+
+def test_single_seeds_are_points_that_no_line_joins(pages, visit):
+    page = visit(pages["seeds"])
+    assert 50 < coloured(page, "seeds-accuracy", "pytorch") < 1_500  # with a line they were three times as many
 
 
 def buttons(page, chart):
@@ -301,6 +366,71 @@ def test_zooming_in_keeps_the_step_that_is_pointed_at(pages, visit):
     assert at(page) == 21  # 7 times 5 % of 60 steps
 
 
+PHONE_IN_HAND = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+
+
+def hand_on(page):
+    """What lays fingers on the loss chart, moves and lifts them: each at a share of its width, and this far down."""
+    slider(page).scroll_into_view_if_needed()
+    box = page.locator("#chart-loss .u-over").bounding_box()
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *fingers, down=60):
+        points = [{"x": box["x"] + share * box["width"], "y": box["y"] + down} for share in fingers]
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+        page.wait_for_timeout(50)
+
+    return touch
+
+
+def under(page, *shares):
+    """The steps at these shares of the loss chart's width."""
+    box = page.locator("#chart-loss .u-over").bounding_box()
+    steps = []
+    for share in shares:
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 60)
+        page.wait_for_timeout(50)
+        steps.append(at(page))
+    return steps
+
+
+def test_two_fingers_zoom_and_what_is_under_them_stays_there(pages, visit):
+    page = visit(pages["plain"], **PHONE_IN_HAND)
+    touch = hand_on(page)
+    before = under(page, 0.3, 0.5)
+    touch("Start", 0.3, 0.5)
+    touch("Move", 0.25, 0.6)
+    touch("Move", 0.2, 0.8)
+    touch("End")
+    assert under(page, 0.2, 0.8) == pytest.approx(before, abs=1)
+    start, end = seen(page)
+    assert end - start < SPEC.steps / 2
+    touch("Start", 0.1, 0.9)
+    touch("Move", 0.45, 0.55)
+    touch("End")
+    assert seen(page) == [0, SPEC.steps - 1]
+    assert page.evaluate("visualViewport.scale") == 1  # the browser has not zoomed as well
+    assert page.complaints == []
+
+
+def test_one_finger_points_at_a_step_and_scrolls_the_page(pages, visit):
+    page = visit(pages["plain"], **PHONE_IN_HAND)
+    touch = hand_on(page)
+    touch("Start", 0.2)
+    for share in (0.3, 0.4, 0.5):
+        touch("Move", share)
+    assert at(page) == pytest.approx(SPEC.steps / 2, abs=2)
+    touch("End")
+    assert seen(page) == [0, SPEC.steps - 1]
+    before = page.evaluate("scrollY")
+    touch("Start", 0.5, down=200)
+    for down in (150, 100, 50, 0):
+        touch("Move", 0.5, down=down)
+    touch("End")
+    assert page.evaluate("scrollY") > before + 100
+    assert page.evaluate("visualViewport.scale") == 1
+
+
 def luminance(page, selector, what):
     """From 0, black, to 255."""
     colour = page.evaluate(f"getComputedStyle(document.querySelector({selector!r})).{what}")
@@ -315,6 +445,29 @@ def test_light_and_dark_follow_the_system_and_the_switch(pages, visit):
         page.get_by_label("Light" if dark else "Dark", exact=True).check()
         assert (luminance(page, "body", "backgroundColor") < 100) is not dark
         assert (coloured(page, "loss", "pytorch") == 0) is not dark
+
+
+def test_the_choice_of_colours_is_remembered(pages, visit):
+    page = visit(pages["plain"])
+    page.get_by_label("Dark", exact=True).check()
+    page.reload()
+    assert luminance(page, "body", "backgroundColor") < 100
+    assert coloured(page, "loss", "pytorch") == 0
+    assert page.get_by_label("Dark", exact=True).is_checked()
+    page.get_by_label("Auto", exact=True).check()
+    page.reload()
+    assert luminance(page, "body", "backgroundColor") > 200
+
+
+def test_a_page_that_is_refused_a_memory_works(pages, visit, tmp_path):
+    page = visit(pages["plain"])
+    refuse = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied'); } })"
+    page.add_init_script(refuse)
+    page.reload()
+    assert page.evaluate("(() => { try { localStorage; } catch { return 'refused'; } })()") == "refused"
+    page.get_by_label("Dark", exact=True).check()
+    assert luminance(page, "body", "backgroundColor") < 100
+    assert page.complaints == []
 
 
 def test_motion_is_for_those_who_want_it(pages, visit):
@@ -414,8 +567,18 @@ def test_the_missing_parts_are_named_with_the_command_that_makes_them(pages, vis
     told = visit(pages["plain"]).locator("main").inner_text()
     assert "No proof was run" in told
     assert "No attribution was run" in told
+    assert "No other seed was run" in told
     assert f"{COMMAND} --prove" in told
+    assert f"{COMMAND} --seeds 10" in told
     assert "python compare.py --explain" in told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_contents_list_every_section(kind, pages, visit):
+    page = visit(pages[kind])
+    listed = [link.get_attribute("href") for link in page.locator("nav a").all()]
+    assert listed == [f"#{section.get_attribute('id')}" for section in page.locator("main > section").all()]
+    assert page.locator("nav a[href='#seeds']").inner_text() == "Many seeds"
 
 
 def test_the_proof_the_parting_and_its_digit_are_shown(pages, visit):
@@ -434,6 +597,7 @@ def test_a_run_whose_loss_is_no_number_leaves_a_page_that_says_so(pages, visit):
     assert "for 10,000 its logits are not numbers" in told
     assert buttons(page, "loss").first.inner_text().split() == ["PyTorch", "–"]
     assert page.locator(".verdict strong").inner_text() == "NO MATCH"
+    assert "Not drawn, being nowhere a number: PyTorch." in page.locator("#chart-loss figcaption").inner_text()
 
 
 def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
@@ -454,6 +618,7 @@ def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
     assert page.locator("#why svg").is_visible()
     assert "All of it is rounding." in told
     assert "EQUIVALENT <script>" in page.locator("#seeds").inner_text()
+    assert "No other seed" not in page.locator("#seeds").inner_text()
     assert "0.27" in page.locator("#seeds").inner_text()
 
 

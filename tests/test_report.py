@@ -10,6 +10,7 @@ from shared.comparing import tutorial
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
 from shared.reporting import findings, report, terminal
+from shared.reporting.section import Section
 from shared.spec import Spec
 from tests.small_runs import make_runs, outcome_of, proof_of, with_run
 
@@ -31,6 +32,25 @@ def test_every_picture_named_is_there_and_is_one(written):
         assert f"]({picture}.png)" in text
         assert (written / f"{picture}.png").stat().st_size > 10_000
         assert (written / f"{picture}.svg").read_text().startswith("<?xml")
+
+
+def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path):
+    text = (written / "report.md").read_text()
+    assert "No proof was run" in text
+    for option in ("--prove", "--seeds 10", "--explain"):
+        assert f"`python compare.py {option}`" in text
+    outcome = outcome_of(made)
+    proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
+    sections = [Section("seeds", "10 seeds", ["EQUIVALENT"], results={"seeds": 10})]
+    report.write(proven, tmp_path, "python compare.py", sections)
+    text = (tmp_path / "report.md").read_text()
+    assert "EQUIVALENT" in text
+    assert "No proof" not in text
+    assert "--seeds" not in text
+    assert text.index("10 seeds") < text.index("No attribution was run")
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["seeds"] == {"seeds": 10}
+    assert "why" not in results
 
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
