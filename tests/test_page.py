@@ -470,10 +470,18 @@ def test_a_page_that_is_refused_a_memory_works(pages, visit, tmp_path):
     assert page.complaints == []
 
 
+MOVING = """() => [...document.querySelectorAll("*")].filter((one) => {
+    const { animationName, transitionDuration } = getComputedStyle(one);
+    return animationName !== "none" || /[1-9]/.test(transitionDuration);
+}).map((one) => one.outerHTML.slice(0, 100))"""
+
+
 def test_motion_is_for_those_who_want_it(pages, visit):
     for wish, behaviour in (("reduce", "auto"), ("no-preference", "smooth")):
         page = visit(pages["plain"], reduced_motion=wish)
         assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour
+        if wish == "reduce":
+            assert page.evaluate(MOVING) == []
 
 
 def test_the_keyboard_reaches_every_control_and_works_it(pages, visit):
