@@ -48,7 +48,7 @@ def far_apart(found, times=30):
     return dataclasses.replace(found, losses=losses)
 
 
-MANY = far_apart(pairs(0.0))
+MANY = far_apart(pairs(0.0, epochs=5))
 EXPLAINED = test_attribution.take_apart(
     test_attribution.SPEC, [0, 1], [test_attribution.runs(seed, draw) for seed, draw in enumerate((0.03, 0.05))]
 )

@@ -12,16 +12,16 @@ from shared.reporting import report, seeds_report
 from shared.spec import Spec
 
 
-def pairs(shift, noise=1e-4, count=10):
+def pairs(shift, noise=1e-4, count=10, epochs=2):
     """Runs that vary much with the seed, and whose pairs differ by `shift` and a little noise."""
     random = np.random.default_rng(0)
     made = {}
     for seed in range(count):
         start = 0.27 + 0.0035 * random.standard_normal()
         for framework, moved in zip(FRAMEWORKS, (0.0, shift + noise * random.standard_normal()), strict=True):
-            losses = [start + 0.7 + moved, start + moved]
+            losses = [start + 0.7 + moved] + [start + moved] * (epochs - 1)
             made[framework, seed] = Figures(losses=losses, losses_per_example=None, accuracy=0.92 + start / 100 + moved)
-    return gather(Spec(epochs=2), list(range(count)), made)
+    return gather(Spec(epochs=epochs), list(range(count)), made)
 
 
 def test_pairs_that_differ_by_less_than_the_margin_are_equivalent():
@@ -72,3 +72,10 @@ def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["equivalence"]["accuracy"]["smallest_margin"] == found.equivalences[0].smallest_margin
     assert "NOT SHOWN EQUIVALENT" in seeds_report.sentence(pairs(1e-3))
+
+
+@pytest.mark.parametrize(("epochs", "shown"), [(2, False), (5, True)])
+def test_the_tutorials_final_accuracy_stands_beside_runs_as_long_as_its_own(epochs, shown):
+    section = seeds_report.section(pairs(0.0, epochs=epochs))
+    assert ("92.81%" in section.markdown()) is shown
+    assert ("the tutorial" in [curve.label for curve in section.pictures[1].curves]) is shown

@@ -24,13 +24,18 @@ def section(found: ManySeeds) -> Section:
         f"Mean over the seeds {found.seeds[0]} to {found.seeds[-1]}, ± half the {CONFIDENCE:.0%} confidence interval.",
         HOW_TO_READ,
     ]
-    if tutorial.comparable(found.spec):
+    if _as_long_as_the_tutorial(found):
         places = " and ".join(f"{found.tutorials_place(name):+.1f} in {name}" for name in FRAMEWORKS)
         sentences.append(
             f"The tutorial’s {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}."
         )
     pictures, tables = [_losses(found), _accuracies(found)], [_epochs(found), _tests(found)]
     return Section("seeds", f"{len(found.seeds)} seeds", sentences, pictures, tables, _results(found))
+
+
+def _as_long_as_the_tutorial(found: ManySeeds) -> bool:
+    """Whether the tutorial's final accuracy may stand beside these."""
+    return tutorial.comparable(found.spec) and found.spec.epochs == len(tutorial.EPOCH_LOSSES)
 
 
 def _results(found: ManySeeds) -> dict[str, object]:
@@ -122,9 +127,8 @@ def _accuracies(found: ManySeeds) -> Picture:
     curves = [Curve(name, name.lower(), found.accuracies[name], joined=False) for name in FRAMEWORKS]
     everyone = np.concatenate([curve.values for curve in curves])
     words = f"From {everyone.min():.2%} to {everyone.max():.2%}."
-    if tutorial.comparable(found.spec):
-        level = np.full(len(found.seeds), tutorial.ACCURACY)
-        curves.append(Curve(f"the tutorial, after epoch {len(tutorial.EPOCH_LOSSES)}", "level", level))
+    if _as_long_as_the_tutorial(found):
+        curves.append(Curve("the tutorial", "level", np.full(len(found.seeds), tutorial.ACCURACY)))
         words += f" The tutorial’s is {tutorial.ACCURACY:.2%}."
     return Picture(
         name="seeds-accuracy",
