@@ -67,6 +67,9 @@ def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     said = (tmp_path / "report.md").read_text()
     assert "EQUIVALENT over 10 paired seeds" in said
     assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in said
+    accuracies = found.accuracies["PyTorch"]
+    half_width = 2.262 * accuracies.std(ddof=1) / 10**0.5  # Student's t at 97.5 %, ten seeds, from a table
+    assert f"| accuracy | {accuracies.mean():.2%} ± {half_width:.2%} | " in said
     assert (tmp_path / "seeds-loss.svg").read_text().count("fill-opacity: 0.2") == len(FRAMEWORKS)  # the bands
     assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "seeds-loss", "seeds-accuracy"}
     results = json.loads((tmp_path / "results.json").read_text())

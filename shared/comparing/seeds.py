@@ -68,11 +68,21 @@ class ManySeeds:
         """Mean loss of each epoch, with its confidence interval."""
         return estimate(self.losses[framework])
 
+    def accuracy(self, framework: str) -> Estimate:
+        """Mean final accuracy, with its confidence interval."""
+        return estimate(self.accuracies[framework][:, np.newaxis])
+
     @property
     def difference(self) -> Estimate:
         """TensorFlow's loss minus PyTorch's, of each epoch."""
         a, b = (self.losses[framework] for framework in FRAMEWORKS)
         return estimate(b - a)
+
+    @property
+    def accuracy_difference(self) -> Estimate:
+        """TensorFlow's final accuracy minus PyTorch's."""
+        a, b = (self.accuracies[framework] for framework in FRAMEWORKS)
+        return estimate((b - a)[:, np.newaxis])
 
     @property
     def equivalences(self) -> list[Equivalence]:

@@ -25,10 +25,12 @@ def section(found: ManySeeds) -> Section:
         HOW_TO_READ,
     ]
     if _as_long_as_the_tutorial(found):
-        places = " and ".join(f"{found.tutorials_place(name):+.1f} in {name}" for name in FRAMEWORKS)
-        sentences.append(
-            f"The tutorial’s {tutorial.ACCURACY:.2%} lies, in standard deviations from the mean, {places}."
+        places = " and ".join(
+            f"{found.tutorials_place(name):+.1f} standard deviations ({found.accuracies[name].std(ddof=1):.2%}) from "
+            f"{name}’s mean"
+            for name in FRAMEWORKS
         )
+        sentences.append(f"The tutorial’s {tutorial.ACCURACY:.2%} lies {places}.")
     pictures, tables = [_losses(found), _accuracies(found)], [_epochs(found), _tests(found)]
     return Section("seeds", f"{len(found.seeds)} seeds", sentences, pictures, tables, _results(found))
 
@@ -79,9 +81,9 @@ def _epochs(found: ManySeeds) -> Table:
         ]
         for epoch in range(found.spec.epochs)
     ]
-    accuracies = [f"{a.mean():.2%} (sd {a.std(ddof=1):.2%})" for a in found.accuracies.values()]
+    accuracies = [f"{e.mean[0]:.2%} ± {e.half_width[0]:.2%}" for e in map(found.accuracy, FRAMEWORKS)]
     reach = [f"{a.min():.2%} to {a.max():.2%}" for a in found.accuracies.values()]
-    rows.append(["accuracy", *accuracies, f"{found.equivalences[0].mean:+.1e}", *reach])
+    rows.append(["accuracy", *accuracies, _tiny(found.accuracy_difference, 0), *reach])
     columns = [f"{name} loss" for name in FRAMEWORKS], [f"{name}, lowest to highest" for name in FRAMEWORKS]
     return Table(["epoch", *columns[0], "difference", *columns[1]], rows)
 
