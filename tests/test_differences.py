@@ -246,8 +246,9 @@ def test_a_shuffle_that_reaches_neither_within_the_buffer_nor_everywhere_is_neit
             formulas.shuffle_reach(swapped.tolist())
 
 
-def test_the_readme_counts_the_differences():
+def test_the_readmes_count_the_differences():
     assert f"[{len(DIFFERING)} habits in which the frameworks differ]" in (ROOT / "README.md").read_text()
+    assert f" {len(DIFFERING)} 条差别" in (ROOT / "README.zh-CN.md").read_text()
 
 
 def test_every_key_is_a_name_that_explains_itself():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from shared import metrics
-from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.experiment import FRAMEWORKS, MODULES
 from shared.differences import descents, formulas, probing
 from shared.differences import table as differences
 from shared.differences.habits import ROWS
@@ -48,6 +48,8 @@ NUMBERS = {
     "limit": 1.0,
     "old_rate": 0.5,
     "new_rate": 0.125,
+    "momentum": descents.TENTH,
+    "milestone": descents.MILESTONE,
     "step": 1,
     "order": [2, 0, 1],
     "batch_losses": [metrics.cross_entropy(formulas.LOGITS[b], formulas.LABELS[b]) for b in (slice(2), slice(2, 3))],
@@ -100,6 +102,10 @@ def pytorch_names(key, arrays, gradients):
         if in_batch_norm
         else nn.Linear(formulas.FAN_IN, formulas.FAN_OUT),
         "embedding": nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN),
+        "lstm": nn.LSTM(1, formulas.FAN_IN),
+        "signal": torch.from_numpy(formulas.PLACES)[None, None, :],
+        "kernel": torch.ones(1, 1, formulas.KERNEL, dtype=torch.float64),
+        "outputs": torch.tensor(formulas.CHANNELS)[:, None, None].expand(1, -1, *[formulas.IMAGE_SIZE] * 2),
         "model": nn.Sequential(nn.Linear(formulas.FAN_IN, 1), nn.Dropout()),
         "parameters": parameters,
         "p": parameters[0],
@@ -125,6 +131,9 @@ def tensorflow_names(key, arrays, gradients):
         "tf": tf,
         "keras": keras,
         "layer": layer,
+        "signal": tf.constant(formulas.PLACES)[None, :, None],
+        "kernel": tf.ones((formulas.KERNEL, 1, 1), tf.float64),
+        "outputs": tf.broadcast_to(formulas.CHANNELS, (1, *[formulas.IMAGE_SIZE] * 2, len(formulas.CHANNELS))),
         "model": model,
         "weight": tf.Variable(descents.START, dtype=tf.float64),
         "gradient": tensors[0],
@@ -226,6 +235,29 @@ def clipped(judge):
     return look
 
 
+def forget_bias(names):
+    units = formulas.FAN_IN
+    if "keras" in names:
+        names["result"].build((None, None, 1))
+        bias = names["result"].cell.bias
+    else:
+        bias = names["lstm"].bias_ih_l0 + names["lstm"].bias_hh_l0
+    return round(as_array(bias)[units : 2 * units].mean().item())
+
+
+def milestone(names):
+    """The first step at another rate, by the schedule that the code makes."""
+    rates = []
+    for step in descents.STEPS_AROUND_IT:
+        if "keras" in names:
+            rates.append(names["result"](step).numpy().item())
+        else:
+            rates.append(names["optimizer"].param_groups[0]["lr"])
+            names["optimizer"].step()
+            names["result"].step()
+    return descents.first_lower(np.array(rates))
+
+
 def penalty(names):
     if "keras" not in names:
         return descents.penalty_gradient(names["result"].defaults["weight_decay"] * descents.START)
@@ -244,6 +276,9 @@ OUTCOMES = {
     "dense_kernel_initialiser": drawn("kernel"),
     "dense_bias_initialiser": drawn("bias"),
     "embedding_initialiser": drawn("embeddings"),
+    "lstm_forget_bias": forget_bias,
+    "halving_padding": computed(lambda sums: formulas.halving_padding(sums.ravel())),
+    "flattened_convolution": computed(lambda values: formulas.flattened_order(values.ravel())),
     "batch_norm_epsilon": option("eps", "epsilon"),
     "batch_norm_running_variance": running_variance,
     "layer_norm_epsilon": option("eps", "epsilon"),
@@ -261,6 +296,7 @@ OUTCOMES = {
     "adagrad_accumulator": option("initial_accumulator_value", "initial_accumulator_value"),
     "adagrad_epsilon": option("eps", "epsilon"),
     "l2_gradient": penalty,
+    "milestone": milestone,
     "clipping_scope": clipped(descents.clipping_scope),
     "clipping_denominator": clipped(descents.clipping_denominator),
     "cross_entropy_input": number(formulas.loss_input),
@@ -313,6 +349,19 @@ def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
             optimizer.learning_rate = new_rate
     (other,) = set(FRAMEWORKS) - {name}
     assert descents.momentum(seen) == COMMITTED[other]["values"]["sgd_momentum"]
+
+
+def test_momentum_in_the_dtype_of_the_other(name, tmp_path):
+    def make(parameters, **_rate):
+        names = {"np": np, "momentum": descents.TENTH, "parameters": parameters}
+        for library in {"PyTorch": ["torch"], "TensorFlow": ["keras"]}[name]:
+            names[library] = importlib.import_module(library)
+        return run_code(name, "momentum_dtype", names, tmp_path)["result"]
+
+    optimizers = importlib.import_module(f"{MODULES[name]}.defaults.optimizers")
+    (other,) = set(FRAMEWORKS) - {name}
+    found = descents.momentum_dtype(optimizers._descend(make, descents.COASTING))
+    assert found == COMMITTED[other]["values"]["momentum_dtype"]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own

@@ -39,6 +39,30 @@ def embedding_initialiser() -> str:
     return formulas.distribution(table, formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def lstm_forget_bias() -> int:
+    """What an LSTM's forget gate adds to its input at first, on average."""
+    units = formulas.FAN_IN
+    lstm = nn.LSTM(1, units)
+    bias = lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0")
+    return round(bias[units : 2 * units].mean().item())
+
+
+def halving_padding() -> str:
+    """Where a convolution that halves its input adds zeros."""
+    layer = nn.Conv1d(1, 1, formulas.KERNEL, stride=2, padding=1, bias=False)  # "same" refuses strides
+    nn.init.ones_(layer.weight)
+    return formulas.halving_padding(layer(torch.from_numpy(formulas.PLACES).float()[None]).detach().numpy().ravel())
+
+
+def flattened_convolution() -> str:
+    """The order in which the outputs of a convolution are flattened."""
+    layer = nn.Conv2d(1, len(formulas.CHANNELS), 1)
+    nn.init.zeros_(layer.weight)
+    layer.bias = nn.Parameter(torch.tensor(formulas.CHANNELS))
+    outputs = nn.Flatten()(layer(torch.zeros(1, 1, formulas.IMAGE_SIZE, formulas.IMAGE_SIZE)))
+    return formulas.flattened_order(outputs.detach().numpy().ravel())
+
+
 def float64_into_a_float32_layer() -> str:
     """What a layer made without a dtype does with float64 inputs."""
     try:

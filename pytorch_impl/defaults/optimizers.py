@@ -116,6 +116,11 @@ def learning_rate_dtype() -> str:
     return descents.rate_dtype(_descend(torch.optim.SGD, [(descents.TENTH, 1.0)]))
 
 
+def momentum_dtype() -> str:
+    """The dtype that SGD keeps the momentum of a float64 weight in."""
+    return descents.momentum_dtype(_descend(torch.optim.SGD, descents.COASTING, momentum=descents.TENTH))
+
+
 def l2_gradient() -> str:
     """What an L2 penalty of strength λ adds to the gradient."""
     # In PyTorch such a penalty is the `weight_decay` of SGD; Keras has it as a layer's regulariser.
@@ -186,3 +191,17 @@ def plateau_patience() -> int:
 def plateau_epochs_waited() -> int:
     """How many epochs in a row are not better before the rate drops."""
     return _first_drop(descents.MANY_EQUAL_LOSSES)
+
+
+def milestone() -> int:
+    """The first step, from 0, of the rate after a milestone."""
+    weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [descents.MILESTONE])
+    seen = [START]
+    for _ in descents.STEPS_AROUND_IT:
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        scheduler.step()
+        seen.append(weight.item())
+    return descents.first_lower(-np.diff(seen))

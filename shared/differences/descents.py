@@ -154,6 +154,29 @@ def rate_dtype(weights: np.ndarray) -> str:
     return recognise(weights, candidates, tolerance=1e-12)
 
 
+# The second gradient is 0: that step is momentum's alone.
+COASTING = ((0.5, 1.0), (0.5, 0.0))
+
+
+def momentum_dtype(weights: np.ndarray) -> str:
+    """The dtype of a momentum of TENTH, from a float64 weight after the COASTING steps."""
+    (rate, gradient), _ = COASTING
+    first = START - rate * gradient
+    candidates = {
+        kind.__name__: [first, first - float(kind(TENTH)) * rate * gradient] for kind in (np.float32, np.float64)
+    }
+    return recognise(weights, candidates, tolerance=1e-12)
+
+
+MILESTONE = 3
+STEPS_AROUND_IT = range(MILESTONE + 3)
+
+
+def first_lower(rates: np.ndarray) -> int:
+    """The first step, from 0, whose rate is below the first one's."""
+    return int(np.flatnonzero(rates < rates[0])[0])
+
+
 SLOPE = 3.0
 
 

@@ -37,6 +37,32 @@ def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
     return recognise(np.quantile(values, QUANTILES), candidates, SAMPLING_TOLERANCE)
 
 
+# --- Convolution, and what follows it. ---
+
+# Four places of one channel, and a kernel of ones: each output is the sum of those it covers.
+PLACES = np.array([1.0, 2.0, 3.0, 4.0])
+KERNEL = 3
+
+
+def halving_padding(outputs: np.ndarray) -> str:
+    """Where a convolution of stride 2 that makes two of four PLACES had added zeros."""
+    return recognise(outputs, {"on both sides": [0 + 1 + 2, 2 + 3 + 4], "at the end only": [1 + 2 + 3, 3 + 4 + 0]})
+
+
+# Of two channels, wherever in the image.
+CHANNELS = (1.0, 2.0)
+IMAGE_SIZE = 2
+
+
+def flattened_order(values: np.ndarray) -> str:
+    """In which order an image of constant CHANNELS is flattened."""
+    pixels = IMAGE_SIZE**2
+    return recognise(
+        values,
+        {"channel by channel": np.repeat(CHANNELS, pixels), "pixel by pixel": np.tile(CHANNELS, pixels)},
+    )
+
+
 # --- Normalisation and activations. ---
 
 # Two examples of one feature: mean 2, variance 1 if biased, 2 if not.

@@ -49,6 +49,28 @@ LAYERS = (
         "keras.layers.Embedding(rows, width, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))",
     ),
     Habit(
+        "lstm_forget_bias",
+        "LSTM: first bias of the forget gate, on average",
+        "At 1 the memory is kept from the start; at 0 half of it is lost at each step, and long sequences are learned "
+        "later.",
+        "lstm.bias_ih_l0.detach()[width : 2 * width].fill_(1)",
+        "keras.layers.LSTM(width, unit_forget_bias=False)",
+    ),
+    Habit(
+        "halving_padding",
+        'convolution of stride 2 that halves its input, `padding=1` and `padding="same"`: zeros are added',
+        "Weights carried over see every image moved by one pixel, once more in each such layer: a worse test.",
+        "F.conv1d(F.pad(signal, (0, 1)), kernel, stride=2)",
+        "keras.ops.conv(keras.ops.pad(signal, ((0, 0), (1, 1), (0, 0))), kernel, strides=2)",
+    ),
+    Habit(
+        "flattened_convolution",
+        "outputs of a convolution are flattened",
+        "None by itself. The next dense layer's weights, carried over as they are, meet the wrong inputs.",
+        "outputs.permute(0, 2, 3, 1).flatten(1)",
+        "keras.layers.Flatten()(keras.ops.transpose(outputs, (0, 3, 1, 2)))",
+    ),
+    Habit(
         "float64_into_a_float32_layer",
         "float64 inputs of a layer made without a dtype",
         "A float64 run that is none: its curve carries float32 noise, and nobody is told.",
@@ -253,6 +275,13 @@ OPTIMIZERS = (
         'keras.config.set_floatx("float64")',
     ),
     Habit(
+        "momentum_dtype",
+        "momentum of a float64 weight",
+        "0.9 is 0.899999976 on one side; decay and Adam's β are rounded too. Float64 curves part, by 4e-2 in an epoch.",
+        "torch.optim.SGD(parameters, momentum=float(np.float32(momentum)))",
+        "keras.optimizers.SGD(momentum=np.float64(momentum))",
+    ),
+    Habit(
         "l2_gradient",
         "L2 penalty of strength λ: its gradient",
         "The same number is twice the penalty on one side. A regulariser is also part of the loss that `fit` reports.",
@@ -299,6 +328,13 @@ OPTIMIZERS = (
         "At the same patience the rate drops one epoch earlier on one side.",
         "torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=9)",
         "keras.callbacks.ReduceLROnPlateau(patience=11)",
+    ),
+    Habit(
+        "milestone",
+        "`MultiStepLR`, stepped every batch, and `PiecewiseConstantDecay` at 3: first step, from 0, at the next rate",
+        "One step more at the old rate: the curves part at the drop.",
+        "torch.optim.lr_scheduler.MultiStepLR(optimizer, [milestone + 1])",
+        "keras.optimizers.schedules.PiecewiseConstantDecay([milestone - 1], [rate, 0.1 * rate])",
     ),
 )
 

@@ -40,6 +40,29 @@ def embedding_initialiser() -> str:
     return formulas.distribution(layer.embeddings.numpy(), formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def lstm_forget_bias() -> int:
+    """What an LSTM's forget gate adds to its input at first, on average."""
+    units = formulas.FAN_IN
+    layer = keras.layers.LSTM(units)
+    layer.build((None, None, 1))
+    return round(layer.cell.bias.numpy()[units : 2 * units].mean().item())
+
+
+def halving_padding() -> str:
+    """Where a convolution that halves its input adds zeros."""
+    layer = keras.layers.Conv1D(1, formulas.KERNEL, strides=2, padding="same", kernel_initializer="ones")
+    return formulas.halving_padding(layer(formulas.PLACES[None, :, None]).numpy().ravel())
+
+
+def flattened_convolution() -> str:
+    """The order in which the outputs of a convolution are flattened."""
+    layer = keras.layers.Conv2D(len(formulas.CHANNELS), 1)
+    image = np.zeros((1, formulas.IMAGE_SIZE, formulas.IMAGE_SIZE, 1))
+    layer.build(image.shape)
+    layer.bias.assign(formulas.CHANNELS)
+    return formulas.flattened_order(keras.layers.Flatten()(layer(image)).numpy().ravel())
+
+
 def float64_into_a_float32_layer() -> str:
     """What a layer made without a dtype does with float64 inputs."""
     outputs = keras.layers.Dense(5)(tf.zeros((2, 3), tf.float64))

@@ -117,6 +117,11 @@ def learning_rate_dtype() -> str:
     return descents.rate_dtype(_descend(keras.optimizers.SGD, [(descents.TENTH, 1.0)]))
 
 
+def momentum_dtype() -> str:
+    """The dtype that SGD keeps the momentum of a float64 weight in."""
+    return descents.momentum_dtype(_descend(keras.optimizers.SGD, descents.COASTING, momentum=descents.TENTH))
+
+
 def l2_gradient() -> str:
     """What an L2 penalty of strength λ adds to the gradient."""
     # In Keras such a penalty is a layer's regulariser; PyTorch has it as the `weight_decay` of SGD.
@@ -190,3 +195,16 @@ def plateau_patience() -> int:
 def plateau_epochs_waited() -> int:
     """How many epochs in a row are not better before the rate drops."""
     return _first_drop(descents.MANY_EQUAL_LOSSES)
+
+
+def milestone() -> int:
+    """The first step, from 0, of the rate after a milestone."""
+    weight = keras.Variable(START, dtype="float64")
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([descents.MILESTONE], [0.5, 0.25])
+    optimizer = keras.optimizers.SGD(schedule)
+    optimizer.build([weight])
+    seen = [START]
+    for _ in descents.STEPS_AROUND_IT:
+        optimizer.apply([tf.constant(1.0, tf.float64)], [weight])
+        seen.append(weight.numpy().item())
+    return descents.first_lower(-np.diff(seen))
