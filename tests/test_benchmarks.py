@@ -1,4 +1,7 @@
-"""benchmarks/scaling.py: a small run of it, how it times, and what it concludes from points whose truth is known."""
+"""benchmarks/scaling.py: a small run of it, how it times, and what it concludes from points whose truth is known.
+
+And what benchmarks/noise.py makes of runs whose distances are known.
+"""
 
 import json
 import re
@@ -6,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import scaling, scaling_figures, scaling_report, scaling_worker
+from benchmarks import noise, scaling, scaling_figures, scaling_report, scaling_worker
 from benchmarks.scaling_points import (
     AXES,
     BATCH_SIZE,
@@ -22,6 +25,7 @@ from benchmarks.scaling_points import (
     quick_plan,
 )
 from shared import batches
+from shared.comparing import parity
 from shared.dataset import Examples
 from shared.errors import InputError
 from tests.conftest import run_program
@@ -213,3 +217,25 @@ def test_memory_that_grows_beyond_the_arrays_is_said():
     text = scaling_report.report(points, about)
     assert "| PyTorch eager | 1.00 | 225 · n + 10 | nothing | 2.00 | 450 · n + 20 | 225 MiB |" in text
     assert "| TensorFlow eager | 3.00 | 674 · n + 10 | 450 MiB |" in text
+
+
+# How far apart sound runs lie.
+
+
+def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
+    def ladder(a, b):
+        return {"step losses": [parity.Difference(abs(a - b), "step losses", 1e-9)]}
+
+    monkeypatch.setattr(parity, "ladder", ladder)
+    monkeypatch.setattr(parity, "parted_step", lambda a, b: 0 if abs(a - b) > 5.5 else None)
+    drawn, largest = noise.resample([0, 1, 5, 11], roundings=1)
+    assert drawn == 6 * 2  # with one pair of four taken out, either of the two that are left may be the referee
+    # 5 and 11 by the floor of 0 and 1. Those that have not parted: 0 and 5 by that of 1 and 11.
+    assert largest == {"6.0": {"step losses": 6 / 1}, "4.0": {"step losses": 5 / 10}}
+    rows = [
+        {"pairs": {"pytorch-tensorflow": {"step losses": 1}}, "resampled": r}
+        for r in (largest, {"4.0": {"step losses": 0.25}})
+    ]
+    assert "| step losses | 0.50 | 6.00 | – |" in noise.resampled_table(rows)
+    # The furthest of the others counts: 0 and 11 by 2 with 1 and 5, where one of them alone would make it 11.
+    assert noise.resample([0, 1, 2, 5, 11], roundings=2)[1]["6.0"]["step losses"] == 6 / 1
