@@ -51,8 +51,7 @@ LAYERS = (
     Habit(
         "lstm_forget_bias",
         "LSTM: first bias of the forget gate, on average",
-        "At 1 the memory is kept from the start; at 0 half of it is lost at each step, and long sequences are learned "
-        "later.",
+        "A step keeps 73 % of the memory at first where it is 1, half where it is 0: there long sequences take longer.",
         "lstm.bias_ih_l0.detach()[width : 2 * width].fill_(1)",
         "keras.layers.LSTM(width, unit_forget_bias=False)",
     ),
