@@ -112,12 +112,12 @@ def not_finite(run: Run) -> list[str]:
 
 
 # Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is
-# itself the largest of two or three samples, so twice that. Between sound runs at most 2.1 was measured: see
+# itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
 # docs/parity.md.
 LIMIT = 4.0
 # Once two float32 runs have parted they are two trajectories, and the floor is a few samples of how far such lie.
-# Between any runs that differ by rounding alone, over seeds 0 to 9, at most 4.5 such floors were measured: in the
-# losses and the logits. Their weights lie up to 12 apart, and say nothing.
+# Between any runs that differ by rounding alone at most 5.8 such floors were measured, by benchmarks/noise.py: in the
+# losses and the logits. Their final weights lie up to 10 apart, and say nothing.
 PARTED_LIMIT = 6.0
 # Until two float32 runs part, their step losses differ by a few units in the last place; then, within a few steps, by
 # tens, as the picture of the divergence shows.
