@@ -15,7 +15,7 @@ from typing import Any
 
 from shared import cli
 from shared.comparing import parity
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, make_runs, rounding_variants
+from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, Watcher, make_runs, rounding_variants
 from shared.comparing.processes import find_interpreter
 from shared.record import Run
 
@@ -42,7 +42,7 @@ def measure(options: list[str], folder: Path) -> dict[str, Any]:
     referee, rounding = Variant(REFEREE, spec.dtype), rounding_variants(REFEREE, spec.dtype)
     nudged = [replace(variant, nudged=True) for variant in frameworks]
     pythons = {framework: find_interpreter(framework, None) for framework in FRAMEWORKS}
-    made = make_runs(spec, [*frameworks, *nudged, referee, *rounding], pythons, folder, loud=False)
+    made = make_runs(spec, [*frameworks, *nudged, referee, *rounding], pythons, folder, watcher=Watcher())
     verdict = parity.judge([made[v] for v in frameworks], made[referee], [made[v] for v in rounding])
     if not verdict.pairs:
         raise RuntimeError(f"{' '.join(options)}: {verdict.reasons[0]}")
