@@ -3,12 +3,11 @@
 import dataclasses
 import hashlib
 import re
-import shutil
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error
 
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
@@ -17,6 +16,7 @@ from shared.reporting import page as report_page
 from shared.reporting.pictures import Drawn
 from shared.reporting.section import Section
 from shared.reporting.tables import Table
+from tests import browser as chromium
 from tests import test_attribution
 from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
 from tests.test_seeds import pairs
@@ -31,15 +31,10 @@ LIBRARY = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"
 
 @pytest.fixture(scope="module")
 def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
+    if not chromium.find():
         pytest.fail("no Chromium to open the page in; apt-get install -y chromium", pytrace=False)
-    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-sync", *quiet]
-        running = playwright.chromium.launch(executable_path=found, args=options)
-        yield running
-        running.close()
+    with chromium.running() as browser:
+        yield browser
 
 
 def far_apart(found, times=30):
