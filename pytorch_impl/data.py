@@ -6,15 +6,15 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 
-from shared.dataset import DATA_ROOT, Dataset, Examples, canonical
+from shared.dataset import DATA_ROOT, Dataset, Examples, canonical, extract_files
 from shared.normalisation import MEAN, STD
 from shared.spec import PIXELS, Spec
 
 
 def read(split: Literal["train", "test"]) -> Examples:
     """All images and labels of a split, as torchvision reads them, put in the canonical order."""
-    # download=True only extracts: the archives are there.
-    mnist = torchvision.datasets.MNIST(DATA_ROOT, train=split == "train", download=True)
+    extract_files()
+    mnist = torchvision.datasets.MNIST(DATA_ROOT, train=split == "train")
     return canonical(mnist.data.numpy(), mnist.targets.numpy())
 
 

@@ -1,5 +1,7 @@
 """MNIST: the four canonical files, the canonical order of examples, and its fingerprint."""
 
+import functools
+import gzip
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,8 +24,7 @@ ARCHIVES = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-# SHA-256 of the same files extracted. torchvision extracts them beside the archives, and later checks only
-# that they exist.
+# SHA-256 of the same files extracted, as torchvision wants them beside the archives; it checks only that they exist.
 EXTRACTED = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -100,6 +101,17 @@ def check_files(root: Path = RAW_ROOT) -> None:
     for name, expected in EXTRACTED.items():
         if (root / name).exists():
             _check(root / name, expected, cure="delete it: it is extracted again from the .gz beside it")
+
+
+def extract_files(root: Path = RAW_ROOT) -> None:
+    """Extract the archives where torchvision looks for their contents, each whole or not at all.
+
+    torchvision would write them in place, and a program that starts meanwhile finds them damaged.
+    """
+    for name in EXTRACTED:
+        if not (root / name).exists():
+            content = gzip.decompress((root / f"{name}.gz").read_bytes())
+            write_whole(root / name, functools.partial(Path.write_bytes, data=content))
 
 
 def _check(path: Path, expected: str, cure: str) -> None:

@@ -329,6 +329,11 @@ MUTANTS = [
            f"{TERMINAL}colours_are_on_a_terminal_that_wants_them_and_nowhere_else"),
     Mutant("terminal: every step is told", "shared/progress.py", "if done == total or", "if True or",
            f"{TERMINAL}what_a_child_tells_arrives_in_order_and_not_of_every_step"),
+    # The data.
+    Mutant("data: extracted in place", "shared/dataset.py",
+           "write_whole(root / name, functools.partial(Path.write_bytes, data=content))",
+           "(root / name).write_bytes(content)",
+           "tests/test_dataset.py::test_who_looks_meanwhile_sees_an_extracted_file_whole_or_not_at_all"),
     # The output folder.
     Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
            "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),

@@ -1,13 +1,15 @@
+import contextlib
 import gzip
 import hashlib
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared import dataset
-from shared.dataset import RAW_ROOT, Examples, canonical, check_files, fingerprint
+from shared.dataset import RAW_ROOT, Examples, canonical, check_files, extract_files, fingerprint
 from shared.errors import InputError
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
@@ -113,6 +115,19 @@ def test_canonical_archives_alone_are_enough(raw):
 def test_extracted_digests_are_those_of_the_archives_contents(raw):
     for name in NAMES:
         replace(raw / name, gzip.decompress((RAW_ROOT / f"{name}.gz").read_bytes()))
+    check_files(raw)
+
+
+def test_who_looks_meanwhile_sees_an_extracted_file_whole_or_not_at_all(raw):
+    sizes = {name: len(gzip.decompress((raw / f"{name}.gz").read_bytes())) for name in NAMES}
+    extracting = threading.Thread(target=extract_files, args=[raw])
+    extracting.start()
+    while extracting.is_alive():
+        for name, size in sizes.items():
+            with contextlib.suppress(FileNotFoundError):
+                assert (raw / name).stat().st_size == size
+    extracting.join()
+    assert all((raw / name).exists() for name in NAMES)
     check_files(raw)
 
 
