@@ -165,7 +165,7 @@ def test_a_verdict_against_is_said_in_red(tmp_path, capsys, monkeypatch):
     losses = made[Variant("PyTorch", "float64")].step_losses
     wrong = with_run(made, "PyTorch", step_losses=losses + 1e-3)
     monkeypatch.setattr(terminal, "_output", lambda: Console(force_terminal=True, width=200, color_system="standard"))
-    for runs, verdict in ((made, "\x1b[1;32mMATCH:"), (wrong, "\x1b[1;31mNO MATCH:")):
+    for runs, verdict in ((made, "\x1b[1;32mMATCH\x1b[0m:"), (wrong, "\x1b[1;31mNO MATCH\x1b[0m:")):
         terminal.show(outcome_of(runs))
         assert verdict in capsys.readouterr().out
 

@@ -78,15 +78,16 @@ def show(outcome: Outcome) -> None:
     console = _output()
     console.print("", _fitting(findings.epochs(outcome), console), "", sep="\n")
     for warning in outcome.warnings:
-        say(f"WARNING: {warning}")
+        say(f"WARNING: {warning}", good=False)
     say(findings.sentence(outcome), good=outcome.match)
 
 
-def say(sentence: str, *, good: bool = False) -> None:
-    """Print a sentence, by its words on a terminal. What stands before its first colon is coloured: `good` or bad."""
+def say(sentence: str, *, good: bool | None = None) -> None:
+    """Print a sentence: on a terminal broken between words, a verdict's capitals green if it is `good`, else red."""
     console = _output()
     words = Text(sentence)
-    words.stylize("bold green" if good else "bold red", 0, sentence.find(":") + 1)
+    if good is not None:
+        words.highlight_regex(r"^[A-Z ]*[A-Z]\b", "bold green" if good else "bold red")
     console.print(words, soft_wrap=not console.is_terminal)
 
 
