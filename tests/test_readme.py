@@ -18,9 +18,10 @@ def commands(path):
 
 
 def figures(path):
-    """Those of every table and of the verdict, in order."""
-    lines = [line for line in path.read_text().splitlines() if line.startswith(("| ", "> MATCH"))]
-    return [figure for line in lines for figure in FIGURE.findall(line) if re.search(r"[.%e]", figure)]
+    """Those of every table and of what was quoted, in order, each after the name of its row or its first words."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith(("| ", "> "))]
+    named = [(" ".join(line.split()[:3]), figure) for line in lines for figure in FIGURE.findall(line)]
+    return [(name, figure) for name, figure in named if re.search(r"[.%e]", figure)]
 
 
 def test_same_commands():
@@ -34,7 +35,7 @@ def test_same_figures():
 
 @pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=lambda path: path.name)
 def test_every_link_leads_somewhere(readme):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", readme.read_text()):
+    for target in re.findall(r'(?:\]\(|src="|srcset=")([^)#"]+)', readme.read_text()):
         assert (ROOT / target).exists(), target
 
 
