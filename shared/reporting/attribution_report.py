@@ -86,7 +86,7 @@ def _row(name: str, whole: Estimate, found: Attribution, share: Share | None = N
         name,
         *(_shown(part, FIRST_EPOCH) if part else "" for part in parts),
         _shown(whole, FIRST_EPOCH),
-        f"{whole.mean[FIRST_EPOCH] / found.gap.mean[FIRST_EPOCH]:.1%}",
+        f"{whole.mean[FIRST_EPOCH] / found.gap.mean[FIRST_EPOCH]:z.1%}",
         _shown(whole, LAST_EPOCH),
         _shown(whole, ACCURACY),
     ]

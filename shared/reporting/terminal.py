@@ -25,7 +25,7 @@ from shared.spec import Spec
 # What a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
 DISPENSABLE = (("tutorial loss",), ("difference",), tuple(f"{name} accuracy" for name in FRAMEWORKS))
 WIDE = 200  # characters, where no terminal sets a width
-LINES_BESIDE_ROWS = 6  # of the live table: its head, its foot, a bar for each of three runs
+LINES_BESIDE_ROWS = 9  # of the live table: its head, what was left out, a bar for each of three runs
 
 
 @contextlib.contextmanager
