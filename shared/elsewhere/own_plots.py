@@ -23,7 +23,7 @@ def losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
     for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
         axes.plot(log.steps, log.losses, label=_legible(label), **plots.line(STYLES[style], len(log.steps)))
     _mark_parting(axes, losses)
-    plots.save(axes, path)
+    _save(axes, path)
 
 
 def divergence(losses: Losses, path: Path) -> None:
@@ -47,7 +47,7 @@ def divergence(losses: Losses, path: Path) -> None:
     if not finite.all():
         axes.axvline(losses.steps[~finite][0], color=GREY, linewidth=1.2, linestyle=":", label="not finite from here")
     _mark_parting(axes, losses)
-    plots.save(axes, path)
+    _save(axes, path)
 
 
 def weights(tensors: Tensors, path: Path) -> None:
@@ -65,7 +65,14 @@ def weights(tensors: Tensors, path: Path) -> None:
     axes.set_yticks(range(len(shown)), [_legible(name) for name in shown])
     axes.set_xlim(left=-0.1)
     axes.invert_yaxis()
-    plots.save(axes, path)
+    _save(axes, path)
+
+
+def _save(axes: Axes, path: Path) -> None:
+    """Write the figure of these axes, with a legend, and let go of it."""
+    axes.legend(frameon=False)
+    plt.savefig(path, dpi=150)
+    plt.close()
 
 
 def _counted(losses: Losses) -> str:

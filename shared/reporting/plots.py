@@ -41,13 +41,6 @@ def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
     return axes
 
 
-def save(axes: Axes, path: Path) -> None:
-    """Write the figure of these axes, with a legend, and let go of it."""
-    axes.legend(frameon=False)
-    plt.savefig(path, dpi=150)
-    plt.close()
-
-
 def line(style: Style, points: int) -> dict[str, Any]:
     """A style in matplotlib's words. Markers would hide a curve of many points, and so would a wide line."""
     few = points <= FEW_POINTS

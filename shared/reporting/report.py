@@ -1,4 +1,4 @@
-"""A verdict and its runs -> results.json, report.md, index.html, pictures, and the last words on the screen."""
+"""A verdict and its runs -> results.json, report.md, index.html and pictures."""
 
 import dataclasses
 import json
