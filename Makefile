@@ -101,7 +101,8 @@ define install
 @cp $3 $1/installing.txt
 @$1/bin/python -m pip install -qq --disable-pip-version-check --requirement $1/installing.txt
 @said=$$($1/bin/python -c 'import importlib, sys; [importlib.import_module(m) for m in sys.argv[1:]]' \
-    $2 jinja2 matplotlib.pyplot mypy numpy pydantic pytest rich safetensors.numpy threadpoolctl 2>&1) || { echo "$$said" >&2; exit 1; }
+    $2 filelock hypothesis jinja2 matplotlib.pyplot mypy numpy psutil pydantic pytest rich safetensors.numpy \
+    threadpoolctl 2>&1) || { echo "$$said" >&2; exit 1; }
 @mv $1/installing.txt $1/installed.txt
 endef
 

@@ -118,8 +118,8 @@ def main() -> None:
         print(table(rows[-1:]).splitlines()[-1], flush=True)
         drawn = sum(row["combinations"] for row in rows)
         said = f"Any two sound runs of a spec, by any floor of others: the largest multiples in {drawn:,} combinations."
-        (HERE / "noise.json").write_text(json.dumps(rows, indent=2) + "\n")
-        (HERE / "noise.md").write_text(f"{table(rows)}\n{said}\n\n{resampled_table(rows)}")
+        (HERE / "noise.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        (HERE / "noise.md").write_text(f"{table(rows)}\n{said}\n\n{resampled_table(rows)}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ def matched(options: list[str], folder: Path) -> dict[str, Any]:
     """Run compare.py: the largest difference of a step's loss between the frameworks, and in noise floors."""
     every = ["--epochs", "1", "--dtype", "float64", *options]
     command = [sys.executable, str(ROOT / "compare.py"), *every, "--out", str(folder)]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, encoding="utf-8")
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")
-    comparison = json.loads((folder / "results.json").read_text())["comparison"]
+    comparison = json.loads((folder / "results.json").read_text(encoding="utf-8"))["comparison"]
     pairs = [{rung["rung"]: rung for rung in rungs} for rungs in comparison["ladder"].values()]
     between = pairs[0]["step losses"]
     return {
@@ -56,7 +56,7 @@ def as_they_come(framework: str, folder: Path) -> dict[str, np.ndarray]:
     losses = folder / f"{framework}.safetensors"
     module = f"benchmarks.optimizers_{framework.lower()}"
     command = [str(find_interpreter(framework, None)), "-m", module, str(losses)]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, encoding="utf-8")
     if run.returncode:
         raise RuntimeError(f"{module}: {run.stderr.strip()}")
     return load_file(losses)
@@ -103,7 +103,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             matches.append(matched(options, Path(folder) / "out"))
         print(f"{matches[-1]['options']}: {matches[-1]['step_loss']:.1e}", flush=True)
-        (ROOT / "benchmarks" / "optimizers.md").write_text(tables(matches, gaps))
+        (ROOT / "benchmarks" / "optimizers.md").write_text(tables(matches, gaps), encoding="utf-8")
 
 
 if __name__ == "__main__":

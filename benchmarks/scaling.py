@@ -91,8 +91,10 @@ def start_worker(point: Point, seconds: float, pythons: dict[str, Path]) -> Samp
     order = {"engine": point.engine, "setting": point.setting._asdict(), "seconds": seconds}
     command: list[str | Path] = [python, __file__, "--worker", json.dumps(order)]
     with (
-        tempfile.TemporaryFile("w+") as words,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=words, text=True) as worker,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as words,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=words, text=True, encoding="utf-8"
+        ) as worker,
     ):
         assert worker.stdout is not None
         try:
@@ -120,8 +122,10 @@ def write(folder: Path, plan: Plan, measured: Measured, first: Measured) -> None
     about = describe(plan, measured, first)
     rows = [row(point, samples) for point, samples in measured.items()]
     results = json.dumps(about | {"points": rows}, indent=1) + "\n"
-    write_whole(folder / "scaling.json", lambda path: path.write_text(results))
-    write_whole(folder / "scaling.md", lambda path: path.write_text(scaling_report.report(measured, about)))
+    write_whole(folder / "scaling.json", lambda path: path.write_text(results, encoding="utf-8"))
+    write_whole(
+        folder / "scaling.md", lambda path: path.write_text(scaling_report.report(measured, about), encoding="utf-8")
+    )
     write_whole(folder / "scaling.png", lambda path: scaling_plot.draw(measured, path))
 
 

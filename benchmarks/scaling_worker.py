@@ -88,7 +88,7 @@ def elapsed(function: Callable[..., object], *arguments: Any) -> float:
 def resident_bytes() -> int | None:
     """The memory that this process holds now; None where there is no /proc."""
     pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else None
+    return int(pages.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else None
 
 
 def measure_floor(point: Point, seconds: float) -> Sample:

@@ -100,8 +100,10 @@ def main() -> int:
         "first_compile_of_pytorch_fast": first_compile,
         "measured": measured,
     }
-    write_whole(HERE / "speed.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
-    write_whole(HERE / "speed.md", lambda path: path.write_text(as_markdown(result)))
+    write_whole(
+        HERE / "speed.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    )
+    write_whole(HERE / "speed.md", lambda path: path.write_text(as_markdown(result), encoding="utf-8"))
     write_whole(HERE / "speed.png", lambda path: draw(result, path))
     print(as_markdown(result))
     return cli.OK
@@ -124,7 +126,7 @@ def measure(contender: Contender, python: Path, **environment: str) -> tuple[dic
                 f"{contender.name} ended with status {child.returncode}: {words[-1] if words else 'no word'}"
             )
         run_json = Path(folder) / "out" / "run.json"
-        run = json.loads(run_json.read_text() if run_json.exists() else words[-1])
+        run = json.loads(run_json.read_text(encoding="utf-8") if run_json.exists() else words[-1])
     losses = run.get("epoch_losses") or ([epoch["train_loss"] for epoch in run["epochs"]] if "epochs" in run else None)
     if "epoch_seconds" in run:
         # A stock run's first epoch decodes and caches; all that come after it are alike.

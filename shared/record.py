@@ -118,13 +118,13 @@ def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray
 
 
 def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
-    (folder / RUN_JSON).write_text(record.model_dump_json(indent=2) + "\n")
+    (folder / RUN_JSON).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_run(folder: Path) -> Run:
     """Read and check a record. Raises RecordError."""
     try:
-        record = RunRecord.model_validate_json((folder / RUN_JSON).read_text())
+        record = RunRecord.model_validate_json((folder / RUN_JSON).read_text(encoding="utf-8"))
         if record.files.keys() != {WEIGHTS_FILE, ARRAYS_FILE}:
             raise RecordError(f"{folder / RUN_JSON}: files: not {WEIGHTS_FILE} and {ARRAYS_FILE}; run again")
         for name, expected in record.files.items():

@@ -55,7 +55,14 @@ def name(framework, device):
 def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
     """Run a program of the repository to its end."""
     return subprocess.run(
-        [python, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False, timeout=300, **options
+        [python, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        **options,
+        encoding="utf-8",
     )
 
 

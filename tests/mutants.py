@@ -376,10 +376,10 @@ def verdict(mutant: Mutant) -> str:
     with tempfile.TemporaryDirectory() as folder:
         copy_of_the_house(Path(folder))
         path = Path(folder) / mutant.file
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if mutant.old not in text:
             return "NOT APPLICABLE"
-        path.write_text(text.replace(mutant.old, mutant.new))
+        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         return {0: "SURVIVED", 1: "killed"}.get(run_test(Path(folder), mutant), "TEST COULD NOT RUN")
 
 

@@ -102,7 +102,7 @@ def test_every_seed_runs_each_habit_put_in_and_taken_out():
 
 def test_every_factor_names_a_row_that_was_measured_to_differ():
     rows = {row.key: row for row in ROWS}
-    measured = json.loads(JSON_FILE.read_text())
+    measured = json.loads(JSON_FILE.read_text(encoding="utf-8"))
     for factor in attribution.FACTORS:
         assert rows[factor.row].pytorch
         values = [measured[framework]["values"][factor.row] for framework in ("PyTorch", "TensorFlow")]
@@ -111,13 +111,13 @@ def test_every_factor_names_a_row_that_was_measured_to_differ():
 
 def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
     report.write_alone(attribution_report.section(found), tmp_path, "python compare.py --explain")
-    said = (tmp_path / "report.md").read_text()
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
     for share in found.shares:
         assert f"| {share.factor.name} | {share.added.mean[0]:+.4f} ±" in said or not abs(share.added.mean[0]) > 1e-4
     assert "First kernels explain 89% of that" in said
     assert "nn.init.xavier_uniform_" in said
     assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock", "shares"}
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["gap"]["mean"][0] == pytest.approx(-0.449)
 
 
@@ -126,9 +126,9 @@ def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
     pair = attribution.Attribution(SPEC, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
     report.write_alone(attribution_report.section(pair), tmp_path, "python compare.py --mode stock")
-    said = (tmp_path / "report.md").read_text()
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said
     assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in said
     assert "| accuracy | 91.00% | 93.00% | +2.00% |" in said
     assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock"}
-    assert json.loads((tmp_path / "results.json").read_text())["gap"]["half_width"] == [None] * 3
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["gap"]["half_width"] == [None] * 3

@@ -43,7 +43,7 @@ def quick(tmp_path_factory):
 
 
 def test_a_quick_run_measures_each_of_its_points(quick):
-    results = json.loads((quick / "scaling.json").read_text())
+    results = json.loads((quick / "scaling.json").read_text(encoding="utf-8"))
     found = {(p["engine"], p["examples"], p["width"], p["batch_size"], p["threads"]): p for p in results["points"]}
     assert list(found) == [(engine, *setting) for engine, setting in quick_plan().points]
     for point in found.values():
@@ -57,14 +57,14 @@ def test_a_quick_run_measures_each_of_its_points(quick):
 
 
 def test_a_quick_run_sees_the_examples_in_the_memory_of_the_referee(quick):
-    points = json.loads((quick / "scaling.json").read_text())["points"]
+    points = json.loads((quick / "scaling.json").read_text(encoding="utf-8"))["points"]
     peaks = {p["examples"]: p["peak_bytes"]["median"] for p in points if p["engine"] == "NumPy referee"}
     # 60,000 more examples: 784 pixels as a byte and as a float32 each, and a label of 8 bytes.
     assert peaks[2] - peaks[1] == pytest.approx(60_000 * (784 * 5 + 8), rel=0.1)
 
 
 def test_a_quick_run_writes_its_tables_and_its_picture(quick):
-    text = (quick / "scaling.md").read_text()
+    text = (quick / "scaling.md").read_text(encoding="utf-8")
     headings = re.findall("^## (.*)", text, re.MULTILINE)
     assert {"Slopes", "Memory against examples", "A second thread", *(axis.title for axis in AXES)} <= set(headings)
     assert all(f"\n| {engine} |" in text for engine in (*ENGINES, FLOOR))

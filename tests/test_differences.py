@@ -16,7 +16,7 @@ from shared.differences import table as differences
 from shared.differences.habits import ROWS
 from tests.conftest import ROOT
 
-COMMITTED = json.loads(differences.JSON_FILE.read_text())
+COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
 KEYS = [row.key for row in ROWS]
 DIFFERING = [row for row in ROWS if differences.differs(row, COMMITTED)]
 
@@ -25,7 +25,9 @@ DIFFERING = [row for row in ROWS if differences.differs(row, COMMITTED)]
 def measured(name):
     """What the probes say, in a process where nothing else has turned a switch."""
     command = [sys.executable, "-m", f"{MODULES[name]}.defaults"]
-    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return json.loads(
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    )
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +61,7 @@ def test_every_row_has_a_probe_and_every_probe_a_row_in_the_same_order(name, pro
 
 
 def test_the_page_is_made_of_the_rows_and_the_measurements():
-    assert differences.MARKDOWN_FILE.read_text() == differences.markdown(COMMITTED)
+    assert differences.MARKDOWN_FILE.read_text(encoding="utf-8") == differences.markdown(COMMITTED)
 
 
 def test_the_page_names_every_row_its_values_and_what_to_do():
@@ -247,8 +249,10 @@ def test_a_shuffle_that_reaches_neither_within_the_buffer_nor_everywhere_is_neit
 
 
 def test_the_readmes_count_the_differences():
-    assert f"[{len(DIFFERING)} habits in which the frameworks differ]" in (ROOT / "README.md").read_text()
-    assert f" {len(DIFFERING)} 条差别" in (ROOT / "README.zh-CN.md").read_text()
+    assert f"[{len(DIFFERING)} habits in which the frameworks differ]" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert f" {len(DIFFERING)} 条差别" in (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 
 def test_every_key_is_a_name_that_explains_itself():

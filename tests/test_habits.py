@@ -19,7 +19,7 @@ from shared.differences import descents, formulas, probing
 from shared.differences import table as differences
 from shared.differences.habits import ROWS
 
-COMMITTED = json.loads(differences.JSON_FILE.read_text())
+COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
 HABITS = {row.key: row for row in ROWS if differences.differs(row, COMMITTED)}
 
 # What stands in the code for the reader's own: arrays, which each framework is given as its tensors, and numbers.
@@ -150,7 +150,7 @@ def run_code(name, key, names, folder):
     code = {"PyTorch": HABITS[key].pytorch, "TensorFlow": HABITS[key].keras}[name]
     is_expression = isinstance(ast.parse(code).body[0], ast.Expr)
     path = folder / f"{key}.py"
-    path.write_text("result = " * is_expression + code)
+    path.write_text("result = " * is_expression + code, encoding="utf-8")
     return runpy.run_path(str(path), init_globals=names)
 
 

@@ -16,6 +16,7 @@ FORBIDDEN = {
     "tensorflow_impl": PYTORCH | {"compare"},
     "compare.py": PYTORCH | TENSORFLOW,
 }
+ROOM_FOLDERS = ("shared", "pytorch_impl", "tensorflow_impl", "benchmarks", "tests")
 # What is in `shared` itself makes a run, and knows of no room below it; each room may look into these others.
 ROOMS = {
     "comparing": set(),
@@ -40,12 +41,35 @@ def packages(source):
     return {name.partition(".")[0] for name in imported(source)}
 
 
+def without_encoding(source):
+    """Lines that read or write text in whatever encoding the user's locale has."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and not any(keyword.arg == "encoding" for keyword in node.keywords):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in ("read_text", "write_text") or any(keyword.arg == "text" for keyword in node.keywords):
+                yield node.lineno
+            elif name == "open" and isinstance(node.func, ast.Name):
+                mode = next((a.value for a in node.args[1:] if isinstance(a, ast.Constant)), "r")
+                if "b" not in str(mode):
+                    yield node.lineno
+
+
+def test_every_text_is_read_and_written_in_an_encoding_that_is_named():
+    for path in (*ROOT.glob("*.py"), *(path for room in ROOM_FOLDERS for path in (ROOT / room).glob("**/*.py"))):
+        assert not list(without_encoding(path.read_text(encoding="utf-8"))), path
+
+
+def test_a_text_without_an_encoding_is_seen():
+    lines = ["open(x)", "open(x, 'rb')", "open(x, 'w')", "p.read_text()", "p.write_text(t)", "run(c, text=True)"]
+    assert list(without_encoding("\n".join(lines))) == [1, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("room", FORBIDDEN)
 def test_arrows_run_down_only(room):
     paths = [ROOT / room] if room.endswith(".py") else sorted((ROOT / room).glob("**/*.py"))
     assert paths
     for path in paths:
-        assert not FORBIDDEN[room] & packages(path.read_text()), path
+        assert not FORBIDDEN[room] & packages(path.read_text(encoding="utf-8")), path
 
 
 def test_an_import_inside_a_function_is_seen():
@@ -57,7 +81,7 @@ def test_each_room_of_shared_looks_only_into_those_it_may():
     assert folders == set(ROOMS)
     for path in (ROOT / "shared").glob("**/*.py"):
         room = path.relative_to(ROOT / "shared").parts[0]
-        names = [name.split(".") for name in imported(path.read_text())]
+        names = [name.split(".") for name in imported(path.read_text(encoding="utf-8"))]
         entered = {name[1] for name in names if name[0] == "shared" and name[1] in ROOMS} - {room}
         assert entered <= ROOMS.get(room, set()), path
 
@@ -66,6 +90,8 @@ def test_loading_everything_shared_loads_no_framework():
     paths = [path.relative_to(ROOT) for path in (ROOT / "shared").glob("**/*.py") if not path.stem.startswith("__")]
     modules = [".".join(path.with_suffix("").parts) for path in paths]
     code = f"import sys, compare, {', '.join(modules)}; print(*sorted(sys.modules), sep='\\n')"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
     assert "shared.referee" in loaded.splitlines()
     assert not (PYTORCH | TENSORFLOW) & set(loaded.splitlines())

@@ -29,7 +29,7 @@ def outline(path):
                 defaults = [ast.unparse(d) for d in (*arguments.defaults, *filter(None, arguments.kw_defaults))]
                 yield "def", within + node.name, (*names, *defaults)
 
-    return list(walk(ast.parse(path.read_text()).body))
+    return list(walk(ast.parse(path.read_text(encoding="utf-8")).body))
 
 
 def test_both_have_the_same_files():
@@ -56,7 +56,7 @@ def test_same_names_in_the_same_order_with_the_same_signatures(file):
 @pytest.mark.parametrize("file", FILES)
 def test_same_docstrings(file):
     def docstrings(package):
-        tree = ast.parse((ROOT / package / file).read_text())
+        tree = ast.parse((ROOT / package / file).read_text(encoding="utf-8"))
         nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
         return {node.name: ast.get_docstring(node) for node in nodes}
 
@@ -71,7 +71,7 @@ def test_an_outline_notices_a_change(tmp_path):
     module = tmp_path / "module.py"
     outlines = []
     for text in ("def f(a, *, b=1): ...", "def f(a, *, b=2): ...", "def f(b, *, a=1): ...", "class f: ..."):
-        module.write_text(text)
+        module.write_text(text, encoding="utf-8")
         outlines.append(outline(module))
     assert len({str(o) for o in outlines}) == len(outlines)
     assert importlib.util.find_spec("shared")

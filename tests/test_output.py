@@ -12,12 +12,12 @@ MARKER = "run.json"
 
 
 def contents(folder):
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
 def produce(out, text="new", failure=None):
     with fresh_folder(out, MARKER) as folder:
-        (folder / MARKER).write_text(text)
+        (folder / MARKER).write_text(text, encoding="utf-8")
         if failure:
             raise failure
 
@@ -27,8 +27,8 @@ def earlier(tmp_path: Path):
     """A folder with an earlier result, alone in its parent."""
     out = tmp_path / "out"
     out.mkdir()
-    (out / MARKER).write_text("earlier")
-    (out / "stale").write_text("stale")
+    (out / MARKER).write_text("earlier", encoding="utf-8")
+    (out / "stale").write_text("stale", encoding="utf-8")
     return out
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_at_out_until_the_end(tmp_path: Path, earlier):
             assert contents(folder) == {}
             # On the same file system, where a rename is all or nothing.
             assert folder.parent.samefile(out.parent)
-            (folder / MARKER).write_text("new")
+            (folder / MARKER).write_text("new", encoding="utf-8")
             assert (contents(out) if out.exists() else None) == before
 
 
@@ -110,7 +110,7 @@ def test_current_folder_is_used_or_refused_before_the_work(tmp_path: Path, monke
     try:
         with fresh_folder(Path(), MARKER) as folder:
             worked = True
-            (folder / MARKER).write_text("new")
+            (folder / MARKER).write_text("new", encoding="utf-8")
     except InputError:
         assert not worked
     else:
@@ -130,23 +130,23 @@ def refused(out):
 
 def test_file_is_refused_and_kept(tmp_path: Path):
     out = tmp_path / "out"
-    out.write_text("mine")
+    out.write_text("mine", encoding="utf-8")
     assert "it is a file" in refused(out)
-    assert out.read_text() == "mine"
+    assert out.read_text(encoding="utf-8") == "mine"
     assert nothing_beside(out)
 
 
 def test_folder_that_is_not_ours_is_refused_and_kept(tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "thesis.txt").write_text("mine")
+    (out / "thesis.txt").write_text("mine", encoding="utf-8")
     assert "it holds other files than an earlier result" in refused(out)
     assert contents(out) == {"thesis.txt": "mine"}
     assert nothing_beside(out)
 
 
 def test_file_in_the_way_of_a_parent_is_refused(tmp_path: Path):
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     refused(tmp_path / "file" / "out")
     refused(tmp_path / "file" / "deeper" / "out")
     assert contents(tmp_path) == {"file": "mine"}

@@ -113,6 +113,6 @@ def test_an_archive_with_a_damaged_array_is_refused(tmp_path):
 def test_a_folder_that_is_no_record_is_refused_and_the_records_within_are_named(tmp_path):
     refused(tmp_path, "is a folder without run.json, so no run record; give a loss log")
     (tmp_path / "runs/pytorch-float32").mkdir(parents=True)
-    (tmp_path / "runs/pytorch-float32/run.json").write_text("{}")
+    (tmp_path / "runs/pytorch-float32/run.json").write_text("{}", encoding="utf-8")
     refused(tmp_path, f"give one of its records, for example {tmp_path}/runs/pytorch-float32")
     refused(tmp_path / "runs/pytorch-float32", "run again")

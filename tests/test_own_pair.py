@@ -14,7 +14,7 @@ from shared.errors import InputError
 def log_of(folder, name, losses, steps=None, counts="step"):
     path = folder / f"{name}.json"
     numbers = {"loss": losses} if steps is None else {counts: steps, "loss": losses}
-    path.write_text(json.dumps(numbers))
+    path.write_text(json.dumps(numbers), encoding="utf-8")
     return path
 
 

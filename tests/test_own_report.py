@@ -17,7 +17,9 @@ LOSSES = [round(2 / (1 + 0.1 * step), 4) for step in range(100)]
 
 def csv_of(folder, name, losses):
     path = folder / name
-    path.write_text("step,loss\n" + "".join(f"{step},{loss:.4f}\n" for step, loss in enumerate(losses)))
+    path.write_text(
+        "step,loss\n" + "".join(f"{step},{loss:.4f}\n" for step, loss in enumerate(losses)), encoding="utf-8"
+    )
     return path
 
 
@@ -30,7 +32,9 @@ def logs(tmp_path):
 def written(pair, folder):
     folder.mkdir()
     own_report.write(pair, folder, "python compare.py")
-    return (folder / "report.md").read_text(), json.loads((folder / "results.json").read_text())
+    return (folder / "report.md").read_text(encoding="utf-8"), json.loads(
+        (folder / "results.json").read_text(encoding="utf-8")
+    )
 
 
 def pictures_are_there(folder, text, *names):
@@ -101,7 +105,7 @@ def test_many_tensors_still_make_a_picture(tmp_path):
 @pytest.mark.parametrize("names", [("a.json", "b.json"), ("$_a^.json", "_\u4e2d.json")])
 def test_every_pair_of_logs_makes_pictures(a, b, names, tmp_path):
     for name, losses in zip(names, (a, b), strict=True):
-        (tmp_path / name).write_text(json.dumps(losses))
+        (tmp_path / name).write_text(json.dumps(losses), encoding="utf-8")
     pair = own_pair.compare(*(tmp_path / name for name in names))
     text, _ = written(pair, tmp_path / "out")
     pictures_are_there(tmp_path / "out", text, "loss.png", "divergence.png")
@@ -144,7 +148,7 @@ def test_status_1_and_a_report_where_the_two_part(logs, tmp_path):
     last = run.stdout.splitlines()[-2:]
     assert last[0] == "PART at step 40: 0.4 in A and 0.41 in B, 1.0e-02 apart, 100 times what the files can hide."
     assert last[1] == f"Report: {tmp_path}/out/report.md"
-    text = (tmp_path / "out/report.md").read_text()
+    text = (tmp_path / "out/report.md").read_text(encoding="utf-8")
     pictures_are_there(tmp_path / "out", text, "loss.png", "divergence.png")
     assert f"Again: `python compare.py --records {logs[0]} {logs[1]} --out {tmp_path}/out`" in text
 
@@ -159,7 +163,7 @@ def test_status_0_where_the_two_agree(logs, tmp_path):
 @pytest.fixture
 def earlier(tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/results.json").write_text("earlier")
+    (tmp_path / "out/results.json").write_text("earlier", encoding="utf-8")
     return tmp_path / "out"
 
 
@@ -180,10 +184,10 @@ def earlier(tmp_path):
     ids=" ".join,
 )
 def test_status_2_and_one_line_for_bad_input_and_nothing_is_lost(logs, earlier, tmp_path, more, message):
-    (tmp_path / "bad.csv").write_text("step,loss\n0,1\n1,oops\n")
+    (tmp_path / "bad.csv").write_text("step,loss\n0,1\n1,oops\n", encoding="utf-8")
     for folder, file in (("compared/runs", "x"), ("compared", "results.json"), ("mine", "thesis.txt")):
         (tmp_path / folder).mkdir(exist_ok=True, parents=True)
-        (tmp_path / folder / file).write_text("mine")
+        (tmp_path / folder / file).write_text("mine", encoding="utf-8")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     where = [] if "--out" in more else ["--out", "out"]
     program = ROOT / "compare.py"

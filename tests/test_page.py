@@ -162,7 +162,9 @@ def test_opens_from_disk_with_no_complaint_and_asks_for_nothing(kind, pages, vis
 )
 def test_the_browser_refuses_the_page_anything_that_was_slipped_in(more, pages, visit, tmp_path):
     changed = tmp_path / "index.html"
-    changed.write_text(pages["plain"].read_text().replace("</body>", f"{more}</body>"))
+    changed.write_text(
+        pages["plain"].read_text(encoding="utf-8").replace("</body>", f"{more}</body>"), encoding="utf-8"
+    )
     page = visit(changed)
     assert len(page.complaints) == 1
     assert "Content Security Policy" in page.complaints[0]
@@ -531,9 +533,9 @@ def test_axe_finds_nothing_that_bars_a_reader(kind, scheme, viewport, pages, vis
 )
 def test_axe_sees_what_would_bar_a_reader(right, wrong, rule, pages, visit, tmp_path):
     changed = tmp_path / "index.html"
-    text = pages["proven"].read_text()
+    text = pages["proven"].read_text(encoding="utf-8")
     assert right in text
-    changed.write_text(text.replace(right, wrong))
+    changed.write_text(text.replace(right, wrong), encoding="utf-8")
     assert any(violation.startswith(f"{rule}:") for violation in violations(visit(changed, viewport=PHONE)))
 
 
@@ -654,12 +656,14 @@ def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(page
 
 def test_the_library_is_the_published_one_and_its_licence_comes_with_it(pages):
     assert hashlib.sha256((report_page.ASSETS / "uplot.min.js").read_bytes()).hexdigest() == LIBRARY
-    assert "Copyright (c) 2022 Leon Sorokin" in pages["plain"].read_text()
+    assert "Copyright (c) 2022 Leon Sorokin" in pages["plain"].read_text(encoding="utf-8")
 
 
 def test_a_page_that_breaks_is_noticed(pages, visit, tmp_path):
     broken = tmp_path / "index.html"
-    broken.write_text(pages["plain"].read_text().replace('"pictures": [', '"pictures": [['))
+    broken.write_text(
+        pages["plain"].read_text(encoding="utf-8").replace('"pictures": [', '"pictures": [['), encoding="utf-8"
+    )
     assert visit(broken).complaints
     with pytest.raises(Error):
         visit(tmp_path / "missing.html")

@@ -61,12 +61,12 @@ def test_compare_leaves_results_pictures_report_and_records(compared):
     assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
     for picture in pictures:
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
-        assert f"]({picture})" in (out / "report.md").read_text()
+        assert f"]({picture})" in (out / "report.md").read_text(encoding="utf-8")
 
 
 def test_results_hold_the_promised_keys(compared):
     _, out, _ = compared
-    results = json.loads((out / "results.json").read_text())
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert {"schema", "spec", "runs", "comparison"} <= results.keys()
     for framework in ("pytorch", "tensorflow"):
         run = results["runs"][framework]
@@ -86,7 +86,7 @@ def test_results_hold_the_promised_keys(compared):
 def test_prove_adds_the_yardstick_float64_and_repeats(tmp_path):
     run = run_program("compare.py", "--prove", "--epochs", "1", "--batch-size", "2048", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
-    proof = json.loads((tmp_path / "out/results.json").read_text())["proof"]
+    proof = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))["proof"]
     assert proof["float64"]["match"] is True
     assert len(proof["yardstick"]) == 7  # two ways each, and the referee's third
     assert 0 < proof["times_largest_of_yardstick"]["step losses"] < 2
@@ -94,7 +94,7 @@ def test_prove_adds_the_yardstick_float64_and_repeats(tmp_path):
         f"{framework} {dtype}" for framework in ("PyTorch", "TensorFlow", "Referee") for dtype in ("float32", "float64")
     }
     assert all(proof["same_bits_when_repeated"].values())
-    assert "## What rounding alone does" in (tmp_path / "out/report.md").read_text()
+    assert "## What rounding alone does" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
 
 
 def test_the_same_command_twice_gives_the_same_bits(compared):
@@ -102,7 +102,7 @@ def test_the_same_command_twice_gives_the_same_bits(compared):
     records = sorted(path.relative_to(one) for path in one.glob("runs/*/run.json"))
     assert len(records) >= 4
     for record in records:
-        first, second = (json.loads((folder / record).read_text()) for folder in (one, two))
+        first, second = (json.loads((folder / record).read_text(encoding="utf-8")) for folder in (one, two))
         assert first["files"] == second["files"], record  # SHA-256 of weights, step losses, logits, gradients
 
 
@@ -130,7 +130,7 @@ def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
 
 def test_weights_of_one_framework_give_the_same_predictions_in_the_other(compared, tmp_path):
     _, out, _ = compared
-    dtype = json.loads((out / "results.json").read_text())["spec"]["dtype"]
+    dtype = json.loads((out / "results.json").read_text(encoding="utf-8"))["spec"]["dtype"]
     accuracies = set()
     for program, python in ALONE.items():
         weights = out / "runs" / f"pytorch-{dtype}" / "weights.safetensors"
@@ -198,13 +198,14 @@ def test_side_by_side_is_as_good_and_says_so(compared, tmp_path):
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one core")
     _, out, _ = compared
-    dtype = json.loads((out / "results.json").read_text())["spec"]["dtype"]
+    dtype = json.loads((out / "results.json").read_text(encoding="utf-8"))["spec"]["dtype"]
     run = run_program("compare.py", *SMALL, "--dtype", dtype, "--side-by-side", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert "WARNING: The frameworks trained side by side" in run.stdout
     for name in ("pytorch", "tensorflow"):
         files = [
-            json.loads((o / f"runs/{name}-{dtype}/run.json").read_text())["files"] for o in (out, tmp_path / "out")
+            json.loads((o / f"runs/{name}-{dtype}/run.json").read_text(encoding="utf-8"))["files"]
+            for o in (out, tmp_path / "out")
         ]
         assert files[0] == files[1]
 
@@ -320,7 +321,7 @@ def test_damaged_data_is_refused_by_name(program, damage, copy_of_the_house):
 @pytest.fixture
 def earlier_result(tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/results.json").write_text("{}")
+    (tmp_path / "out/results.json").write_text("{}", encoding="utf-8")
     return tmp_path / "out"
 
 
@@ -343,6 +344,7 @@ def endless_compare(earlier_result):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
         start_new_session=True,
     )
     yield process
@@ -397,6 +399,6 @@ def test_a_run_that_diverges_is_no_match(tmp_path):
     run = run_program("compare.py", *options)
     assert run.returncode == 1, run.stderr
     assert "NO MATCH: PyTorch: the loss is" in run.stdout
-    comparison = json.loads((tmp_path / "out/results.json").read_text())["comparison"]
+    comparison = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))["comparison"]
     assert comparison["match"] is False
     assert comparison["max_step_loss_difference"] is None

@@ -63,8 +63,8 @@ def write(folder, *, weights=WEIGHTS, arrays=ARRAYS, **fields):
 def edit_json(folder, **changes):
     """Give `run.json` other top-level values; None removes one."""
     path = folder / RUN_JSON
-    values = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({name: value for name, value in values.items() if value is not None}))
+    values = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({name: value for name, value in values.items() if value is not None}), encoding="utf-8")
 
 
 def refusal(folder):
@@ -116,7 +116,7 @@ def test_losses_that_are_not_finite_survive_the_files(tmp_path: Path, value):
     def not_json(constant):
         raise AssertionError(f"{constant} is not JSON")
 
-    json.loads((tmp_path / RUN_JSON).read_text(), parse_constant=not_json)
+    json.loads((tmp_path / RUN_JSON).read_text(encoding="utf-8"), parse_constant=not_json)
 
 
 def test_snapshots_and_their_arrays_are_found_by_step():
@@ -189,7 +189,7 @@ def test_truncated_array_file_is_refused_even_with_its_own_digest(tmp_path: Path
 def test_run_json_that_is_not_whole_is_refused(tmp_path: Path, damage):
     write(tmp_path)
     path = tmp_path / RUN_JSON
-    path.write_text(damage(path.read_text()))
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
     assert f"{path}: the whole file: " in refusal(tmp_path)
 
 

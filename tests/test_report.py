@@ -27,15 +27,15 @@ def written(made, tmp_path):
 
 
 def test_every_picture_named_is_there_and_is_one(written):
-    text = (written / "report.md").read_text()
+    text = (written / "report.md").read_text(encoding="utf-8")
     for picture in ("steps", "loss", "accuracy", "divergence"):
         assert f"]({picture}.png)" in text
         assert (written / f"{picture}.png").stat().st_size > 10_000
-        assert (written / f"{picture}.svg").read_text().startswith("<?xml")
+        assert (written / f"{picture}.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path):
-    text = (written / "report.md").read_text()
+    text = (written / "report.md").read_text(encoding="utf-8")
     assert "No proof was run" in text
     for option in ("--prove", "--seeds 10", "--explain"):
         assert f"`python compare.py {option}`" in text
@@ -43,24 +43,24 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
     sections = [Section("seeds", "10 seeds", ["EQUIVALENT"], results={"seeds": 10})]
     report.write(proven, tmp_path, "python compare.py", sections)
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "EQUIVALENT" in text
     assert "No proof" not in text
     assert "--seeds" not in text
     assert text.index("10 seeds") < text.index("No attribution was run")
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["seeds"] == {"seeds": 10}
     assert "why" not in results
 
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
-    lines = (written / "report.md").read_text().splitlines()
+    lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
     assert lines[2].startswith("**MATCH: over 60 steps in float64, PyTorch and TensorFlow differ by at most ")
     assert lines[-1] == "Again: `python compare.py`"
 
 
 def test_results_are_the_runs_figures(written, made):
-    results = json.loads((written / "results.json").read_text())
+    results = json.loads((written / "results.json").read_text(encoding="utf-8"))
     losses = [made[Variant(name, "float64")].step_losses for name in FRAMEWORKS]
     assert results["comparison"]["max_step_loss_difference"] == np.abs(losses[0] - losses[1]).max()
     assert results["runs"]["pytorch"]["epochs"][0]["train_loss"] == pytest.approx(losses[0][:30].mean(), rel=1e-14)
@@ -87,7 +87,7 @@ def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
     terminal.show(outcome)
     assert f"WARNING: {warning}" in capsys.readouterr().out
     report.write(outcome, tmp_path, "")
-    assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text()
+    assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_path):
@@ -96,7 +96,7 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     outcome = outcome_of(with_run(made, "PyTorch", step_losses=losses))
     assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
     report.write(outcome, tmp_path, "")
-    comparison = json.loads((tmp_path / "results.json").read_text())["comparison"]
+    comparison = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]
     assert (comparison["match"], comparison["max_step_loss_difference"], comparison["ladder"]) == (False, None, {})
 
 
@@ -104,8 +104,13 @@ def test_the_parting_is_told_and_drawn(made, tmp_path):
     found = Parting(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
     outcome = outcome_of(made, parting=found)
     report.write(outcome, tmp_path, "")
-    assert "They part at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text()
-    assert json.loads((tmp_path / "results.json").read_text())["comparison"]["parting"]["crossings"][0]["unit"] == 2
+    assert "They part at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (
+        json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["parting"]["crossings"][0][
+            "unit"
+        ]
+        == 2
+    )
 
 
 def test_a_run_that_does_not_repeat_is_no_match(made):
@@ -118,10 +123,10 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
 def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
     assert "| PyTorch float64 | yes |" in text
-    assert json.loads((tmp_path / "results.json").read_text())["proof"]["same_bits_when_repeated"] == {
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True
     }
 

@@ -64,15 +64,17 @@ def test_pairs_without_any_difference_are_equivalent_and_those_off_by_the_margin
 def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     found = pairs(0.0)
     report.write_alone(seeds_report.section(found), tmp_path, "python compare.py --seeds 10")
-    said = (tmp_path / "report.md").read_text()
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "EQUIVALENT over 10 paired seeds" in said
     assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in said
     accuracies = found.accuracies["PyTorch"]
     half_width = 2.262 * accuracies.std(ddof=1) / 10**0.5  # Student's t at 97.5 %, ten seeds, from a table
     assert f"| accuracy | {accuracies.mean():.2%} ± {half_width:.2%} | " in said
-    assert (tmp_path / "seeds-loss.svg").read_text().count("fill-opacity: 0.2") == len(FRAMEWORKS)  # the bands
+    assert (tmp_path / "seeds-loss.svg").read_text(encoding="utf-8").count("fill-opacity: 0.2") == len(
+        FRAMEWORKS
+    )  # the bands
     assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "seeds-loss", "seeds-accuracy"}
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["equivalence"]["accuracy"]["smallest_margin"] == found.equivalences[0].smallest_margin
     assert "NOT SHOWN EQUIVALENT" in seeds_report.sentence(pairs(1e-3))
 

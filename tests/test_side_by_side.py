@@ -17,7 +17,10 @@ def shown(left, right):
 
 @pytest.mark.parametrize("file", CODE)
 def test_both_texts_are_there_whole_and_numbered(file):
-    texts = [(ROOT / package / file).read_text().splitlines() for package in ("pytorch_impl", "tensorflow_impl")]
+    texts = [
+        (ROOT / package / file).read_text(encoding="utf-8").splitlines()
+        for package in ("pytorch_impl", "tensorflow_impl")
+    ]
     rows = side_by_side(*map("\n".join, texts))
     for side, lines in zip(("left", "right"), texts, strict=True):
         there = [getattr(row, side) for row in rows if getattr(row, side)]

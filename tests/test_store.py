@@ -49,7 +49,7 @@ def test_keys_differ_with_all_that_a_run_depends_on(tmp_path, monkeypatch):
     keys.append(store.key("shared.referee", SPEC))
     (tmp_path / "shared").mkdir()
     for text in ("a = 1", "a = 2"):
-        (tmp_path / "shared" / "x.py").write_text(text)
+        (tmp_path / "shared" / "x.py").write_text(text, encoding="utf-8")
         monkeypatch.setattr(store, "ROOT", tmp_path)
         keys.append(store.key("shared.referee", SPEC))
     assert len(set(keys)) == len(keys)

@@ -38,7 +38,7 @@ def test_a_damaged_file_is_made_again(folder):
     job = (REFEREE, SPECS[0])
     first = sweep.figures([job], PYTHONS, "")
     (kept,) = folder.iterdir()
-    kept.write_text(kept.read_text()[:-5])
+    kept.write_text(kept.read_text(encoding="utf-8")[:-5], encoding="utf-8")
     assert sweep.figures([job], PYTHONS, "") == first
 
 

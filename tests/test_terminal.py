@@ -108,7 +108,7 @@ def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     status, written = on_a_terminal("-c", code)
     assert status == 0
     assert "Epoch 2/2" in written
-    printed = (tmp_path / "printed").read_text().splitlines()
+    printed = (tmp_path / "printed").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in printed[3:5]] == ["Epoch 1/2", "Epoch 2/2"]
 
 

@@ -164,7 +164,7 @@ def half_precision(kind):
         lambda _: None,
         lambda path: path.mkdir(),
         lambda path: path.write_bytes(b""),
-        lambda path: path.write_text("these are no weights"),
+        lambda path: path.write_text("these are no weights", encoding="utf-8"),
         truncated,
         half_precision("BF16"),
     ],

@@ -42,7 +42,9 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
 def installed_version(python: Path, package: str) -> str:
     """The version of a package that this Python has."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [python, "-c", code], check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout.strip()
 
 
 class Child:
@@ -131,7 +133,7 @@ class Child:
 
 
 def _listen(events: int, listen: Listener) -> None:
-    with open(events) as lines:
+    with open(events, encoding="utf-8") as lines:
         for line in lines:
             listen(json.loads(line))
 

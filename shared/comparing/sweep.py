@@ -69,12 +69,12 @@ def _make(job: Job, python: Path, children: Children, path: Path) -> Figures:
         child = children.start(name, command, watched=False, heard=False)
         child.take_turn()
         child.finish()
-        text = (out / RUN_JSON).read_text()
+        text = (out / RUN_JSON).read_text(encoding="utf-8")
     try:
         made = _from_record(spec, text)
     except ValidationError:
         raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
-    write_whole(path, lambda new: new.write_text(made.model_dump_json() + "\n"))
+    write_whole(path, lambda new: new.write_text(made.model_dump_json() + "\n", encoding="utf-8"))
     return made
 
 
@@ -92,6 +92,6 @@ def _from_record(spec: Spec, text: str) -> Figures:
 
 def _kept(path: Path) -> Figures | None:
     try:
-        return Figures.model_validate_json(path.read_text())
+        return Figures.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None

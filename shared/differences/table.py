@@ -26,7 +26,9 @@ Measured = dict[str, dict[str, Any]]
 def measure(framework: str, python: Path) -> dict[str, Any]:
     """Run the probes of one framework. Raises InputError where they died; what they said is on standard error."""
     module = f"{MODULES[framework]}.defaults"
-    run = subprocess.run([python, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run(
+        [python, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8"
+    )
     if run.returncode:
         raise InputError(f"{python} -m {module} ended with status {run.returncode}; see above")
     measured: dict[str, Any] = json.loads(run.stdout)
@@ -106,7 +108,7 @@ def main() -> int:
     """Measure, and write both files. Returns the exit status."""
     measured = {framework: measure(framework, find_interpreter(framework, None)) for framework in FRAMEWORKS}
     check(measured)
-    JSON_FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n")
-    MARKDOWN_FILE.write_text(markdown(measured))
+    JSON_FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    MARKDOWN_FILE.write_text(markdown(measured), encoding="utf-8")
     print(f"{MARKDOWN_FILE.relative_to(ROOT)}: {sum(differs(row, measured) for row in ROWS)} of {len(ROWS)} differ")
     return cli.OK

@@ -35,14 +35,14 @@ def refuse_to_replace(out: Path, paths: tuple[Path, Path]) -> None:
 def write(pair: Pair, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md. `command` is what reproduces them."""
     text = json.dumps(json_safe(results(pair)), indent=2, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n")
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     if pair.losses:
         labels = [f"{letter}: {source.path.name}" for letter, source in lettered(pair)]
         own_plots.losses(pair.losses, labels, folder / "loss.png")
         own_plots.divergence(pair.losses, folder / "divergence.png")
     if pair.tensors:
         own_plots.weights(pair.tensors, folder / "weights.png")
-    (folder / "report.md").write_text(markdown(pair, command))
+    (folder / "report.md").write_text(markdown(pair, command), encoding="utf-8")
 
 
 def results(pair: Pair) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def render(
 
 
 def _asset(name: str) -> str:
-    return (ASSETS / name).read_text()
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def _csp_hash(script: str) -> str:
@@ -238,5 +238,8 @@ def crossing_digits(outcome: Outcome) -> list[tuple[int, int, np.ndarray]]:
 
 def code() -> list[Comparison]:
     """The two implementations, file by file."""
-    texts = {file: [(ROOT / f"{name.lower()}_impl" / file).read_text() for name in FRAMEWORKS] for file in CODE}
+    texts = {
+        file: [(ROOT / f"{name.lower()}_impl" / file).read_text(encoding="utf-8") for name in FRAMEWORKS]
+        for file in CODE
+    }
     return [Comparison(file, side_by_side(*pair)) for file, pair in texts.items()]

@@ -82,7 +82,7 @@ def write(pictures: Iterable[Picture | Drawn], folder: Path) -> dict[str, str]:
         else:
             png, svg = files(_draw(picture).get_figure(root=True))
         (folder / f"{picture.name}.png").write_bytes(png)
-        (folder / f"{picture.name}.svg").write_text(svg)
+        (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
         stills[picture.name] = svg
     return stills
 

@@ -83,20 +83,22 @@ def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Secti
     """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
     found_elsewhere = {section.name: section.results for section in sections}
     text = json.dumps(json_safe(results(outcome) | found_elsewhere), indent=2, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n")
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     drawn = pictures.pictures(outcome)
     stills = plots.write([*drawn, *(picture for section in sections for picture in section.pictures)], folder)
     found = mistakes.compare(outcome.runs, referee.read("test"))
     sections = complete(outcome, sections, command)
-    (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections))
-    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections))
+    (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections), encoding="utf-8")
+    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections), encoding="utf-8")
 
 
 def write_alone(section: Section, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md of a section that is a report of its own."""
-    (folder / "results.json").write_text(json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n")
+    (folder / "results.json").write_text(
+        json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     plots.write(section.pictures, folder)
-    (folder / "report.md").write_text(f"{section.markdown(level=1)}\n\nAgain: `{command}`\n")
+    (folder / "report.md").write_text(f"{section.markdown(level=1)}\n\nAgain: `{command}`\n", encoding="utf-8")
 
 
 def json_safe(value: Any) -> Any:
