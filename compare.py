@@ -4,27 +4,31 @@ Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing
 With --records nothing is trained; 0 then means that the two agree as far as their files can tell.
 """
 
-import argparse
-import shlex
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 
-from shared import cli, output
-from shared.comparing.attribution import attribute, stock_pair
-from shared.comparing.comparison import compare
-from shared.comparing.experiment import FRAMEWORKS
-from shared.comparing.processes import find_interpreter
-from shared.comparing.seeds import run_seeds
-from shared.dataset import check_files
-from shared.elsewhere import logs, own_pair, own_report
-from shared.errors import InputError
-from shared.reporting import attribution_report, report, seeds_report, terminal
-from shared.spec import HABITS, Spec, option_name, parse_spec
+from shared import ending
+
+with ending.one_line("compare.py"):
+    import argparse
+    import shlex
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from shared import cli, output
+    from shared.comparing.attribution import attribute, stock_pair
+    from shared.comparing.comparison import compare
+    from shared.comparing.experiment import FRAMEWORKS
+    from shared.comparing.processes import find_interpreter
+    from shared.comparing.seeds import run_seeds
+    from shared.dataset import check_files
+    from shared.elsewhere import logs, own_pair, own_report
+    from shared.errors import InputError
+    from shared.reporting import attribution_report, report, seeds_report, terminal
+    from shared.reporting.section import Section
+    from shared.spec import HABITS, Spec, option_name, parse_spec
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
 SEEDS, FEWEST_SEEDS = 5, 2
-MARKER = "results.json"
 
 
 def make_parser() -> cli.Parser:
@@ -91,13 +95,29 @@ def main() -> int:
         return run_stock(spec, pythons, out(STOCK_OUT), command)
     if options.explain:
         parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
-    with output.fresh_folder(options.out, marker=MARKER) as folder:
+    with output.fresh_folder(options.out) as folder:
         with terminal.watching(spec) as watcher:
             outcome = compare(
                 spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side, watcher=watcher
             )
         terminal.show(outcome)
-        sections, equivalent = [], True
+        sections, equivalent, failure = add_sections(spec, options, pythons)
+        report.write(outcome, folder, command, sections)
+    print(f"Report: {options.out / 'index.html'}")
+    if failure:
+        raise failure
+    return ending.OK if outcome.match and equivalent else ending.FAILED
+
+
+def add_sections(
+    spec: Spec, options: argparse.Namespace, pythons: Mapping[str, Path]
+) -> tuple[Sequence[Section], bool, Exception | None]:
+    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and what kept one from being made.
+
+    The comparison is done by then, and is reported whatever becomes of these.
+    """
+    sections, equivalent = [], True
+    try:
         if options.explain:
             sections.append(attribution_report.section(attribute(spec, options.seeds or SEEDS, pythons)))
             terminal.say(sections[-1].sentences[0])
@@ -106,9 +126,9 @@ def main() -> int:
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
             terminal.say(sections[-1].sentences[0], good=equivalent)
-        report.write(outcome, folder, command, sections)
-    print(f"Report: {options.out / 'index.html'}")
-    return cli.OK if outcome.match and equivalent else cli.FAILED
+    except Exception as error:  # noqa: BLE001 whatever it is, it is raised again
+        return sections, equivalent, error
+    return sections, equivalent, None
 
 
 def seeds(text: str) -> int:
@@ -120,11 +140,11 @@ def seeds(text: str) -> int:
 
 def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) -> int:
     """Run both as their tutorials would, and say what each printed."""
-    with output.fresh_folder(out, marker=MARKER) as folder:
+    with output.fresh_folder(out) as folder:
         section = attribution_report.section(stock_pair(spec, pythons))
         report.write_alone(section, folder, command)
     print(f"{section.sentences[0]}\nReport: {out / 'report.md'}")
-    return cli.OK
+    return ending.OK
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
@@ -135,11 +155,11 @@ def compare_records(options: argparse.Namespace, out: Path, command: str) -> int
             raise InputError(f"--records takes no {option}: it compares what was made already; leave out {option}")
     own_report.refuse_to_replace(out, options.records)
     pair = own_pair.compare(*options.records)
-    with output.fresh_folder(out, marker=MARKER) as folder:
+    with output.fresh_folder(out) as folder:
         own_report.write(pair, folder, command)
     print(f"{own_report.summary(pair)}\nReport: {out / 'report.md'}")
-    return cli.OK if pair.agree else cli.FAILED
+    return ending.OK if pair.agree else ending.FAILED
 
 
 if __name__ == "__main__":
-    sys.exit(cli.exit_status("compare.py", main))
+    sys.exit(ending.exit_status("compare.py", main))

@@ -31,7 +31,7 @@ from benchmarks.scaling_points import (
     full_plan,
     quick_plan,
 )
-from shared import cli, progress
+from shared import cli, ending, progress
 from shared.comparing.processes import find_interpreter
 from shared.errors import InputError
 from shared.machine import cpu_name
@@ -54,7 +54,7 @@ def main() -> int:
         options = parser.parse_args()
         if options.worker:
             work(options.worker)
-            return cli.OK
+            return ending.OK
         plan = quick_plan() if options.quick else full_plan()
         pythons = {framework: find_interpreter(framework, None) for framework in ("PyTorch", "TensorFlow")}
         first: Measured = {}
@@ -69,9 +69,9 @@ def main() -> int:
                     measured[point].append(start_worker(point, plan.seconds, pythons))
                     advance(1)
             write(options.out, plan, measured, first)
-        return cli.OK
+        return ending.OK
 
-    return cli.exit_status(PROGRAM, run)
+    return ending.exit_status(PROGRAM, run)
 
 
 def work(told: str) -> None:

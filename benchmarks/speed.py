@@ -7,7 +7,6 @@ benchmarks/speed.json, speed.md and speed.png. A ratio compares medians of the s
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -22,11 +21,11 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-from shared import cli, progress
+from shared import cache, ending, progress
 from shared.comparing.processes import find_interpreter, installed_version
 from shared.errors import InputError
 from shared.machine import cpu_name
-from shared.output import CACHE, write_whole
+from shared.output import write_whole
 from shared.paths import ROOT
 from shared.reporting.pictures import BLUE, GREY
 from shared.reporting.tables import Table
@@ -106,7 +105,7 @@ def main() -> int:
     write_whole(HERE / "speed.md", lambda path: path.write_text(as_markdown(result), encoding="utf-8"))
     write_whole(HERE / "speed.png", lambda path: draw(result, path))
     print(as_markdown(result))
-    return cli.OK
+    return ending.OK
 
 
 def measure(contender: Contender, python: Path, **environment: str) -> tuple[dict[str, float], list[float] | None]:
@@ -121,7 +120,7 @@ def measure(contender: Contender, python: Path, **environment: str) -> tuple[dic
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         words = said.read().decode(errors="replace").strip().splitlines()
-        if child.returncode != cli.OK:
+        if child.returncode != ending.OK:
             raise InputError(
                 f"{contender.name} ended with status {child.returncode}: {words[-1] if words else 'no word'}"
             )
@@ -152,9 +151,8 @@ def _check_that_all_train_the_same(losses: dict[str, list[float] | None]) -> Non
 
 def _compile_from_scratch(python: Path) -> float:
     """Seconds that PyTorch's fast engine compiles where nothing has been kept."""
-    shutil.rmtree(CACHE / "pytorch", ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
-        figures, _ = measure(FAST, python, TORCHINDUCTOR_CACHE_DIR=folder)
+        figures, _ = measure(FAST, python, **{cache.VARIABLE: folder})
     return figures["compile"]
 
 
@@ -224,4 +222,4 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.exit_status("speed.py", main))
+    sys.exit(ending.exit_status("speed.py", main))

@@ -2,7 +2,10 @@
 
 import sys
 
-from shared import runner
+from shared import ending
+
+with ending.one_line("pytorch_impl"):
+    from shared import runner
 
 
 def load() -> runner.Implementation:

@@ -6,15 +6,14 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 
-from shared.dataset import DATA_ROOT, Dataset, Examples, canonical, extract_files
+from shared.dataset import Dataset, Examples, canonical, extracted
 from shared.normalisation import MEAN, STD
 from shared.spec import PIXELS, Spec
 
 
 def read(split: Literal["train", "test"]) -> Examples:
     """All images and labels of a split, as torchvision reads them, put in the canonical order."""
-    extract_files()
-    mnist = torchvision.datasets.MNIST(DATA_ROOT, train=split == "train")
+    mnist = torchvision.datasets.MNIST(extracted(), train=split == "train")
     return canonical(mnist.data.numpy(), mnist.targets.numpy())
 
 

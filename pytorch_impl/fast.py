@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,15 +14,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytorch_impl import train
 from pytorch_impl.model import MLP
-from shared import progress
+from shared import cache, progress
 from shared.dataset import Dataset
 from shared.errors import InputError
 from shared.machine import cpu_name
-from shared.output import CACHE, write_whole
 from shared.spec import Spec, option_name
 
 # Each more is compiled for another second, and beyond eight gains little.
 STEPS = 8
+PACKAGE = "steps.pt2"
 
 
 def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset) -> None:
@@ -72,15 +73,19 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
         # All that the machine code depends on: what is computed, from what, by which compiler, where.
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         setting = [torch.__version__, cpu_name(), torch.get_num_threads(), graph.code, inputs]
-        path = CACHE / "pytorch" / f"{hashlib.sha256(repr(setting).encode()).hexdigest()}.pt2"
-        if not path.exists():
+
+        def compile_ahead(folder: Path) -> None:
             if not shutil.which("g++") and not shutil.which("clang++"):
                 raise InputError("--engine fast: PyTorch needs a C++ compiler; install g++, or use --engine eager")
             progress.notice("PyTorch compiles, once: up to half a minute")
             with progress.standard_error_only_on_failure():
                 program = torch.export.export(graph, arguments)
-                write_whole(path, lambda new: torch._inductor.aoti_compile_and_package(program, package_path=str(new)))
-    compiled: Callable[..., torch.Tensor] = torch._inductor.aoti_load_package(str(path))
+                package = torch._inductor.aoti_compile_and_package(program)
+            shutil.copy(package, folder / PACKAGE)
+
+        key = hashlib.sha256(repr(setting).encode()).hexdigest()
+        package = cache.made("compiled", key, compile_ahead) / PACKAGE
+    compiled: Callable[..., torch.Tensor] = torch._inductor.aoti_load_package(str(package))
     return compiled
 
 

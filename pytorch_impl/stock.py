@@ -11,7 +11,7 @@ from torchvision import transforms
 
 from pytorch_impl.model import MLP
 from shared import progress
-from shared.dataset import DATA_ROOT, extract_files
+from shared.dataset import extracted
 from shared.normalisation import MEAN, STD
 from shared.spec import Spec
 from shared.timing import Clock
@@ -21,8 +21,7 @@ def load(split: Literal["train", "test"], spec: Spec) -> DataLoader[Any]:
     """Batches of images and labels, those for training in a new order every epoch."""
     # Images come as (channels, H, W); from TFDS as (H, W, channels).
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
-    extract_files()
-    mnist = torchvision.datasets.MNIST(DATA_ROOT, train=split == "train", transform=transform)
+    mnist = torchvision.datasets.MNIST(extracted(), train=split == "train", transform=transform)
     return DataLoader(mnist, batch_size=spec.batch_size, shuffle=split == "train")
 
 

@@ -1,16 +1,12 @@
 """The command line that the three programs share, made from the spec's own fields."""
 
 import argparse
-import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shared.errors import ChildRefusedError, InputError
+from shared.errors import InputError
 from shared.spec import Spec, option_name, parse_spec
-
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,19 +37,3 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argpar
     options = parser.parse_args(arguments)
     given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in Spec.model_fields}
     return parse_spec(given), options
-
-
-def exit_status(program: str, main: Callable[[], int]) -> int:
-    """Run `main`. InputError becomes one line and status 2, an interrupt (Ctrl-C or SIGTERM) status 130."""
-    for interrupt in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background, deaf to SIGINT
-        signal.signal(interrupt, signal.default_int_handler)
-    try:
-        return main()
-    except InputError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except ChildRefusedError:
-        return BAD_INPUT  # the child has said why
-    except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED

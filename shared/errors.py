@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend."""
+"""The exceptions that end a program with one line."""
 
 
 class InputError(Exception):
@@ -8,5 +8,5 @@ class InputError(Exception):
     """
 
 
-class ChildRefusedError(Exception):
-    """A child process found its input bad, and has said so on standard error: status 2, without another word."""
+class CrashError(Exception):
+    """An unforeseen exception in a child process: a fault of ours. The message is one line; status 70."""

@@ -4,8 +4,10 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Set in a child of compare.py, which reads from its standard input when to train.
-TURNS = "COMPARE_TURNS"
-# Set in a child that is listened to: the file descriptor on which it tells what happens, a JSON object a line.
-EVENTS = "COMPARE_EVENTS"
+# Set in a child of compare.py: the file descriptor on which it tells what happens, a JSON object a line. The other way,
+# a line on its standard input says that its turn to train has come, and the end of that input that its parent is gone.
+CHANNEL = "COMPARE_CHANNEL"
 SECONDS_BETWEEN_EVENTS = 0.1
+SECONDS_TO_END = 5  # when the parent is gone; a call into a framework can't be interrupted
+_turn = threading.Event()
 
 
 @functools.cache
@@ -44,7 +47,7 @@ def notice(text: str) -> None:
 @contextlib.contextmanager
 def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
     """Yield what to tell of units done. The bar shows how many are left and how long they take, and then vanishes."""
-    if EVENTS in os.environ:
+    if has_parent():
         yield _teller(total, description)
     elif watched():
         from rich.progress import Progress
@@ -80,22 +83,36 @@ def _teller(total: int, doing: str) -> Callable[[int], object]:
 
 
 def tell(**event: object) -> None:
-    """In a child that is listened to, tell what has happened."""
-    if EVENTS in os.environ:
-        # Nobody may listen any more.
-        with contextlib.suppress(BrokenPipeError):
-            os.write(int(os.environ[EVENTS]), json.dumps(event).encode() + b"\n")
+    """In a child of compare.py, tell it what has happened."""
+    if has_parent():
+        with contextlib.suppress(OSError):  # nobody listens any more
+            os.write(int(os.environ[CHANNEL]), json.dumps(event).encode() + b"\n")
 
 
 def has_parent() -> bool:
     """Whether this is a child of compare.py, which speaks of its results itself."""
-    return TURNS in os.environ
+    return CHANNEL in os.environ
+
+
+def follow_parent() -> None:
+    """In a child of compare.py: hear of it when to train, and end when it ends, however it ends."""
+    if has_parent():
+        threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    # Not sys.stdin, whose lock a thread must not hold when the interpreter ends.
+    while os.read(0, 1):
+        _turn.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_END)
+    os._exit(128 + signal.SIGTERM)
 
 
 def wait_for_turn() -> None:
-    """In a child that was started ahead of its turn, wait until compare.py says that it has come."""
-    if has_parent() and not sys.stdin.readline():
-        raise KeyboardInterrupt  # nobody will say it any more
+    """In a child of compare.py that was started ahead of its turn, wait until it has come."""
+    if has_parent():
+        _turn.wait()
 
 
 @contextlib.contextmanager

@@ -22,10 +22,10 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
-from shared.weights import Weights, save_weights
+from shared.weights import Weights, save_tensors, save_weights
 
 SCHEMA = 1
 # So that a record stays small at any batch size.
@@ -113,7 +113,7 @@ class Run:
 def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
     save_weights(folder / WEIGHTS_FILE, weights)
-    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, folder / ARRAYS_FILE)
+    save_tensors(folder / ARRAYS_FILE, arrays)
     return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from shared import batches, cli, metrics, output, progress, record, seeding
+from shared import batches, cli, ending, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
 from shared.errors import InputError
 from shared.spec import Habit, Spec
@@ -72,18 +72,18 @@ def main(
         if spec.mode == "stock":
             if options.weights:
                 raise InputError("--weights with --mode stock, which starts as its framework does; leave out --weights")
-            with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
+            with output.fresh_folder(options.out) as folder:
                 _train_stock(spec, framework, load, folder)
-            return cli.OK
-        with output.fresh_folder(options.out, marker=record.RUN_JSON) as folder:
+            return ending.OK
+        with output.fresh_folder(options.out) as folder:
             finite = _train(spec, framework, load, weights, options.activations_until, folder)
         if not progress.has_parent():
             progress.notice(f"Run record: {options.out}")
         if not finite:
             progress.notice(f"{program}: the run diverged: a loss or logit is not finite; lower --learning-rate")
-        return cli.OK if finite else cli.FAILED
+        return ending.OK if finite else ending.FAILED
 
-    return cli.exit_status(program, run)
+    return ending.exit_status(program, run)
 
 
 def _habits(spec: Spec, framework: str) -> tuple[Habit, ...]:
@@ -130,7 +130,7 @@ def _evaluate(spec: Spec, framework: str, load: Callable[[], Implementation], we
     dataset = implementation.data.to_dataset(examples, spec, handle)
     logits = implementation.train.predict(model, dataset.inputs)
     print(f"Accuracy: {metrics.accuracy(logits, examples.labels):.2%}")
-    return cli.OK if np.isfinite(logits).all() else cli.FAILED
+    return ending.OK if np.isfinite(logits).all() else ending.FAILED
 
 
 def _train(

@@ -4,6 +4,7 @@ The interchange form is a dict from PyTorch's `state_dict` names to NumPy arrays
 `fc1.weight` (out, in), `fc1.bias` (out,) and so on.
 """
 
+import errno
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -46,8 +47,18 @@ def nudge(weights: Weights) -> dict[str, np.ndarray]:
 
 
 def save_weights(path: Path, weights: Weights) -> None:
-    """Write a safetensors file. Arrays are made contiguous first: safetensors writes the raw buffer."""
-    save_file({name: np.asarray(values, order="C") for name, values in weights.items()}, path)
+    save_tensors(path, weights)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write a safetensors file. Arrays are made contiguous first: safetensors writes the raw buffer.
+
+    Raises OSError where it can't be written.
+    """
+    try:
+        save_file({name: np.asarray(values, order="C") for name, values in tensors.items()}, path)
+    except SafetensorError as error:  # as it calls whatever the system refuses
+        raise OSError(errno.EIO, str(error), str(path)) from None
 
 
 def load_weights(path: Path, spec: Spec) -> dict[str, np.ndarray]:

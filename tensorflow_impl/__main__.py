@@ -3,7 +3,10 @@
 import os
 import sys
 
-from shared import progress, runner
+from shared import ending, progress
+
+with ending.one_line("tensorflow_impl"):
+    from shared import runner
 
 
 def load() -> runner.Implementation:

@@ -1,6 +1,7 @@
 """MNIST through TensorFlow Datasets, in the canonical order, as TensorFlow tensors."""
 
 import contextlib
+import errno
 import sys
 from pathlib import Path
 from typing import Literal
@@ -10,30 +11,34 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from shared import progress
-from shared.dataset import DATA_ROOT, RAW_ROOT, Dataset, Examples, cached, canonical
+from shared import cache, progress
+from shared.dataset import RAW_ROOT, Dataset, Examples, cached, canonical
 from shared.normalisation import MEAN, STD
 from shared.spec import Spec
 
-CACHE = DATA_ROOT / "tensorflow_datasets"
 BLOCK = 1_000  # images
 
 
 def builder() -> tfds.core.DatasetBuilder:
-    """TFDS's own copy of MNIST, which it makes from the canonical files if it has none."""
-    prepared = sorted(CACHE.glob("mnist/[0-9].[0-9].[0-9]/dataset_info.json"))
-    if prepared:
-        # By its folder: to find it by its name TFDS imports every data set of its kind.
-        return tfds.builder_from_directory(prepared[-1].parent)
+    """TFDS's own copy of MNIST, which is made from the canonical files where there is none, or it is damaged."""
+    root = cache.made("tensorflow_datasets", "mnist", prepare)
+    # By its folder: to find it by its name TFDS imports every data set of its kind.
+    return tfds.builder_from_directory(next(root.glob("mnist/*/dataset_info.json")).parent)
+
+
+def prepare(folder: Path) -> None:
+    """Let TFDS prepare MNIST in `folder`. Raises OSError where it can't be written."""
     progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
     if not progress.watched():
         tfds.disable_progress_bar()
-    mnist = tfds.builder("mnist", data_dir=CACHE)
+    mnist = tfds.builder("mnist", data_dir=folder)
     # manual_dir is where TFDS looks for the archives before it would download them.
     config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
-    with contextlib.redirect_stdout(sys.stderr):
-        mnist.download_and_prepare(download_config=config)
-    return mnist
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            mnist.download_and_prepare(download_config=config)
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message) from None
 
 
 def read(split: Literal["train", "test"]) -> Examples:
@@ -45,7 +50,7 @@ def read(split: Literal["train", "test"]) -> Examples:
         return canonical(mnist["image"].numpy(), mnist["label"].numpy())
 
     # TFDS keeps PNGs, and takes four seconds to decode them.
-    return cached(CACHE / "decoded", map(Path, mnist_builder.info.splits[split].filepaths), decode)
+    return cached(map(Path, mnist_builder.info.splits[split].filepaths), decode)
 
 
 def to_dataset(examples: Examples, spec: Spec, device: tf.DeviceSpec) -> Dataset:

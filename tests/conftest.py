@@ -1,11 +1,13 @@
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from shared import cache
 from shared.comparing import store
 from shared.comparing.experiment import FRAMEWORKS
 from shared.spec import Spec
@@ -67,8 +69,20 @@ def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nothing_kept_from_earlier(tmp_path_factory):
-    """A test's runs are made, not fetched."""
+def nothing_kept_from_earlier():
+    """The runs of a test's own process are made, not fetched."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "FOLDER", tmp_path_factory.mktemp("store"))
+        patch.setattr(store, "KIND", f"runs-of-tests-{os.getpid()}")
         yield
+        for left in cache.folder().glob(f"{store.KIND}*"):
+            cache._clear(left)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache of the test's own, for its process and those that it starts."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    cache.folder.cache_clear()
+    cache._say_once.cache_clear()
+    yield tmp_path / "cache"
+    cache.folder.cache_clear()

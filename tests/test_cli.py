@@ -1,11 +1,10 @@
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
-from shared.cli import exit_status, make_parser, parse
-from shared.errors import ChildRefusedError, InputError
+from shared.cli import make_parser, parse
+from shared.errors import InputError
 from shared.spec import Spec
 
 
@@ -14,14 +13,6 @@ def parser(monkeypatch):
     # argparse wraps its help to the terminal, and a narrow one would break words.
     monkeypatch.setenv("COLUMNS", "80")
     return make_parser("python -m program", "What it does.", "out/here")
-
-
-@pytest.fixture(autouse=True)
-def sigterm():
-    """`exit_status` replaces the handler of the whole process. The one here keeps a failing test from ending pytest."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def test_options_are_the_fields_of_the_spec_and_out(parser):
@@ -137,44 +128,3 @@ def test_abbreviations_and_unknown_words_are_refused_with_a_cure(parser, words, 
     message = refusal(parser, words)
     assert named in message
     assert message.endswith("; python -m program --help lists the options")
-
-
-@pytest.mark.parametrize("status", [0, 1])
-def test_status_is_that_of_the_program(capsys, status):
-    assert exit_status("program", lambda: status) == status
-    assert capsys.readouterr() == ("", "")
-
-
-def raises(error):
-    def main():
-        raise error
-
-    return main
-
-
-def test_input_error_is_one_line_on_standard_error_and_status_2(capsys):
-    assert exit_status("program", raises(InputError("--epochs 0: too few"))) == 2
-    assert capsys.readouterr() == ("", "program: error: --epochs 0: too few\n")
-
-
-def test_refusal_by_a_child_is_status_2_without_another_word(capsys):
-    assert exit_status("program", raises(ChildRefusedError())) == 2
-    assert capsys.readouterr() == ("", "")
-
-
-def test_interrupt_is_one_line_on_standard_error_and_status_130(capsys):
-    assert exit_status("program", raises(KeyboardInterrupt())) == 130
-    assert capsys.readouterr() == ("", "program: interrupted\n")
-
-
-def test_sigterm_interrupts():
-    def main():
-        signal.raise_signal(signal.SIGTERM)
-        return 0
-
-    assert exit_status("program", main) == 130
-
-
-def test_other_errors_are_not_hidden():
-    with pytest.raises(ZeroDivisionError):
-        exit_status("program", lambda: 1 // 0)

@@ -1,4 +1,3 @@
-import contextlib
 import gzip
 import hashlib
 import struct
@@ -8,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared import dataset
-from shared.dataset import RAW_ROOT, Examples, canonical, check_files, extract_files, fingerprint
+from shared import cache, dataset
+from shared.dataset import RAW_ROOT, Examples, canonical, check_files, extracted, fingerprint
 from shared.errors import InputError
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
@@ -91,10 +90,11 @@ def test_fingerprint_changes_with_any_label_and_swap(altered):
 
 
 @pytest.fixture
-def raw(tmp_path: Path):
+def raw(tmp_path: Path, monkeypatch):
     """A folder with the four archives, as links, so that a test replaces only its own."""
     for name in NAMES:
         (tmp_path / f"{name}.gz").symlink_to(RAW_ROOT / f"{name}.gz")
+    monkeypatch.setattr(dataset, "RAW_ROOT", tmp_path)
     return tmp_path
 
 
@@ -108,34 +108,36 @@ def flipped(content):
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
-def test_canonical_archives_alone_are_enough(raw):
-    check_files(raw)
+def test_canonical_archives_are_enough(raw):
+    check_files()
 
 
-def test_extracted_digests_are_those_of_the_archives_contents(raw):
-    for name in NAMES:
-        replace(raw / name, gzip.decompress((RAW_ROOT / f"{name}.gz").read_bytes()))
-    check_files(raw)
+def test_extracted_files_hold_what_the_archives_do_and_are_made_again_where_damaged(own_cache, capsys):
+    for damage in (None, lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink):
+        if damage:
+            damage(extracted() / "MNIST" / "raw" / NAMES[0])
+        folder = extracted() / "MNIST" / "raw"
+        assert ("is damaged: it is made again" in capsys.readouterr().err) == bool(damage)
+        for name in NAMES:
+            assert (folder / name).read_bytes() == gzip.decompress((RAW_ROOT / f"{name}.gz").read_bytes())
 
 
-def test_who_looks_meanwhile_sees_an_extracted_file_whole_or_not_at_all(raw):
-    sizes = {name: len(gzip.decompress((raw / f"{name}.gz").read_bytes())) for name in NAMES}
-    extracting = threading.Thread(target=extract_files, args=[raw])
+def test_who_looks_meanwhile_sees_the_extracted_files_whole_or_not_at_all(own_cache):
+    raw = own_cache / "extracted" / "mnist" / "MNIST" / "raw"
+    extracting = threading.Thread(target=extracted)
     extracting.start()
     while extracting.is_alive():
-        for name, size in sizes.items():
-            with contextlib.suppress(FileNotFoundError):
-                assert (raw / name).stat().st_size == size
+        if raw.exists():
+            assert cache.find("extracted", "mnist")
     extracting.join()
-    assert all((raw / name).exists() for name in NAMES)
-    check_files(raw)
+    assert raw.exists()
 
 
 @pytest.mark.parametrize("name", [f"{name}.gz" for name in NAMES])
 def test_missing_archive_is_named_with_the_cure(raw, name):
     (raw / name).unlink()
     with pytest.raises(InputError) as error:
-        check_files(raw)
+        check_files()
     path = raw / name
     assert str(error.value) == f"{path}: No such file or directory; restore it with: git checkout -- {path}"
 
@@ -148,7 +150,7 @@ def test_damaged_archive_is_named_with_its_size_and_the_cure(raw, name, damage):
     content = damage((RAW_ROOT / name).read_bytes())
     replace(raw / name, content)
     with pytest.raises(InputError) as error:
-        check_files(raw)
+        check_files()
     message = str(error.value)
     assert message.startswith(f"{raw / name}: SHA-256 {hashlib.sha256(content).hexdigest()[:12]}")
     assert f"({len(content):,} bytes)" in message
@@ -156,16 +158,7 @@ def test_damaged_archive_is_named_with_its_size_and_the_cure(raw, name, damage):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_damaged_extracted_copy_is_to_be_deleted(raw, name):
-    replace(raw / name, b"damaged")
-    with pytest.raises(InputError) as error:
-        check_files(raw)
-    assert str(error.value).startswith(f"{raw / name}: SHA-256 ")
-    assert str(error.value).endswith("; delete it: it is extracted again from the .gz beside it")
-
-
-def test_cache_reads_once_and_again_only_when_its_sources_change(tmp_path: Path):
+def test_examples_are_read_once_and_again_only_when_their_sources_change(tmp_path: Path, own_cache):
     source, examples = tmp_path / "source", Examples(np.arange(12, dtype=np.uint8).reshape(3, 4), np.arange(3))
     reads = []
 
@@ -175,30 +168,16 @@ def test_cache_reads_once_and_again_only_when_its_sources_change(tmp_path: Path)
 
     for content, expected_reads in ((b"one", 1), (b"one", 1), (b"two", 2), (b"one", 2)):
         source.write_bytes(content)
-        found = dataset.cached(tmp_path / "cache", [source], read)
+        found = dataset.cached([source], read)
         np.testing.assert_array_equal(found.images, examples.images)
         np.testing.assert_array_equal(found.labels, examples.labels)
         assert len(reads) == expected_reads
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-def test_cache_that_was_cut_short_is_not_taken_for_whole(tmp_path: Path, monkeypatch):
-    source = tmp_path / "source"
-    source.touch()
-
-    def fail(arrays, path):
-        Path(path).write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    examples = Examples(np.zeros((1, 4), np.uint8), np.zeros(1, np.int64))
-    with monkeypatch.context() as patched:
-        patched.setattr(dataset, "save_file", fail)
-        with pytest.raises(KeyboardInterrupt):
-            dataset.cached(tmp_path / "cache", [source], lambda: examples)
-    np.testing.assert_array_equal(dataset.cached(tmp_path / "cache", [source], lambda: examples).images, [[0] * 4])
+    assert len(list((own_cache / "decoded").iterdir())) == 2
 
 
 def test_other_data_than_mnist_is_refused():
     examples = Examples(np.zeros((1, 784), np.uint8), np.zeros(1, np.int64))
-    with pytest.raises(InputError, match=r"the train images or labels have SHA-256 \w{12}…, not MNIST's; delete "):
+    with pytest.raises(
+        InputError, match=r"the train images or labels have SHA-256 \w{12}…, not MNIST's; run 'make clean'"
+    ):
         dataset.checked_fingerprint("train", examples)

@@ -59,8 +59,8 @@ def test_rounding_variants_differ_from_the_plain_run_by_rounding_alone(tmp_path)
     ("code", "message"),
     [
         ("import os; os.kill(os.getpid(), 9)", "X was killed by signal 9; its last words: none; was memory short?"),
-        ("raise MemoryError('no room')", "X ended with status 1; its last words: MemoryError: no room; see above"),
-        ("import sys; sys.exit(7)", "X ended with status 7; its last words: none; see above"),
+        ("raise MemoryError('no room')", "X ended with status 1; its last words: MemoryError: no room; run again"),
+        ("import sys; sys.exit(7)", "X ended with status 7; its last words: none; run again"),
     ],
 )
 def test_a_child_that_dies_is_reported_with_its_last_words(code, message):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from shared import referee, runner
 from shared.comparing import store
 from shared.comparing.experiment import REFEREE, Variant, Watcher, make_runs
 from shared.record import ARRAYS_FILE
@@ -13,9 +12,8 @@ PLAIN, NUDGED = Variant(REFEREE, "float32"), Variant(REFEREE, "float32", nudged=
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FOLDER", tmp_path / "store")
-    return tmp_path / "store"
+def folder(own_cache):
+    return own_cache / store.KIND
 
 
 def made_in(folder, *variants):
@@ -62,11 +60,3 @@ def test_a_kept_run_that_was_damaged_is_made_again(tmp_path, folder):
     again = made_in(tmp_path / "again", PLAIN)[PLAIN]
     assert again.record.files == first.record.files
     assert again.record.timing != first.record.timing
-
-
-def test_the_oldest_go_first(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr(store, "KEPT", 2)
-    assert runner.main(REFEREE, "referee", referee.load, [*SPEC.options(), "--out", str(tmp_path / "run")]) == 0
-    for name in ("a", "b", "c"):
-        store.keep(name, tmp_path / "run")
-    assert sorted(path.name for path in folder.iterdir()) == ["b", "c"]

@@ -15,9 +15,8 @@ PYTHONS = {REFEREE: Path(sys.executable)}
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "FOLDER", tmp_path / "figures")
-    return tmp_path / "figures"
+def folder(own_cache):
+    return own_cache / sweep.KIND
 
 
 def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
@@ -38,7 +37,8 @@ def test_a_damaged_file_is_made_again(folder):
     job = (REFEREE, SPECS[0])
     first = sweep.figures([job], PYTHONS, "")
     (kept,) = folder.iterdir()
-    kept.write_text(kept.read_text(encoding="utf-8")[:-5], encoding="utf-8")
+    written = kept / sweep.FILE
+    written.write_text(written.read_text(encoding="utf-8")[:-5], encoding="utf-8")
     assert sweep.figures([job], PYTHONS, "") == first
 
 

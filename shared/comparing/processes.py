@@ -11,32 +11,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from shared import cli, progress
-from shared.errors import ChildRefusedError, InputError
+from shared import ending, progress
+from shared.errors import CrashError, InputError
 from shared.paths import ROOT
 
 PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
 LAST_WORDS = 2000  # bytes
+SECONDS_TO_ANSWER = 60
 Listener = Callable[[dict[str, Any]], object]
 
 
 def find_interpreter(framework: str, named: Path | None) -> Path:
     """The Python that has `framework`: the one named, else the one in .venv, else the one that runs this.
 
-    Raises InputError where it does not exist or lacks the framework.
+    Raises InputError where it is no Python, or lacks the framework.
     """
     option, package = f"--{framework.lower()}-python", PACKAGES[framework]
     ours = ROOT / ".venv" / framework.lower() / "bin" / "python"
     python = named or (ours if ours.exists() else Path(sys.executable))
     cure = f"run 'make setup', or name the Python that has it with {option}"
-    probe = f"import sys, importlib.util as u; sys.exit(u.find_spec({package!r}) is None)"
+    probe = f"import importlib.util as u; print('found' if u.find_spec({package!r}) else 'missing')"
     try:
-        has_framework = subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
-    except OSError as error:
-        raise InputError(f"{option} {python}: {error.strerror}; {cure}") from None
-    if not has_framework:
-        raise InputError(f"{python} has no {package}; {cure}")
-    return python
+        asked = subprocess.run(
+            [python, "-c", probe], check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS_TO_ANSWER
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} {python}: {getattr(error, 'strerror', None) or error}; {cure}") from None
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{option} {python}: no answer in {SECONDS_TO_ANSWER} s; {cure}") from None
+    match asked.stdout.split():
+        case [b"found"]:
+            return python
+        case [b"missing"]:
+            raise InputError(f"{python} has no {package}; {cure}")
+    raise InputError(f"{option} {python}: it does not answer as a Python does (status {asked.returncode}); {cure}")
 
 
 def installed_version(python: Path, package: str) -> str:
@@ -48,34 +56,34 @@ def installed_version(python: Path, package: str) -> str:
 
 
 class Child:
-    """A running implementation, which trains when its turn has come. Its last words are kept.
+    """A running implementation, which trains when its turn has come, and ends when this process does.
 
     If `watched`, what it writes to standard error passes through; if `heard`, standard output as well. What it tells of
-    its progress goes to `listen`.
+    its progress goes to `listen`; how it ended it tells too.
     """
 
     def __init__(
         self, name: str, command: list[str], *, watched: bool, heard: bool, listen: Listener | None = None
     ) -> None:
-        self.name, self._watched, self._tail = name, watched, b""
+        self.name, self._watched, self._listen = name, watched, listen
         self._turn, self._silenced = threading.Event(), False
-        telling = {}
-        if listen:
-            events, told = os.pipe()
-            telling = {progress.EVENTS: str(told)}
+        self._tail = b""
+        self._ended: dict[str, Any] | None = None  # as it tells it; nothing does where it was killed
+        channel, childs_end = os.pipe()
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, progress.TURNS: "1", **telling},
+            env={**os.environ, progress.CHANNEL: str(childs_end)},
             stdin=subprocess.PIPE,
             stdout=None if heard else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=[int(descriptor) for descriptor in telling.values()],
+            pass_fds=[childs_end],
         )
-        self._readers = [threading.Thread(target=self._pass_through, daemon=True)]
-        if listen:
-            os.close(told)
-            self._readers.append(threading.Thread(target=_listen, args=(events, listen), daemon=True))
+        os.close(childs_end)
+        self._readers = [
+            threading.Thread(target=self._pass_through, daemon=True),
+            threading.Thread(target=self._hear, args=(channel,), daemon=True),
+        ]
         for reader in self._readers:
             reader.start()
 
@@ -88,54 +96,66 @@ class Child:
                 if self._watched and not self._silenced:
                     progress.notice(line.decode(errors="replace").rstrip("\n"))
 
+    def _hear(self, channel: int) -> None:
+        with open(channel, encoding="utf-8") as lines:
+            for line in lines:
+                event = json.loads(line) if line.endswith("\n") else {}  # cut short, when it was killed
+                if "ended" in event:
+                    self._ended = event["ended"]
+                elif event and self._listen:
+                    self._listen(event)
+
     def take_turn(self) -> None:
         """Let it train, and be heard."""
         self._turn.set()
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # `finish` says why it has died
-            pipe.write(b"\n")
+        with contextlib.suppress(BrokenPipeError):  # `finish` says why it has died
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
 
     def finish(self) -> None:
         """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
 
-        Raises ChildRefusedError for status 2, and InputError with its last words where it died.
+        Raises InputError for status 2 and where it was killed or interrupted, CrashError where our own fault ended it.
         """
         status = self._process.wait()
         self._turn.set()
         self._join()
-        if status in (cli.OK, cli.FAILED) and b"Traceback" not in self._tail:
+        told = self._ended or {"status": None, "line": ""}
+        if status in (ending.OK, ending.FAILED) and told["status"] == status:
             return
+        if told["status"] == status == ending.BAD_INPUT:
+            raise InputError(f"{self.name}: {told['line']}")
+        if told["status"] == status == ending.CRASHED:
+            raise CrashError(f"{self.name}: {told['line']}")
         words = self._tail.decode(errors="replace").strip().splitlines()
-        if status == cli.BAD_INPUT and self._watched:
-            raise ChildRefusedError
         end = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        cure = "was memory short?" if status == -signal.SIGKILL else "see above"
-        raise InputError(f"{self.name} {end}; its last words: {words[-1] if words else 'none'}; {cure}")
+        last = words[-1] if words else told["line"] or "none"
+        cure = "was memory short?" if status == -signal.SIGKILL else "run again"
+        raise InputError(f"{self.name} {end}; its last words: {last}; {cure}")
 
-    def stop(self) -> None:
-        """End it if it runs still: politely, and after five seconds by force."""
+    def interrupt(self) -> None:
+        """Ask it to end, if it runs still."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         self._silenced = not self._turn.is_set()
         self._turn.set()
         if self._process.poll() is None:
             self._process.terminate()
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+
+    def stop(self) -> None:
+        """After `interrupt`: wait until it has ended, and after some seconds end it by force."""
+        try:
+            self._process.wait(timeout=progress.SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._join()
 
     def _join(self) -> None:
         for reader in self._readers:
-            reader.join()
-
-
-def _listen(events: int, listen: Listener) -> None:
-    with open(events, encoding="utf-8") as lines:
-        for line in lines:
-            listen(json.loads(line))
+            reader.join(timeout=progress.SECONDS_TO_END)  # a process that the child has left behind may hold its pipes
 
 
 class Children:
@@ -161,5 +181,7 @@ class Children:
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._closed = True
+            for child in self._started:
+                child.interrupt()
             for child in self._started:
                 child.stop()

@@ -8,15 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from shared import cache
 from shared.machine import cpu_name
-from shared.output import CACHE, fresh_folder
 from shared.paths import ROOT
-from shared.record import RUN_JSON, RecordError, read_run
 from shared.spec import Spec
 
-FOLDER = CACHE / "runs"
-# The oldest go first: some 4 MB each.
-KEPT = 100
+KIND = "runs"  # of the cache; some 4 MB each
 
 
 def key(module: str, spec: Spec, *more: str) -> str:
@@ -32,21 +29,17 @@ def key(module: str, spec: Spec, *more: str) -> str:
 
 def fetch(key: str, folder: Path) -> bool:
     """Copy the run of this key to `folder`, which must not exist. Returns whether there is one, and it is whole."""
-    try:
-        read_run(FOLDER / key)
-    except RecordError:
-        shutil.rmtree(FOLDER / key, ignore_errors=True)
+    kept = cache.find(KIND, key)
+    if kept is None:
         return False
-    shutil.copytree(FOLDER / key, folder)
+    try:
+        shutil.copytree(kept, folder)
+    except OSError:  # another run has just made room for its own
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
     return True
 
 
 def keep(key: str, folder: Path) -> None:
-    """Keep a copy of the run in `folder`."""
-    with fresh_folder(FOLDER / key, marker=RUN_JSON) as copy:
-        shutil.copytree(folder, copy, dirs_exist_ok=True)
-    kept = sorted(
-        (path for path in FOLDER.iterdir() if path.suffix != ".partial"), key=lambda path: path.stat().st_ctime
-    )
-    for old in kept[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    """Keep a copy of the run in `folder`, where the cache can be written."""
+    cache.kept(KIND, key, lambda entry: shutil.copytree(folder, entry, dirs_exist_ok=True))

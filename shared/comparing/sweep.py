@@ -8,16 +8,15 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, ValidationError
 
-from shared import progress
+from shared import cache, progress
 from shared.comparing import store
 from shared.comparing.experiment import MODULES
 from shared.comparing.processes import PACKAGES, Children, installed_version
 from shared.errors import InputError
-from shared.output import CACHE, write_whole
 from shared.record import RUN_JSON, RunRecord, StockRecord, Strict
 from shared.spec import Spec
 
-FOLDER = CACHE / "figures"
+KIND, FILE = "figures", "figures.json"  # of the cache, and in an entry
 Job = tuple[str, Spec]  # framework and spec
 
 
@@ -35,9 +34,9 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
     Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
     """
     versions = {name: installed_version(python, PACKAGES.get(name, "numpy")) for name, python in pythons.items()}
-    paths = {job: FOLDER / f"{store.key(MODULES[job[0]], job[1], versions[job[0]])}.json" for job in jobs}
-    found = {job: kept for job in paths if (kept := _kept(paths[job]))}
-    missing = [job for job in paths if job not in found]
+    keys = {job: store.key(MODULES[job[0]], job[1], versions[job[0]]) for job in jobs}
+    found = {job: kept for job in keys if (kept := _kept(keys[job]))}
+    missing = [job for job in keys if job not in found]
     workers = max(1, (os.cpu_count() or 1) // max((spec.threads for _, spec in missing), default=1))
     if missing:
         notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
@@ -48,7 +47,7 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
         Children() as children,
         progress.bar(len(missing), description) as advance,
     ):
-        made = {pool.submit(_make, job, pythons[job[0]], children, paths[job]): job for job in missing}
+        made = {pool.submit(_make, job, pythons[job[0]], children, keys[job]): job for job in missing}
         try:
             for future in as_completed(made):
                 found[made[future]] = future.result()
@@ -59,8 +58,8 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
     return found
 
 
-def _make(job: Job, python: Path, children: Children, path: Path) -> Figures:
-    """Make the run, and keep its figures at `path`."""
+def _make(job: Job, python: Path, children: Children, key: str) -> Figures:
+    """Make the run, and keep its figures."""
     framework, spec = job
     name = f"{framework}, {spec.mode}, seed {spec.seed}"
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +73,8 @@ def _make(job: Job, python: Path, children: Children, path: Path) -> Figures:
         made = _from_record(spec, text)
     except ValidationError:
         raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
-    write_whole(path, lambda new: new.write_text(made.model_dump_json() + "\n", encoding="utf-8"))
+    text = made.model_dump_json() + "\n"
+    cache.kept(KIND, key, lambda entry: (entry / FILE).write_text(text, encoding="utf-8"))
     return made
 
 
@@ -90,8 +90,11 @@ def _from_record(spec: Spec, text: str) -> Figures:
     )
 
 
-def _kept(path: Path) -> Figures | None:
+def _kept(key: str) -> Figures | None:
+    entry = cache.find(KIND, key)
+    if entry is None:
+        return None
     try:
-        return Figures.model_validate_json(path.read_text(encoding="utf-8"))
+        return Figures.model_validate_json((entry / FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None

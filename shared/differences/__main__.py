@@ -2,8 +2,8 @@
 
 import sys
 
-from shared import cli
+from shared import ending
 from shared.differences.table import main
 
 if __name__ == "__main__":
-    sys.exit(cli.exit_status("python -m shared.differences", main))
+    sys.exit(ending.exit_status("python -m shared.differences", main))

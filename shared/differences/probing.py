@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.cli import OK
+from shared.ending import OK
 
 Value = str | bool | int | float | tuple[int | float, ...]
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from shared import cli
+from shared import ending
 from shared.comparing.experiment import FRAMEWORKS, MODULES
 from shared.comparing.processes import find_interpreter
 from shared.differences.habits import ROWS, SECTIONS, Habit
@@ -111,4 +111,4 @@ def main() -> int:
     JSON_FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     MARKDOWN_FILE.write_text(markdown(measured), encoding="utf-8")
     print(f"{MARKDOWN_FILE.relative_to(ROOT)}: {sum(differs(row, measured) for row in ROWS)} of {len(ROWS)} differ")
-    return cli.OK
+    return ending.OK
