@@ -4,13 +4,13 @@ import dataclasses
 import json
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from shared.comparing.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
 from shared.comparing.experiment import FRAMEWORKS
 from shared.differences.habits import ROWS
 from shared.reporting import plots
+from shared.reporting.drawing import plt
 from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
 from shared.reporting.section import Section
 from shared.reporting.tables import Code, Table
