@@ -8,7 +8,7 @@ import sys
 
 from shared import ending
 
-with ending.one_line("compare.py"):
+with ending.importing("compare.py"):
     import argparse
     import shlex
     from collections.abc import Mapping, Sequence

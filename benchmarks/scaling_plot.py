@@ -3,16 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, StrMethodFormatter
-
 from benchmarks.scaling_figures import exponent, peak, seconds
 from benchmarks.scaling_points import AXES, BATCH_SIZE, ENGINES, FLOOR, Axis, Measured
 from benchmarks.scaling_report import MIB
+from shared.reporting.drawing import Axes, plt, ticker
 from shared.reporting.pictures import BLUE, GREEN, GREY, ORANGE
 from shared.spec import TRAIN_EXAMPLES, Spec
 
@@ -76,8 +70,8 @@ def _dress(axes: Axes, axis: Axis) -> None:
     beside = (last / first) ** MARGIN
     axes.set_xlim(first / beside, last * beside)
     axes.set_xticks(axis.values, [axis.label(value) for value in axis.values])
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
     axes.minorticks_off()
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -15,18 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter
-
 from shared import cache, ending, progress
 from shared.comparing.processes import find_interpreter, installed_version
 from shared.errors import InputError
 from shared.machine import cpu_name
 from shared.output import write_whole
 from shared.paths import ROOT
+from shared.reporting.drawing import plt, ticker
 from shared.reporting.pictures import BLUE, GREY
 from shared.reporting.tables import Table
 from shared.spec import TRAIN_EXAMPLES
@@ -213,7 +208,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes.bar_label(bars, [f"{seconds[n] / floor:.2f}" for n in names], padding=4)
     axes.set_xscale("log")
     axes.set_xlim(0.8, 2 * max(seconds.values()) / floor)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
     axes.set_title("Time of an epoch, as a multiple of its matrix products alone", loc="left", fontsize=12)
     axes.set_xlabel("times the floor (logarithmic); blue: this project, grey: others")
     axes.spines[["top", "right"]].set_visible(False)

@@ -4,7 +4,7 @@ import sys
 
 from shared import ending
 
-with ending.one_line("pytorch_impl"):
+with ending.importing("pytorch_impl"):
     from shared import runner
 
 

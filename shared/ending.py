@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from shared import progress
 from shared.errors import CrashError, InputError
+from shared.escaping import one_line
 
 OK, FAILED, BAD_INPUT, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,7 +29,7 @@ REPORTS_KEPT = 20
 
 
 @contextlib.contextmanager
-def one_line(program: str) -> Iterator[None]:
+def importing(program: str) -> Iterator[None]:
     """Around a program's imports, which take a second: whatever ends it meanwhile is one line as well."""
     _protect_streams()
     try:
@@ -94,7 +95,7 @@ def _end(program: str, error: BaseException) -> int:
         progress.tell(ended={"status": status, "line": line})
     else:
         prefix = "" if status == INTERRUPTED else "error: " if status == BAD_INPUT else "crashed: "
-        print(f"{program}: {prefix}{line}", file=sys.stderr)
+        print(f"{program}: {prefix}{one_line(line)}", file=sys.stderr)
     return status
 
 

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from shared.errors import OneLineError
 from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
 from shared.weights import Weights, save_tensors, save_weights
 
@@ -33,8 +34,8 @@ PROBED_EXAMPLES = 1024
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
 
 
-class RecordError(Exception):
-    """A record is missing, partial, altered or not of this schema. The message is one line."""
+class RecordError(OneLineError):
+    """A record is missing, partial, altered or not of this schema."""
 
 
 class Strict(BaseModel):

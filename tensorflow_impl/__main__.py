@@ -5,7 +5,7 @@ import sys
 
 from shared import ending, progress
 
-with ending.one_line("tensorflow_impl"):
+with ending.importing("tensorflow_impl"):
     from shared import runner
 
 

@@ -11,6 +11,7 @@ from shared import cache
 from shared.comparing import store
 from shared.comparing.experiment import FRAMEWORKS
 from shared.spec import Spec
+from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"pytorch": "torch", "tensorflow": "tensorflow"}
@@ -23,6 +24,12 @@ def pytest_addoption(parser):
         help="the implementation or framework to test, for the tests that `make test` runs in both environments "
         "(default: the one that is installed); one a process, for the two crash together",
     )
+
+
+def pytest_terminal_summary(terminalreporter):
+    if lines := faults.table():
+        terminalreporter.section("faults")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,15 @@ def test_arrows_run_down_only(room):
         assert not FORBIDDEN[room] & packages(path.read_text(encoding="utf-8")), path
 
 
+def test_matplotlib_is_imported_in_one_place_which_no_setting_of_a_user_reaches():
+    importers = {
+        str(path.relative_to(ROOT))
+        for path in (*ROOT.glob("*.py"), *(path for room in ROOM_FOLDERS for path in (ROOT / room).glob("**/*.py")))
+        if "matplotlib" in packages(path.read_text(encoding="utf-8"))
+    }
+    assert importers == {"shared/reporting/drawing.py"}
+
+
 def test_an_import_inside_a_function_is_seen():
     assert packages("def f():\n    import torch.nn\n    from keras.src import x") == {"torch", "keras"}
 

@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 from shared import referee, runner
 from shared.elsewhere import own_pair, own_report
 from shared.errors import InputError
+from shared.output import MANIFEST
 from shared.spec import Spec
 from tests.conftest import ROOT, run_program
 
@@ -38,7 +39,7 @@ def written(pair, folder):
 
 
 def pictures_are_there(folder, text, *names):
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*names, "report.md", "results.json"])
+    assert {path.name for path in folder.iterdir()} - {MANIFEST} == {*names, "report.md", "results.json"}
     for name in names:
         assert f"]({name})" in text
         assert (folder / name).stat().st_size > 5_000
@@ -73,9 +74,9 @@ def test_weights_are_told_tensor_by_tensor(tmp_path):
     np.savez(tmp_path / "b.npz", k=kernel.T, b=bias * 2, other=bias[:2])
     pair = own_pair.compare(tmp_path / "a.safetensors", tmp_path / "b.npz")
     text, results = written(pair, tmp_path / "out")
-    assert "| k | (128, 784) against (784, 128): one is the transpose | 0.0e+00 | 0 | yes |" in text
-    assert "| b | (3,) | 1.0e+00 | 4.19e+06 | NO |" in text
-    assert "| other | (3,) against (2,) |  |  | NO |" in text
+    assert "| `k` | (128, 784) against (784, 128): one is the transpose | 0.0e+00 | 0 | yes |" in text
+    assert "| `b` | (3,) | 1.0e+00 | 4.19e+06 | NO |" in text
+    assert "| `other` | (3,) against (2,) |  |  | NO |" in text
     assert "> **Note.** A alone has 1 tensor: mine." in text
     assert "**DIFFERENT WEIGHTS: 2 of 3 tensors, most in other, of shape (3,) against (2,).**" in text
     pictures_are_there(tmp_path / "out", text, "weights.png")
@@ -179,7 +180,10 @@ def earlier(tmp_path):
         (["--out", "bad.csv"], "--out bad.csv: it is a file; give --out a new folder"),
         (["--out", "."], "it holds a.csv, which is compared; give --out a new folder"),
         (["--out", "compared"], "--out compared: it holds the runs of a comparison; give --out a new folder"),
-        (["--out", "mine"], "--out mine: it holds other files than an earlier result; give --out a new folder"),
+        (
+            ["--out", "mine"],
+            "--out mine: it holds thesis.txt, and no manifest.json that tells it from a file of yours; move it",
+        ),
     ],
     ids=" ".join,
 )

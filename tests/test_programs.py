@@ -13,6 +13,7 @@ import time
 import pytest
 
 from shared.comparing.processes import find_interpreter
+from shared.output import MANIFEST, fresh_folder
 from shared.record import read_run
 from tests.conftest import ROOT, run_program
 
@@ -56,7 +57,7 @@ def test_compare_leaves_results_pictures_report_and_records(compared):
     _, out, _ = compared
     pictures = ["accuracy.png", "divergence.png", "loss.png", "steps.png"]
     vectors = [picture.replace("png", "svg") for picture in pictures]
-    left = {*pictures, *vectors, "index.html", "report.md", "results.json", "runs"}
+    left = {*pictures, *vectors, "index.html", "report.md", "results.json", "runs", MANIFEST}
     assert {path.name for path in out.iterdir()} == left
     assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
     for picture in pictures:
@@ -320,8 +321,8 @@ def test_damaged_data_is_refused_by_name(program, damage, copy_of_the_house):
 
 @pytest.fixture
 def earlier_result(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/results.json").write_text("{}", encoding="utf-8")
+    with fresh_folder(tmp_path / "out") as folder:
+        (folder / "results.json").write_text("{}", encoding="utf-8")
     return tmp_path / "out"
 
 

@@ -59,6 +59,13 @@ def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
     assert lines[-1] == "Again: `python compare.py`"
 
 
+def test_a_command_with_a_name_that_is_no_text_is_written_in_every_file(made, tmp_path):
+    command = "python compare.py --out caf\udce9\n"
+    report.write(outcome_of(made), tmp_path, command)
+    for name in ("report.md", "index.html"):
+        assert r"compare.py --out caf\udce9\n --prove" in (tmp_path / name).read_text(encoding="utf-8")
+
+
 def test_results_are_the_runs_figures(written, made):
     results = json.loads((written / "results.json").read_text(encoding="utf-8"))
     losses = [made[Variant(name, "float64")].step_losses for name in FRAMEWORKS]

@@ -98,7 +98,9 @@ def test_a_refusal_on_a_terminal_is_one_line(tmp_path):
     options = ["--device", "cuda", "--out", tmp_path / "out"]
     status, written = on_a_terminal("compare.py", *options, columns=400, CUDA_VISIBLE_DEVICES="-1")
     assert status == 2
-    assert len(re.findall(r"pytorch_impl: error: --device cuda: .+; .+\r\n", STYLE.sub("", written))) == 1
+    assert (
+        len(re.findall(r"compare.py: error: PyTorch float32: --device cuda: .+; .+\r\n", STYLE.sub("", written))) == 1
+    )
 
 
 def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
@@ -193,7 +195,7 @@ def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
 def test_a_child_that_outlives_its_listener_goes_on(monkeypatch):
     listener, told = os.pipe()
     os.close(listener)
-    monkeypatch.setenv(progress.EVENTS, str(told))
+    monkeypatch.setenv(progress.CHANNEL, str(told))
     progress.tell(epoch={})
     os.close(told)
 

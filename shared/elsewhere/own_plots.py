@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 
 from shared.elsewhere.own_pair import Losses, Tensors
 from shared.reporting import plots
+from shared.reporting.drawing import Axes, plt
 from shared.reporting.pictures import BLUE, FEW_POINTS, GREEN, GREY, STYLES
 
 LONGEST_NAME = 50

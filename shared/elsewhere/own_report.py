@@ -5,13 +5,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from shared import escaping
 from shared.elsewhere import own_plots
 from shared.elsewhere.hints import hint
 from shared.elsewhere.own_pair import LETTERS, Losses, Pair, Tensors
 from shared.elsewhere.own_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.errors import InputError
 from shared.reporting.report import json_safe
-from shared.reporting.tables import Table
+from shared.reporting.tables import Code, Table
 
 SCHEMA = 1
 # Rows of the table around the first step at which the two part.
@@ -99,25 +100,26 @@ def summary(pair: Pair) -> str:
     if pair.losses:
         rows = [["", "step", "difference"], *milestones(pair.losses)]
         lines += ["", *(f"{what:<52}  {step:>9}  {gap:>10}" for what, step, gap in rows)]
-        lines += ["", textwrap.fill(hint(pair.losses), WIDTH)]
-    return "\n".join([*lines, "", *(f"NOTE: {note}" for note in notes(pair)), *sentences(pair)])
+        lines += ["", *textwrap.wrap(hint(pair.losses), WIDTH)]
+    lines += ["", *(f"NOTE: {note}" for note in notes(pair)), *sentences(pair)]
+    return "\n".join(map(escaping.one_line, lines))
 
 
 def markdown(pair: Pair, command: str) -> str:
     """The report as Markdown, with relative links to the pictures."""
     parts = ["# A and B, compared"]
-    parts += [f"**{sentence}**" for sentence in sentences(pair)]
-    parts += [f"> **Note.** {note}" for note in notes(pair)]
+    parts += [f"**{escaping.markdown(sentence)}**" for sentence in sentences(pair)]
+    parts += [f"> **Note.** {escaping.markdown(note)}" for note in notes(pair)]
     parts.append(_facts_table(pair))
     if pair.losses:
         parts += _losses_parts(pair.losses)
     if pair.tensors:
         parts += _tensors_parts(pair.tensors)
-    return "\n\n".join([*parts, "## What this is not", DISCLAIMER, f"Again: `{command}`"]) + "\n"
+    return "\n\n".join([*parts, "## What this is not", DISCLAIMER, f"Again: {escaping.markdown_code(command)}"]) + "\n"
 
 
 def _facts_table(pair: Pair) -> str:
-    rows = [["path", *(f"`{source.path}`" for source in pair.sources)]]
+    rows = [["path", *(Code(source.path) for source in pair.sources)]]
     if pair.losses:
         logs = pair.losses.logs
         rows.append(["losses", *(f"{len(log.steps):,}, steps {log.steps[0]} to {log.steps[-1]}" for log in logs)])
@@ -130,7 +132,7 @@ def _facts_table(pair: Pair) -> str:
 def _losses_parts(losses: Losses) -> list[str]:
     coarsest = losses.resolution.max()
     parts = ["## Losses", "![Both losses, overlaid](loss.png)", "![Largest difference so far](divergence.png)"]
-    parts += [Table(["", "step", "difference"], milestones(losses)).markdown(), hint(losses)]
+    parts += [Table(["", "step", "difference"], milestones(losses)).markdown(), escaping.markdown(hint(losses))]
     parts.append(
         "What the files can hide is half a unit of the last digit that each writes, and half a unit in the last place "
         f"of the float32 or float64 that it was: {coarsest:.1e} at most, between the two. Within it, the two losses "
@@ -160,7 +162,7 @@ def _tensors_parts(tensors: Tensors) -> list[str]:
             size, ulps = "", ""
         else:
             size, ulps = f"{tensor.difference.absolute:.1e}", f"{tensor.difference.ulps:.3g}"
-        rows.append([name, shape, size, ulps, "yes" if tensor.agrees else "NO"])
+        rows.append([Code(name), shape, size, ulps, "yes" if tensor.agrees else "NO"])
     parts = ["## Weights", "![Largest difference in each tensor](weights.png)"]
     parts.append(Table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows).markdown())
     parts.append(

@@ -4,16 +4,16 @@ import dataclasses
 import json
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from shared.comparing.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
 from shared.comparing.experiment import FRAMEWORKS
 from shared.differences.habits import ROWS
 from shared.reporting import plots
+from shared.reporting.drawing import plt
 from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
 from shared.reporting.section import Section
-from shared.reporting.tables import Table
+from shared.reporting.tables import Code, Table
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten
@@ -96,7 +96,8 @@ def _advice(found: Attribution) -> Table:
     """The code that sets each factor as the other framework does."""
     by_key = {row.key: row for row in ROWS}
     rows = [
-        [share.factor.name, by_key[share.factor.row].pytorch, by_key[share.factor.row].keras] for share in found.shares
+        [share.factor.name, Code(by_key[share.factor.row].pytorch), Code(by_key[share.factor.row].keras)]
+        for share in found.shares
     ]
     return Table(["to set", "in PyTorch as in Keras", "in Keras as in PyTorch"], rows, words=True)
 

@@ -6,15 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
-
+from shared.reporting.drawing import Axes, Figure, plt, ticker
 from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Curve, Drawn, Picture, Style
 
 MARKERS: dict[str, dict[str, Any]] = {
@@ -35,7 +29,7 @@ def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
@@ -65,7 +59,7 @@ def _draw(picture: Picture) -> Axes:
     if picture.scale == "logarithmic":
         axes.set_yscale("log")
     if picture.scale == "percent":
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
     if picture.mark:
         at, what = picture.mark
         axes.axvline(at, label=what, **line(STYLES["mark"], 1))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import referee
+from shared import escaping, referee
 from shared.comparing import parity
 from shared.comparing.comparison import Outcome, Proof
 from shared.comparing.parity import Rung, Verdict
@@ -15,7 +15,7 @@ from shared.record import Run
 from shared.reporting import findings, mistakes, page, pictures, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import Picture
-from shared.reporting.section import Section, complete
+from shared.reporting.section import Section, complete, image
 
 SCHEMA = 1
 
@@ -81,6 +81,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Section] = ()) -> None:
     """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
+    command = escaping.one_line(command)
     found_elsewhere = {section.name: section.results for section in sections}
     text = json.dumps(json_safe(results(outcome) | found_elsewhere), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
@@ -98,7 +99,9 @@ def write_alone(section: Section, folder: Path, command: str) -> None:
         json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
     plots.write(section.pictures, folder)
-    (folder / "report.md").write_text(f"{section.markdown(level=1)}\n\nAgain: `{command}`\n", encoding="utf-8")
+    (folder / "report.md").write_text(
+        f"{section.markdown(level=1)}\n\nAgain: {escaping.markdown_code(command)}\n", encoding="utf-8"
+    )
 
 
 def json_safe(value: Any) -> Any:
@@ -114,34 +117,45 @@ def markdown(
     outcome: Outcome, drawn: list[Picture], found: Mistakes, command: str, sections: Sequence[Section] = ()
 ) -> str:
     """The report as Markdown, with relative links to the pictures."""
-    images = {picture.name: f"![{picture.title}. {picture.words}]({picture.name}.png)" for picture in drawn}
-    parts = ["# PyTorch and TensorFlow, the same network", f"**{findings.sentence(outcome)}**"]
-    parts += [f"> **Warning.** {warning}" for warning in outcome.warnings]
+    images = {picture.name: image(picture) for picture in drawn}
+    parts = ["# PyTorch and TensorFlow, the same network", f"**{escaping.markdown(findings.sentence(outcome))}**"]
+    parts += [f"> **Warning.** {escaping.markdown(warning)}" for warning in outcome.warnings]
     if len(outcome.reasons) > 1:
-        parts.append("\n".join(f"- {reason}" for reason in outcome.reasons))
+        parts.append(_bullets(outcome.reasons))
     parts += [images["loss"], images["steps"], images["accuracy"]]
     parts += [findings.epochs(outcome).markdown(), findings.LOSS_MEANS]
     parts += ["## How far apart", images["divergence"]]
     if outcome.parting:
-        parts.append(f"They part at step {outcome.parting.step}, counted from 0: {outcome.parting.cause}.")
+        parts.append(
+            f"They part at step {outcome.parting.step}, counted from 0: {escaping.markdown(outcome.parting.cause)}."
+        )
     parts.append(findings.RULE)
     for pair, rungs in outcome.verdict.pairs.items():
-        parts += [f"### {' and '.join(pair)}", findings.ladder(rungs).markdown()]
+        parts += [f"### {escaping.markdown(' and '.join(pair))}", findings.ladder(rungs).markdown()]
     if outcome.proof:
         parts += _proof_parts(outcome.proof)
     parts += [section.markdown() for section in sections]
-    parts += ["## Time", findings.times(outcome).markdown(), " ".join(findings.time_caveats(outcome))]
-    parts += ["## Mistakes", " ".join(mistakes.confusion_sentences(found)), mistakes.disagreement_sentence(found)]
+    parts += [
+        "## Time",
+        findings.times(outcome).markdown(),
+        escaping.markdown(" ".join(findings.time_caveats(outcome))),
+    ]
+    sentences = [" ".join(mistakes.confusion_sentences(found)), mistakes.disagreement_sentence(found)]
+    parts += ["## Mistakes", *map(escaping.markdown, sentences)]
     if found.disagreements:
         parts.append(mistakes.disagreements_table(found).markdown())
-    parts += ["## What was run", findings.facts(outcome).markdown(), f"Again: `{command}`"]
+    parts += ["## What was run", findings.facts(outcome).markdown(), f"Again: {escaping.markdown_code(command)}"]
     return "\n\n".join(parts) + "\n"
+
+
+def _bullets(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {escaping.markdown(sentence)}" for sentence in sentences)
 
 
 def _proof_parts(proof: Proof) -> list[str]:
     parts = ["## What rounding alone does", "Each implementation against itself:", findings.yardstick(proof).markdown()]
     parts.append("## In float64")
-    parts.append("\n".join(f"- {reason}" for reason in proof.exact.reasons) or "All three pairs match.")
+    parts.append(_bullets(proof.exact.reasons) or "All three pairs match.")
     for pair, rungs in proof.exact.pairs.items():
-        parts += [f"### {' and '.join(pair)}, float64", findings.ladder(rungs).markdown()]
+        parts += [f"### {escaping.markdown(' and '.join(pair))}, float64", findings.ladder(rungs).markdown()]
     return [*parts, "## Run twice", findings.repeats(proof).markdown()]

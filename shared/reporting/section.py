@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.comparing.comparison import Outcome
+from shared.escaping import markdown, markdown_code
 from shared.reporting.pictures import Drawn, Picture
 from shared.reporting.tables import Table
 
@@ -35,9 +36,15 @@ class Section:
 
     def markdown(self, level: int = 2) -> str:
         """As a part of report.md, with relative links to the pictures."""
-        parts = [f"{'#' * level} {self.title}", *self.sentences, *([f"`{self.command}`"] if self.command else [])]
-        parts += [f"![{picture.title}. {picture.words}]({picture.name}.png)" for picture in self.pictures]
+        parts = [f"{'#' * level} {markdown(self.title)}", *map(markdown, self.sentences)]
+        parts += [markdown_code(self.command)] if self.command else []
+        parts += map(image, self.pictures)
         return "\n\n".join(parts + [table.markdown() for table in self.tables])
+
+
+def image(picture: Picture | Drawn) -> str:
+    """A picture in report.md."""
+    return f"![{markdown(f'{picture.title}. {picture.words}')}]({picture.name}.png)"
 
 
 def complete(outcome: Outcome, sections: Sequence[Section], command: str) -> list[Section]:

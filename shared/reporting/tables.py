@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.escaping import markdown, markdown_code
+
+
+class Code(str):
+    """A cell that is a name from outside or a piece of code."""
+
+    __slots__ = ()
+
 
 @dataclass(frozen=True)
 class Table:
@@ -19,10 +27,14 @@ class Table:
         return Table(header, rows, self.words, "column" if self.sums_up else "")
 
     def markdown(self) -> str:
-        """In Markdown; columns of numbers are aligned to the right."""
+        """In Markdown, every cell escaped; columns of numbers are aligned to the right."""
         align = "---" if self.words else "---:"
-        rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
+        header, *rows = [[_escaped(cell) for cell in row] for row in (self.header, *self.rows)]
         if self.sums_up == "row":
             rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
-        lines = [self.header, ["---"] + [align] * (len(self.header) - 1), *rows]
+        lines = [header, ["---"] + [align] * (len(header) - 1), *rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return markdown_code(cell, in_table=True) if isinstance(cell, Code) else markdown(cell)

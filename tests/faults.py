@@ -1,0 +1,34 @@
+"""How many faults and odd inputs the tests tried, by kind, and how many fell short. conftest prints it at the end."""
+
+import contextlib
+from collections import Counter
+
+tried: Counter[str] = Counter()
+fell_short: Counter[str] = Counter()
+
+
+def count(kind, short=False):
+    tried[kind] += 1
+    fell_short[kind] += short
+
+
+@contextlib.contextmanager
+def trying(kind):
+    """Count the block as one, which fell short if it raises."""
+    try:
+        yield
+    except BaseException:
+        count(kind, short=True)
+        raise
+    count(kind)
+
+
+def table():
+    """Lines of text; none where nothing was tried."""
+    if not tried:
+        return []
+    rows = [(kind, number, fell_short[kind]) for kind, number in sorted(tried.items())]
+    rows.append(("all", tried.total(), fell_short.total()))
+    width = max(len("kind of fault"), *(len(kind) for kind, *_ in rows))
+    lines = [f"{kind:<{width}} | {number:>7,} | {short:>10,}" for kind, number, short in rows]
+    return [f"{'kind of fault':<{width}} | {'tried':>7} | fell short", *lines]
