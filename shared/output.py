@@ -57,7 +57,7 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
     """
     given = out
     with _named(given):
-        out = given.resolve()
+        out = _resolved(given)
         if out.exists() and not out.is_dir():
             raise InputError(f"--out {given}: it is a file; give --out a new folder")
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,13 +66,13 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
                 _clear_up(out)
             _refuse_what_is_not_ours(given, out)
             staging = Path(tempfile.mkdtemp(prefix=f".{out.name}-", suffix=STAGING, dir=out.parent))
-            claim = _claim(staging)
-        try:
-            _refuse_what_could_not_be_replaced(given, out, staging)
-            _refuse_a_full_disk(given, staging, needed)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+            try:
+                claim = _claim(staging)
+                _refuse_what_could_not_be_replaced(given, out, staging)
+                _refuse_a_full_disk(given, staging, needed)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
     try:
         staging.chmod(0o755)  # mkdtemp's folders are private; results are not
         with _temporary_files_in(staging / "tmp"):
@@ -109,9 +109,16 @@ def _named(given: Path) -> Iterator[None]:
     """Whatever the system refuses is said of the folder that was given."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:  # of a loop of links; of a name with a NUL
+    except (OSError, ValueError) as error:  # the latter of a name with a NUL
         why = getattr(error, "strerror", None) or error
         raise InputError(f"--out {given}: {why}; give --out a new folder where you may write") from None
+
+
+def _resolved(given: Path) -> Path:
+    try:
+        return given.resolve()
+    except RuntimeError:  # so Python up to 3.12 tells a loop
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
 def _refuse_what_is_not_ours(given: Path, out: Path) -> None:

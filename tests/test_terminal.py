@@ -177,7 +177,8 @@ def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
         "from shared import progress\n"
         "with progress.bar(100_000, 'Epoch 1/1') as advance:\n"
         "    for _ in range(100_000): advance(1)\n"
-        "progress.tell(epoch={'train_loss': float('nan')})"
+        "progress.tell(epoch={'train_loss': float('nan')})\n"
+        "progress.tell(ended={'status': 0, 'line': ''})"
     )
     events = []
     with Children() as children:

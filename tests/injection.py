@@ -1,0 +1,86 @@
+"""Runs programs with one fault in each: `python -m tests.injection` takes orders, a JSON object a line.
+
+The programs are loaded once, and every run is a fork of that: a run with a fault costs what it does and no more. An
+order names a function of the program and what happens when it is called for the n-th time. Its run is a session of its
+own, so that whoever gave the order can see whether all of its processes have ended.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import threading
+
+import compare
+from shared import ending, referee, runner
+from tests import stand_in
+
+PROGRAMS = {
+    "compare.py": lambda options: ending.exit_status("compare.py", lambda: run_compare(options)),
+    "referee": lambda options: runner.main("Referee", "shared.referee", referee.load, options),
+}
+
+
+def run_compare(options):
+    sys.argv = ["compare.py", *options]
+    return compare.main()
+
+
+def find_code(name):
+    """The code of a function, "shared.output:fresh_folder"."""
+    module, _, path = name.partition(":")
+    found = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    while hasattr(found, "__wrapped__"):
+        found = found.__wrapped__
+    return found.__code__
+
+
+def inject(function, call, what):
+    """Let `what` happen when the function is called for the `call`-th time."""
+    code, calls = find_code(function), 0
+
+    def watch(frame, event, _argument):
+        nonlocal calls
+        if event == "call" and frame.f_code is code:
+            calls += 1
+            if calls == call:
+                sys.setprofile(None)
+                threading.setprofile(None)
+                stand_in.cause(what)
+
+    threading.setprofile(watch)
+    sys.setprofile(watch)
+
+
+def obey(order):
+    """In a process of its own: run the program as the order says; never returns."""
+    os.setsid()
+    status = 99
+    with contextlib.suppress(BaseException):
+        for number, path in enumerate(("/dev/null", order["stdout"], order["stderr"])):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.update(order["environment"])
+        if order["fault"]:
+            inject(*order["fault"])
+        status = PROGRAMS[order["program"]](order["options"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def main():
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            obey(json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"session": pid, "status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
