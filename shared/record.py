@@ -21,9 +21,9 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from shared import files
 from shared.errors import OneLineError
 from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
 from shared.weights import Weights, save_weights
@@ -125,18 +125,18 @@ def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
 def read_run(folder: Path) -> Run:
     """Read and check a record. Raises RecordError."""
     try:
-        record = RunRecord.model_validate_json((folder / RUN_JSON).read_text(encoding="utf-8"))
+        record = RunRecord.model_validate_json(files.read_text(folder / RUN_JSON))
         if record.files.keys() != {WEIGHTS_FILE, ARRAYS_FILE}:
             raise RecordError(f"{folder / RUN_JSON}: files: not {WEIGHTS_FILE} and {ARRAYS_FILE}; run again")
         for name, expected in record.files.items():
             if _sha256(folder / name) != expected:
                 raise RecordError(f"{folder / name} is not the file that the run wrote; run again")
-        run = Run(record, load_file(folder / WEIGHTS_FILE), load_file(folder / ARRAYS_FILE))
+        run = Run(record, files.read_safetensors(folder / WEIGHTS_FILE), files.read_safetensors(folder / ARRAYS_FILE))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
         raise RecordError(f"{folder / RUN_JSON}: {where}: {first['msg']}; run again") from None
-    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecordError(f"{folder} is not a whole record: {error}; run again") from None
     _check_shapes(folder, run)
     return run
@@ -167,4 +167,6 @@ def _check_shapes(folder: Path, run: Run) -> None:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    files.size(path)  # which refuses what may never end
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
