@@ -4,6 +4,7 @@ All raise OSError where a file can't be read or is none, and ValueError where it
 """
 
 import errno
+import hashlib
 import stat
 import tokenize
 import warnings
@@ -32,8 +33,8 @@ def size(path: Path) -> int:
     return found.st_size
 
 
-def read_text(path: Path) -> str:
-    """UTF-8, with or without a byte order mark."""
+def read_utf8(path: Path) -> str:
+    """Text, with or without a byte order mark."""
     if (found := size(path)) > LARGEST_TEXT:
         message = f"{_mebibytes(found)} of text, and more than {_mebibytes(LARGEST_TEXT)} are not read"
         raise OSError(errno.EFBIG, message, str(path))
@@ -71,6 +72,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             return found
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
         raise ValueError(str(error) or "it ends too soon") from None
+
+
+def sha256(path: Path) -> str:
+    """Of a file that could be read as well."""
+    _check_memory(path, size(path))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def why(error: OSError | ValueError) -> str:

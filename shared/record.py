@@ -13,7 +13,6 @@ A record is a folder of three files:
     - `at/S/fc1`, `at/S/fc2` (B, hidden): the same of what enters the ReLUs, for step 0 and as many as were asked for.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +114,7 @@ def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray
     """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
     save_weights(folder / WEIGHTS_FILE, weights)
     save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, folder / ARRAYS_FILE)
-    return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
+    return {name: files.sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 
 def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
@@ -125,11 +124,11 @@ def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
 def read_run(folder: Path) -> Run:
     """Read and check a record. Raises RecordError."""
     try:
-        record = RunRecord.model_validate_json(files.read_text(folder / RUN_JSON))
+        record = RunRecord.model_validate_json(files.read_utf8(folder / RUN_JSON))
         if record.files.keys() != {WEIGHTS_FILE, ARRAYS_FILE}:
             raise RecordError(f"{folder / RUN_JSON}: files: not {WEIGHTS_FILE} and {ARRAYS_FILE}; run again")
         for name, expected in record.files.items():
-            if _sha256(folder / name) != expected:
+            if files.sha256(folder / name) != expected:
                 raise RecordError(f"{folder / name} is not the file that the run wrote; run again")
         run = Run(record, files.read_safetensors(folder / WEIGHTS_FILE), files.read_safetensors(folder / ARRAYS_FILE))
     except ValidationError as error:
@@ -164,9 +163,3 @@ def _check_shapes(folder: Path, run: Run) -> None:
     for name, array in (*run.weights.items(), *run.arrays.items()):
         if array.dtype != spec.numpy_dtype:
             raise RecordError(f"{folder}: {name} is {array.dtype} in a {spec.dtype} run; run again")
-
-
-def _sha256(path: Path) -> str:
-    files.size(path)  # which refuses what may never end
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

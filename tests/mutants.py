@@ -244,7 +244,7 @@ MUTANTS = [
            "if False:", "tests/test_parity.py::test_a_missing_step_is_named"),
     Mutant("a stale record is read", "shared/comparing/experiment.py", "or run.record.spec != spec", "",
            "tests/test_experiment.py::test_a_stale_record_is_refused"),
-    Mutant("a truncated or altered record is read", "shared/record.py", "if _sha256(folder / name) != expected:",
+    Mutant("a truncated or altered record is read", "shared/record.py", "if files.sha256(folder / name) != expected:",
            "if False:", "tests/test_record.py"),
     # The reader's own pair.
     Mutant("own pair: a NaN on both sides agrees", "shared/elsewhere/own_pair.py",

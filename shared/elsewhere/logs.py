@@ -71,7 +71,7 @@ class _Table:
 def read_log(path: Path) -> LossLog:
     """Read a .csv or .json file. Raises InputError, one line with the place, the value and the cure."""
     try:
-        text = files.read_text(path)
+        text = files.read_utf8(path)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the file as UTF-8") from None
     except OSError as error:
