@@ -2,12 +2,16 @@
 
 from shared.escaping import one_line
 
+# Characters of a message that are always shown: what is wrong, and the cure at its end.
+HEAD, TAIL = 1_000, 400
+
 
 class OneLineError(Exception):
-    """Its message is one line, whatever names and values are in it."""
+    """Its message is one line, and not a long one, whatever names and values are in it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        line = one_line(message)
+        super().__init__(line if len(line) <= HEAD + TAIL else f"{line[:HEAD]} … {line[-TAIL:]}")
 
 
 class InputError(OneLineError):

@@ -13,7 +13,6 @@ A record is a folder of three files:
     - `at/S/fc1`, `at/S/fc2` (B, hidden): the same of what enters the ReLUs, for step 0 and as many as were asked for.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,8 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from shared import files
 from shared.errors import OneLineError
 from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
 from shared.weights import Weights, save_tensors, save_weights
@@ -115,7 +113,7 @@ def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray
     """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
     save_weights(folder / WEIGHTS_FILE, weights)
     save_tensors(folder / ARRAYS_FILE, arrays)
-    return {name: _sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
+    return {name: files.sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 
 def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
@@ -125,18 +123,18 @@ def write_record(folder: Path, record: RunRecord | StockRecord) -> None:
 def read_run(folder: Path) -> Run:
     """Read and check a record. Raises RecordError."""
     try:
-        record = RunRecord.model_validate_json((folder / RUN_JSON).read_text(encoding="utf-8"))
+        record = RunRecord.model_validate_json(files.read_utf8(folder / RUN_JSON))
         if record.files.keys() != {WEIGHTS_FILE, ARRAYS_FILE}:
             raise RecordError(f"{folder / RUN_JSON}: files: not {WEIGHTS_FILE} and {ARRAYS_FILE}; run again")
         for name, expected in record.files.items():
-            if _sha256(folder / name) != expected:
+            if files.sha256(folder / name) != expected:
                 raise RecordError(f"{folder / name} is not the file that the run wrote; run again")
-        run = Run(record, load_file(folder / WEIGHTS_FILE), load_file(folder / ARRAYS_FILE))
+        run = Run(record, files.read_safetensors(folder / WEIGHTS_FILE), files.read_safetensors(folder / ARRAYS_FILE))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
         raise RecordError(f"{folder / RUN_JSON}: {where}: {first['msg']}; run again") from None
-    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecordError(f"{folder} is not a whole record: {error}; run again") from None
     _check_shapes(folder, run)
     return run
@@ -164,7 +162,3 @@ def _check_shapes(folder: Path, run: Run) -> None:
     for name, array in (*run.weights.items(), *run.arrays.items()):
         if array.dtype != spec.numpy_dtype:
             raise RecordError(f"{folder}: {name} is {array.dtype} in a {spec.dtype} run; run again")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -53,7 +53,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epochs: int = Field(5, ge=1, description="passes over the 60,000 training images")
+    epochs: int = Field(5, ge=1, le=10**9, description="passes over the 60,000 training images")
     batch_size: int = Field(
         64, ge=1, le=TRAIN_EXAMPLES, description="images per step; the last batch of an epoch may be smaller"
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from shared import seeding
+from shared import files, seeding
 from shared.errors import InputError
 from shared.spec import LAYERS, Habit, Spec
 
@@ -67,10 +67,9 @@ def load_weights(path: Path, spec: Spec) -> dict[str, np.ndarray]:
     Raises InputError, naming the tensor, where one is missing, extra, misshapen, of another dtype, or not finite.
     """
     try:
-        weights: dict[str, np.ndarray] = load_file(path)
-    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over.
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
-        raise InputError(f"--weights {path}: {error}; give a .safetensors file that a run wrote") from None
+        weights = files.read_safetensors(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--weights {path}: {files.why(error)}; give a .safetensors file that a run wrote") from None
     shapes = spec.weight_shapes
     for name in sorted(shapes.keys() - weights.keys()):
         raise InputError(f"--weights {path}: {name} is missing; the file must hold {', '.join(shapes)}")

@@ -40,6 +40,9 @@ def twins(what: str, file: str, pytorch: tuple[str, str], tensorflow: tuple[str,
 
 PAGE = "tests/test_page.py::test_"
 TERMINAL = "tests/test_terminal.py::test_"
+NAMES = "tests/test_escaping.py::test_"
+IS_TEXT = "a_name_is_text_and_nothing_else_wherever_it_stands"
+NO_FILE = "tests/test_properties.py::test_what_is_no_file_to_read_is_refused_at_once"
 UPDATES = "updates_as_the_referee_does"
 BY_HAND = "tests/test_optimizers.py::test_"
 TRAINS = "trains_as_the_referee_does_short_last_batch_included"
@@ -241,7 +244,7 @@ MUTANTS = [
            "if False:", "tests/test_parity.py::test_a_missing_step_is_named"),
     Mutant("a stale record is read", "shared/comparing/experiment.py", "or run.record.spec != spec", "",
            "tests/test_experiment.py::test_a_stale_record_is_refused"),
-    Mutant("a truncated or altered record is read", "shared/record.py", "if _sha256(folder / name) != expected:",
+    Mutant("a truncated or altered record is read", "shared/record.py", "if files.sha256(folder / name) != expected:",
            "if False:", "tests/test_record.py"),
     # The reader's own pair.
     Mutant("own pair: a NaN on both sides agrees", "shared/elsewhere/own_pair.py",
@@ -263,7 +266,8 @@ MUTANTS = [
            "for values in (b, *_other_layouts(b))",
            "for values in (*_other_layouts(b), b)",
            "tests/test_own_pair.py::test_numbers_or_shapes_that_differ_do_not"),
-    Mutant("own pair: pickles are run", "shared/elsewhere/own_files.py", "allow_pickle=False", "allow_pickle=True",
+    Mutant("own pair: objects are read", "shared/files.py", "np.frombuffer(file.read(), dtype).reshape(",
+           "np.lib.format.read_array(archive.open(member), allow_pickle=True).reshape(",
            "tests/test_own_files.py::test_arrays_that_are_not_weights_are_refused"),
     Mutant("own pair: the precision of the finest value only", "shared/elsewhere/logs.py",
            "resolution[finite] += printed", "resolution[finite] += printed.min()",
@@ -271,13 +275,38 @@ MUTANTS = [
     Mutant("own pair: a step twice is read", "shared/elsewhere/logs.py", "step <= steps[-1]", "step < steps[-1]",
            "tests/test_logs.py::test_a_bad_file_is_named_with_its_place_value_and_cure"),
     Mutant("own pair: the report replaces its own input", "shared/elsewhere/own_report.py",
-           "if path.resolve().is_relative_to(out.resolve()):", "if False:",
+           "if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):", "if False:",
            "tests/test_own_report.py::test_a_report_never_replaces_what_it_is_about"),
     Mutant("own pair: a parting is status 0", "compare.py", "cli.OK if pair.agree else cli.FAILED", "cli.OK",
            "tests/test_own_report.py::test_status_1_and_a_report_where_the_two_part"),
     Mutant("own pair: options of a training are ignored", "compare.py",
            'if name not in ("records", "out") and', "if False and",
            "tests/test_own_report.py::test_status_2_and_one_line_for_bad_input_and_nothing_is_lost"),
+    # Names and files of users.
+    Mutant("names: HTML in one is HTML", "shared/escaping.py", '.replace("<", "&lt;")', "", f"{NAMES}{IS_TEXT}"),
+    Mutant("names: a cell is raw", "shared/reporting/tables.py", "else markdown(cell)", "else cell",
+           f"{NAMES}{IS_TEXT}"),
+    Mutant("names: a backtick ends its code", "shared/escaping.py", '"`" * (1 + max(', '"`" * min(1, 1 + max(',
+           f"{NAMES}{IS_TEXT}"),
+    Mutant("names: an error of several lines", "shared/errors.py", "line = one_line(message)", "line = message",
+           f"{NAMES}every_error_is_one_line"),
+    Mutant("names: the terminal is told them raw", "shared/elsewhere/own_report.py", "map(escaping.one_line, lines)",
+           "lines", f"{NAMES}a_tensors_name_and_a_files_reach_neither_report_nor_terminal_raw"),
+    Mutant("files: a pipe or a device is opened", "shared/files.py", "if not stat.S_ISREG(found.st_mode):", "if False:",
+           f"{NO_FILE}[a socket]"),
+    Mutant("files: a text of any size is read", "shared/files.py", "> LARGEST_TEXT:", "> 2 * LARGEST_TEXT:",
+           f"{NO_FILE}[too large a log]"),
+    Mutant("files: weights of any size are read", "shared/files.py", "if needed > free:", "if False:",
+           f"{NO_FILE}[too large weights]"),
+    Mutant("files: an archive may become anything", "shared/files.py", "unpacked > max(", "unpacked > 2 * max(",
+           "tests/test_properties.py::test_a_made_input_that_fell_short_once_does_no_more[6 GiB of 6 MB.npz]"),
+    Mutant("files: headers that the tokenizer stumbles over", "shared/files.py", "tokenize.TokenError, ", "",
+           "tests/test_properties.py::test_an_array_with_any_header_is_refused_or_read"),
+    Mutant("pictures: a user's matplotlibrc is read", "shared/reporting/drawing.py",
+           'contextlib.chdir(Path(__file__).resolve().parent / "assets")', "contextlib.nullcontext()",
+           "tests/test_drawing.py::test_no_matplotlibrc_changes_a_picture_or_stops_it"),
+    Mutant("pictures: a user's backend is used", "shared/reporting/drawing.py", '"MPLBACKEND": "agg", ', "",
+           "tests/test_drawing.py::test_no_variable_stops_a_picture"),
     # The page.
     Mutant("page: words from outside are code", "shared/reporting/page.py", "autoescape=True", "autoescape=False",
            f"{PAGE}a_label_with_a_script_in_it_stays_text"),

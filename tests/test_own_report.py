@@ -135,6 +135,8 @@ def test_two_run_records_are_compared_in_losses_weights_and_inputs(records, tmp_
 def test_a_report_never_replaces_what_it_is_about(tmp_path, inside):
     out = tmp_path / "out"
     (out / inside).parent.mkdir(parents=True)
+    for path in (out / inside, tmp_path / "a.csv", tmp_path / "b.csv"):
+        path.touch()
     with pytest.raises(InputError, match=r"it holds .*a\.csv, which is compared; give --out a new folder"):
         own_report.refuse_to_replace(out, (tmp_path / "b.csv", out / inside))
     own_report.refuse_to_replace(out, (tmp_path / "a.csv", tmp_path / "b.csv"))
@@ -176,6 +178,7 @@ def earlier(tmp_path):
         (["--pytorch-python", "x"], "--records takes no --pytorch-python: it compares what was made already; leave"),
         (["--records", "a.csv"], "argument --records: expected 2 arguments; compare.py --help lists the options"),
         (["--records", "missing.csv", "b.csv"], "missing.csv: No such file or directory; give"),
+        (["--records", "/dev/zero", "b.csv"], "/dev/zero: not a regular file; give a loss log"),
         (["--records", "bad.csv", "bad.csv"], "bad.csv: line 3: loss 'oops' is not a number; write it as"),
         (["--out", "bad.csv"], "--out bad.csv: it is a file; give --out a new folder"),
         (["--out", "."], "it holds a.csv, which is compared; give --out a new folder"),

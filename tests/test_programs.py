@@ -124,6 +124,7 @@ def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
     assert run.stderr == f"Run record: {tmp_path / 'out'}\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "arrays.safetensors",
+        MANIFEST,
         "run.json",
         "weights.safetensors",
     ]
@@ -158,7 +159,7 @@ BAD = [
     (["--out", "README.md"], "--out README.md: it is a file"),
     (["--out", "README.md/out"], "--out README.md/out: "),
     (["--out", "/proc/out"], "--out /proc/out: "),
-    (["--out", "tests"], "--out tests: it holds other files than an earlier result"),
+    (["--out", "tests"], "--out tests: it holds browser.py, and no manifest.json"),
 ]
 
 

@@ -13,13 +13,15 @@ import io
 import json
 import re
 import reprlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from shared import files
 from shared.errors import InputError
 
 LOSSES = ("loss", "train_loss", "value")  # TensorBoard's export calls it Value
@@ -30,8 +32,9 @@ FORMS = (
     f"of lists; its losses are called {', '.join(LOSSES)}, its steps {', '.join(STEPS)}, else they count from 0; "
     "other columns are ignored"
 )
-# What a float() of Python reads, but for underscores and digits of other alphabets.
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+# What a float() of Python reads, but for underscores and digits of other alphabets. A digit fits one place only: else
+# a long row of them takes as many trials as its square.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,4})?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 TENSORBOARD = ("Wall time", "Step", "Value")  # what its export calls them in CSV, and leaves out in JSON
 LARGEST = 1e100  # far beyond any float32, and the difference of two such is still a number
 LARGEST_STEP = 2**53  # up to here a float that counts is exact
@@ -53,10 +56,10 @@ class _Table:
     """A file as it was read: a column is a list of what JSON calls a value, every number as its text."""
 
     names: list[str]
-    columns: list[list[Any]]
+    column: Callable[[int], list[Any]]  # by index; not all at once, for as many names as rows would take the square
     places: list[str]  # of each row, to name in an error
 
-    def column(self, path: Path, accepted: Sequence[str]) -> int | None:
+    def find(self, path: Path, accepted: Sequence[str]) -> int | None:
         """Which column has one of the accepted names. Raises InputError where more than one has."""
         found = [index for index, name in enumerate(self.names) if name.strip().lower() in accepted]
         if len(found) > 1:
@@ -68,36 +71,39 @@ class _Table:
 def read_log(path: Path) -> LossLog:
     """Read a .csv or .json file. Raises InputError, one line with the place, the value and the cure."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # which forgives a byte order mark
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give a file that you may read") from None
+        text = files.read_utf8(path)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the file as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: {files.why(error)}; give a file that you may read, with one run's losses") from None
     if not text.strip():
         raise InputError(f"{path} is empty; give a log with at least one loss")
     table = _csv_table(path, text) if path.suffix.lower() == ".csv" else _json_table(path, text)
 
-    loss_column = table.column(path, LOSSES)
+    loss_column = table.find(path, LOSSES)
     if loss_column is None:
-        found = ", ".join(reprlib.repr(name) for name in table.names) or "none"
+        found = reprlib.repr(table.names)[1:-1] or "none"
         raise InputError(f"{path} has no column called {' or '.join(LOSSES)}, but {found}; rename the one with losses")
-    step_column = table.column(path, STEPS[:-1])
+    step_column = table.find(path, STEPS[:-1])
     epochs = step_column is None
     if step_column is None:
-        step_column = table.column(path, (EPOCH,))
-    if not table.columns[loss_column]:
+        step_column = table.find(path, (EPOCH,))
+    cells = table.column(loss_column)
+    if not cells:
         raise InputError(f"{path} holds no losses; give a log with at least one")
-    if step_column is not None and len(table.columns[step_column]) != len(table.columns[loss_column]):
-        sizes = [f"{len(table.columns[c])} {reprlib.repr(table.names[c])}" for c in (step_column, loss_column)]
+    step_cells = None if step_column is None else table.column(step_column)
+    if step_column is not None and step_cells is not None and len(step_cells) != len(cells):
+        sizes = [
+            f"{len(c)} {reprlib.repr(table.names[i])}" for i, c in ((step_column, step_cells), (loss_column, cells))
+        ]
         raise InputError(f"{path} has {' and '.join(sizes)}; give each loss its {table.names[step_column]}")
 
-    texts = [
-        _number(path, place, "loss", cell) for place, cell in zip(table.places, table.columns[loss_column], strict=True)
-    ]
+    # Columns beside these may be longer.
+    texts = [_number(path, place, "loss", cell) for place, cell in zip(table.places, cells, strict=False)]
     losses, resolution, precision = _as_the_run_had(texts)
-    if step_column is None:
+    if step_cells is None:
         return LossLog(np.arange(len(losses)), losses, resolution, None, precision)
-    steps = _steps(path, table.places, table.columns[step_column])
+    steps = _steps(path, table.places, step_cells)
     # TensorBoard calls step whatever was counted: Keras's callback counts epochs there.
     unsaid = table.names[loss_column].strip().lower() == "value"
     return LossLog(steps, losses, resolution, None if unsaid else EPOCH if epochs else "step", precision)
@@ -110,6 +116,8 @@ def _csv_table(path: Path, text: str) -> _Table:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num}: {error}; write it as plain CSV") from None
+    if not rows:
+        raise InputError(f"{path} has only empty cells; give a log with at least one loss")
     (line, header), *rows = rows
     if any(NUMBER.fullmatch(cell.strip()) for cell in header):
         shown = reprlib.repr(",".join(header))
@@ -118,36 +126,45 @@ def _csv_table(path: Path, text: str) -> _Table:
         if len(row) != len(header):
             cure = "complete it or remove it"
             raise InputError(f"{path}: line {line} has {len(row)} cells and the header {len(header)}; {cure}")
-    columns = [[row[index] for _, row in rows] for index in range(len(header))]
-    return _Table(header, columns, [f"line {line}" for line, _ in rows])
+    return _Table(header, lambda index: [row[index] for _, row in rows], [f"line {line}" for line, _ in rows])
 
 
 def _json_table(path: Path, text: str) -> _Table:
     try:
         # Numbers stay texts, for how many digits were written is part of what they say.
-        content = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        content = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         cure = "write it with a JSON library, whole"
         raise InputError(f"{path}: line {error.lineno}, column {error.colno}: {error.msg}; {cure}") from None
+    except KeyError as error:
+        raise InputError(f"{path}: an object has {reprlib.repr(error.args[0])} twice; keep one") from None
     except RecursionError:
         raise InputError(f"{path}: lists within lists within lists; {FORMS}") from None
     if isinstance(content, dict) and any(isinstance(values, list) for values in content.values()):
         lists = {name: values for name, values in content.items() if isinstance(values, list)}
         places = [f"entry {index}" for index in range(max(map(len, lists.values())))]
-        return _Table(list(lists), list(lists.values()), places)
+        return _Table(list(lists), list(lists.values()).__getitem__, places)
     if not isinstance(content, list):
         raise InputError(f"{path} holds {reprlib.repr(content)} and no list; {FORMS}")
     places = [f"entry {index}" for index in range(len(content))]
     if content and all(isinstance(entry, list) and len(entry) == len(TENSORBOARD) for entry in content):
-        return _Table(list(TENSORBOARD), [list(column) for column in zip(*content, strict=True)], places)
+        return _Table(list(TENSORBOARD), lambda index: [entry[index] for entry in content], places)
     if not any(isinstance(entry, dict) for entry in content):
-        return _Table([LOSSES[0]], [content], places)
+        return _Table([LOSSES[0]], [content].__getitem__, places)
     for place, entry in zip(places, content, strict=True):
         if not isinstance(entry, dict):
             cure = "make every entry an object, or every entry a number"
             raise InputError(f"{path}: {place} is {reprlib.repr(entry)} among objects; {cure}")
     names = list(dict.fromkeys(name for entry in content for name in entry))
-    return _Table(names, [[entry.get(name) for entry in content] for name in names], places)
+    return _Table(names, lambda index: [entry.get(names[index]) for entry in content], places)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises KeyError for a name that comes twice, of which JSON libraries keep either."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise KeyError(Counter(name for name, _ in pairs).most_common(1)[0][0])
+    return found
 
 
 def _number(path: Path, place: str, what: str, cell: object) -> str:
@@ -164,7 +181,7 @@ def _number(path: Path, place: str, what: str, cell: object) -> str:
 
 def _steps(path: Path, places: Sequence[str], cells: Sequence[object]) -> np.ndarray:
     steps: list[int] = []
-    for place, cell in zip(places, cells, strict=True):
+    for place, cell in zip(places, cells, strict=False):
         step = float(_number(path, place, "step", cell))
         if not (abs(step) <= LARGEST_STEP and step.is_integer()):
             raise InputError(f"{path}: {place}: step {cell} is not a whole number; number the steps 0, 1, 2, …")

@@ -1,14 +1,12 @@
 """Results of any program's run, in a file or a folder, by its kind: losses, weights, or a record of this project."""
 
-import zipfile
-import zlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from shared import files
 from shared.elsewhere.logs import LossLog, half_unit, read_log
 from shared.errors import InputError
 from shared.record import RUN_JSON, RecordError, Run, read_run
@@ -36,6 +34,7 @@ class Source:
 
 def read_source(path: Path) -> Source:
     """Read a file by its suffix, or a run record. Raises InputError."""
+    check_there(path)
     suffix = path.suffix.lower()
     if path.is_dir():
         return _read_record(path)
@@ -43,15 +42,22 @@ def read_source(path: Path) -> Source:
         return Source(path, log=read_log(path))
     if suffix in (".safetensors", ".npz"):
         return Source(path, weights=read_weights(path))
-    if not path.exists():
-        raise InputError(f"{path}: No such file or directory; give {KINDS}")
     if ".tfevents." in path.name:
         raise InputError(f"{path} is an event file; download its losses as CSV from TensorBoard, and give that")
     raise InputError(f"{path} is none of what can be read; {CURES.get(suffix, f'give {KINDS}')}")
 
 
+def check_there(path: Path) -> None:
+    """Raise InputError where there is nothing of this name, or it leads nowhere."""
+    try:
+        if not path.is_dir():
+            files.size(path)
+    except OSError as error:
+        raise InputError(f"{path}: {files.why(error)}; give {KINDS}") from None
+
+
 def _read_record(folder: Path) -> Source:
-    if not (folder / RUN_JSON).exists():
+    if not os.path.lexists(folder / RUN_JSON):
         records = sorted(path.parent for path in folder.glob(f"runs/*/{RUN_JSON}"))
         cure = f"give one of its records, for example {records[0]}" if records else f"give {KINDS}"
         raise InputError(f"{folder} is a folder without {RUN_JSON}, so no run record; {cure}")
@@ -73,22 +79,15 @@ def _read_record(folder: Path) -> Source:
 def read_weights(path: Path) -> Weights:
     """Tensors of any names. Raises InputError where the file can't be read, or one is not of numbers."""
     try:
-        if path.suffix.lower() == ".npz":
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                weights = {name: archive[name] for name in archive.files}
-        else:
-            weights = load_file(path)
+        weights = files.read_npz(path) if path.suffix.lower() == ".npz" else files.read_safetensors(path)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give a file that you may read") from None
-    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over. Of a file that is no
-    # archive of arrays NumPy may read one array, which is no context.
-    except (SafetensorError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
+    except ValueError as error:
         cure = "write it again, whole, in float16, float32 or float64"
         raise InputError(f"{path} is no whole {path.suffix} file of numbers: {error}; {cure}") from None
     if not weights:
         raise InputError(f"{path} holds no tensor; give weights")
     for name, values in weights.items():
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
-            kind = getattr(values, "dtype", type(values).__name__)
-            raise InputError(f"{path}: {name} is {kind}, not of real numbers; leave it out")
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"{path}: {name} is {values.dtype}, not of real numbers; leave it out")
     return weights

@@ -1,6 +1,7 @@
 """A pair of own results -> results.json, report.md, pictures, and the last words on the screen."""
 
 import json
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from shared import escaping
 from shared.elsewhere import own_plots
 from shared.elsewhere.hints import hint
+from shared.elsewhere.own_files import check_there
 from shared.elsewhere.own_pair import LETTERS, Losses, Pair, Tensors
 from shared.elsewhere.own_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.errors import InputError
@@ -27,9 +29,10 @@ DISCLAIMER = (
 def refuse_to_replace(out: Path, paths: tuple[Path, Path]) -> None:
     """Raise InputError where a report in `out` would take the place of what it is about, or of a comparison's runs."""
     for path in paths:
-        if path.resolve().is_relative_to(out.resolve()):
+        check_there(path)
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):
             raise InputError(f"--out {out}: it holds {path}, which is compared; give --out a new folder")
-    if (out / "runs").is_dir():
+    if os.path.isdir(out / "runs"):  # noqa: PTH112 which answers for any name
         raise InputError(f"--out {out}: it holds the runs of a comparison; give --out a new folder")
 
 
