@@ -9,10 +9,10 @@ import pytest
 from shared.comparing import tutorial
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
-from shared.reporting import findings, report, terminal
+from shared.reporting import findings, pictures, report, terminal
 from shared.reporting.section import Section
 from shared.spec import Spec
-from tests.small_runs import make_runs, outcome_of, proof_of, with_run
+from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,18 @@ def test_the_parting_is_told_and_drawn(made, tmp_path):
         ]
         == 2
     )
+
+
+def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
+    spec = SPEC.model_copy(update={"epochs": 1_000})
+    losses = np.ones(spec.steps)
+    longer = {v: dataclasses.replace(run, arrays=run.arrays | {"step_losses": losses}) for v, run in made.items()}
+    jump = np.append(losses[1:], 1.25)
+    outcome = dataclasses.replace(outcome_of(made), spec=spec, made=with_run(longer, "TensorFlow", step_losses=jump))
+    picture = pictures.divergence(outcome)
+    assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
+    assert picture.x[-1] == spec.steps - 1
+    assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
 
 
 def test_a_run_that_does_not_repeat_is_no_match(made):
