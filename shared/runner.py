@@ -13,7 +13,7 @@ import numpy as np
 from shared import batches, cli, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
 from shared.errors import InputError
-from shared.spec import Habit, Spec
+from shared.spec import Spec
 from shared.timing import Clock
 from shared.weights import initial_weights, load_weights
 
@@ -64,7 +64,7 @@ def main(
 
     def run() -> int:
         spec, options = cli.parse(parser, arguments)
-        habits = _habits(spec, framework)
+        habits = spec.habits_of(framework)
         weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec, habits)
         check_files()
         if options.evaluate:
@@ -84,11 +84,6 @@ def main(
         return cli.OK if finite else cli.FAILED
 
     return cli.exit_status(program, run)
-
-
-def _habits(spec: Spec, framework: str) -> tuple[Habit, ...]:
-    """Keras's habits that this run keeps: they are TensorFlow's alone."""
-    return spec.keras_habits if framework == "TensorFlow" else ()
 
 
 def _natural_number(text: str) -> int:
@@ -154,7 +149,7 @@ def _train(
     _announce(framework, implementation, device)
 
     # Keras shuffles as thoroughly: with its habit the order is another draw, and nothing else.
-    draw = seeding.OTHER_ORDER if "order" in _habits(spec, framework) else seeding.ORDER
+    draw = seeding.OTHER_ORDER if "order" in spec.habits_of(framework) else seeding.ORDER
     observer = Observer(implementation, model, train_set, spec, activations_until)
     epochs, order_fingerprints, losses = [], [], []
     for epoch in range(spec.epochs):

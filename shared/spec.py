@@ -126,6 +126,10 @@ class Spec(BaseModel):
                 )
         return self
 
+    def habits_of(self, framework: str) -> tuple[Habit, ...]:
+        """Keras's habits that a framework's run keeps: they are TensorFlow's alone."""
+        return self.keras_habits if framework == "TensorFlow" else ()
+
     @property
     def layer_sizes(self) -> list[tuple[int, int]]:
         """(fan_in, fan_out) of each of `LAYERS`."""

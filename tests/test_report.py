@@ -132,11 +132,22 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
     assert broken.reasons == ["PyTorch float64, run twice, gave different bits"]
 
 
+def test_the_headline_means_the_same_with_and_without_a_proof(made):
+    outcome = outcome_of(made)
+    proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
+    judged = [rung for rung in outcome.verdict.pairs[FRAMEWORKS] if rung.limit is not None]
+    largest = max(rung.factor for rung in judged)
+    assert largest not in proven.proof.factors.values()
+    assert findings.furthest_rung(proven)[1] == findings.furthest_rung(outcome)[1] == largest
+    assert findings.sentence(proven) == findings.sentence(outcome)
+
+
 def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
+    assert "| **PyTorch against TensorFlow, × the largest of these** | **0.50** |" in text
     assert "| PyTorch float64 | yes |" in text
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True

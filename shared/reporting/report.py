@@ -139,7 +139,7 @@ def markdown(
 
 
 def _proof_parts(proof: Proof) -> list[str]:
-    parts = ["## What rounding alone does", "Each implementation against itself:", findings.yardstick(proof).markdown()]
+    parts = ["## What rounding alone does", findings.YARDSTICK_MEANS, findings.yardstick(proof).markdown()]
     parts.append("## In float64")
     parts.append("\n".join(f"- {reason}" for reason in proof.exact.reasons) or "All three pairs match.")
     for pair, rungs in proof.exact.pairs.items():
