@@ -162,8 +162,8 @@ MUTANTS = [
            "tests/test_stock.py::test_keras_without_its_habits_starts_as_pytorch_does"),
     Mutant("stock images keep their pixels (PyTorch)", "pytorch_impl/stock.py", "transforms.Normalize((MEAN,), (STD,))",
            "transforms.Normalize((0,), (1,))", "tests/test_stock.py::test_images_are_normalised_as_the_spec_says"),
-    Mutant("the pair keeps Keras's habits on both sides", "shared/runner.py",
-           'spec.keras_habits if framework == "TensorFlow" else ()', "spec.keras_habits",
+    Mutant("the pair keeps Keras's habits on both sides", "shared/spec.py",
+           'self.keras_habits if framework == "TensorFlow" else ()', "self.keras_habits",
            "tests/test_runner.py::test_keras_habits_are_tensorflows_alone"),
     Mutant("what was taken out is counted as put in", "shared/comparing/attribution.py",
            'removed = stock - over_seeds(f"stock without {factor.habit}")', "removed = added",
@@ -171,6 +171,9 @@ MUTANTS = [
     Mutant("an interval for twice the seeds", "shared/comparing/attribution.py",
            "/ np.sqrt(count)", "/ np.sqrt(2 * count)",
            "tests/test_attribution.py::test_interval_is_students"),
+    Mutant("nudged from where the frameworks start without Keras's habits", "shared/comparing/experiment.py",
+           "initial_weights(own, own.habits_of(variant.framework))", "initial_weights(own)",
+           "tests/test_experiment.py::test_a_nudged_run_starts_one_unit_from_where_its_framework_does"),
     # What is kept.
     Mutant("a repeat is fetched, not made", "shared/comparing/experiment.py",
            "for variant in referees if not variant.repeated",
@@ -243,6 +246,15 @@ MUTANTS = [
            "tests/test_experiment.py::test_a_stale_record_is_refused"),
     Mutant("a truncated or altered record is read", "shared/record.py", "if _sha256(folder / name) != expected:",
            "if False:", "tests/test_record.py"),
+    Mutant("the smallest crossing first", "shared/comparing/parting.py", "crossing: -abs(", "crossing: abs(",
+           "tests/test_parting.py::test_of_several_crossings_the_one_furthest_apart_comes_first"),
+    Mutant("the last step is not drawn", "shared/reporting/pictures.py",
+           "np.union1d(np.arange(0, count, every), count - 1)", "np.arange(0, count, every)",
+           "tests/test_report.py::test_the_last_step_is_drawn_and_told_however_many_there_are"),
+    Mutant("the headline is the proof's multiple where there is one", "shared/reporting/findings.py",
+           "return worst.name, worst.factor",
+           "return worst.name, (outcome.proof.factors[worst.name] if outcome.proof else worst.factor)",
+           "tests/test_report.py::test_the_headline_means_the_same_with_and_without_a_proof"),
     # The reader's own pair.
     Mutant("own pair: a NaN on both sides agrees", "shared/elsewhere/own_pair.py",
            "finite = np.isfinite(values).all(axis=0)", "finite = ~np.isnan(values).all(axis=0)",
@@ -337,6 +349,12 @@ MUTANTS = [
     # The output folder.
     Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
            "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),
+    # make.
+    Mutant("make: the second environment must have every test", "Makefile", "|| [ $$? -eq 5 ]", "",
+           "tests/test_make.py"),
+    # How fast.
+    Mutant("speed: a GPU's time against the CPU's floor", "benchmarks/speed.py", ', "--device", "cpu"]', "]",
+           "tests/test_benchmarks.py::test_what_is_held_against_the_cpus_floor_runs_on_the_cpu"),
     # How cost grows.
     Mutant("scaling: a part of an epoch is counted in steps", "benchmarks/scaling_worker.py",
            "sum(map(len, epoch)) / sum(map(len, timed))", "len(epoch) / len(timed)",
@@ -355,7 +373,7 @@ def copy_of_the_house(folder: Path) -> None:
     """What the tests need; the data and the environments are not copied but linked."""
     for name in ("benchmarks", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("compare.py", "pyproject.toml", "README.md"):
+    for name in ("compare.py", "pyproject.toml", "README.md", "Makefile"):
         shutil.copy(ROOT / name, folder)
     for name in ("data", ".venv", ".cache"):
         if (ROOT / name).exists():
