@@ -121,7 +121,7 @@ MUTANTS = [
            "factor(spec, self._steps + 1)", f"{BY_HAND}a_change_of_rate_counts_for_the_whole_buffer"),
     Mutant("the rate falls a step late (schedule)", "shared/schedule.py", "step >= share", "step > share",
            f"{BY_HAND}schedules_by_hand"),
-    Mutant("the fast engine takes plain SGD for Adam (PyTorch)", "pytorch_impl/fast.py", "!= getattr(Spec(), name)",
+    Mutant("the fast engine takes plain SGD for Adam (PyTorch)", "shared/engines.py", "!= getattr(Spec(), name)",
            "is None", f"{IMPLEMENTATION}an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training"),
     # The loss.
     *twins("softmax applied twice", "train.py", (TORCH_LOSS, TORCH_LOSS.replace("inputs)", "inputs).softmax(1)")),
@@ -287,8 +287,8 @@ MUTANTS = [
            "tests/test_own_report.py::test_a_report_never_replaces_what_it_is_about"),
     Mutant("own pair: a parting is status 0", "compare.py", "cli.OK if pair.agree else cli.FAILED", "cli.OK",
            "tests/test_own_report.py::test_status_1_and_a_report_where_the_two_part"),
-    Mutant("own pair: options of a training are ignored", "compare.py",
-           'if name not in ("records", "out") and', "if False and",
+    Mutant("own pair: options of a training are ignored", "shared/cli.py",
+           "if name not in taken and", "if False and",
            "tests/test_own_report.py::test_status_2_and_one_line_for_bad_input_and_nothing_is_lost"),
     # The page.
     Mutant("page: words from outside are code", "shared/reporting/page.py", "autoescape=True", "autoescape=False",
@@ -349,6 +349,20 @@ MUTANTS = [
     # The output folder.
     Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
            "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),
+    # Requests that would be ignored.
+    Mutant("asked in vain: an evaluation takes options of the training", "shared/runner.py",
+           "if options.evaluate:\n            cli.take_only", "if False:\n            cli.take_only",
+           "tests/test_runner.py::test_an_evaluation_takes_no_option_of_the_training"),
+    Mutant("asked in vain: a stock run takes --prove", "compare.py", 'if spec.mode == "stock":\n        taken',
+           "if False:\n        taken", "tests/test_programs.py::test_bad_input_to_compare_alone"),
+    Mutant("asked in vain: what the fast engine lacks", "shared/runner.py", "engines.check(spec, framework)", "pass",
+           "tests/test_runner.py::test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update"),
+    Mutant("asked in vain: a stock run takes an engine", "shared/spec.py", '    "engine": "auto",\n', "",
+           "tests/test_programs.py::test_bad_input_to_compare_alone"),
+    Mutant("numbers: underscores are read over", "shared/spec.py", 'is not None and "_" not in text', "is not None",
+           "tests/test_spec.py::test_bad_value_is_named_in_one_line_with_a_cure"),
+    Mutant("numbers: the digits of every alphabet", "shared/cli.py", "(is_plain(text) and text.isdecimal())",
+           "text.isdecimal()", "tests/test_runner.py::test_a_number_of_steps_is_plainly_written"),
     # make.
     Mutant("make: the second environment must have every test", "Makefile", "|| [ $$? -eq 5 ]", "",
            "tests/test_make.py"),
