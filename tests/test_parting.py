@@ -85,7 +85,7 @@ def test_another_rate_is_told_by_its_factor(run):
 
 def test_a_loss_has_parted_when_it_differs_by_more_than_a_few_units(run):
     losses = run.step_losses.copy()
-    unit = np.spacing(losses.max())
+    unit = np.spacing(losses.max().astype(np.float32))
     losses[11] += parity.PARTED_ULPS * unit
     losses[17] += (parity.PARTED_ULPS + 2) * unit
     assert parity.parted_step(run, altered(run, step_losses=losses)) == 17

@@ -25,7 +25,8 @@ RULE = (
     "the same training in NumPy, in this very comparison. A pair matches while it stays within "
     f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
     "and the floor is itself a sample. "
-    f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
+    f"After two runs have parted, as float32 runs mostly do, by a ReLU, their losses and logits may lie "
+    f"{PARTED_LIMIT:g} apart."
 )
 
 YARDSTICK_MEANS = (
