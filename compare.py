@@ -14,7 +14,7 @@ with ending.importing("compare.py"):
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from shared import cli, output
+    from shared import cli, engines, output
     from shared.comparing.attribution import attribute, stock_pair
     from shared.comparing.comparison import compare
     from shared.comparing.experiment import FRAMEWORKS
@@ -22,13 +22,12 @@ with ending.importing("compare.py"):
     from shared.comparing.seeds import run_seeds
     from shared.dataset import check_files
     from shared.elsewhere import logs, own_pair, own_report
-    from shared.errors import InputError
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.section import Section
-    from shared.spec import HABITS, Spec, option_name, parse_spec
+    from shared.spec import HABITS, Spec, parse_spec
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
-SEEDS, FEWEST_SEEDS = 5, 2
+SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
 
 
 def make_parser() -> cli.Parser:
@@ -60,7 +59,7 @@ def make_parser() -> cli.Parser:
     )
     parser.add_argument(
         "--seeds",
-        type=seeds,
+        type=cli.count_of("seeds", at_least=FEWEST_SEEDS),
         metavar="N",
         help="train the pair from N seeds as well, from --seed on, and test whether the frameworks are equivalent "
         f"beside what a seed does; --explain takes as many (default there: {SEEDS})",
@@ -87,14 +86,13 @@ def main() -> int:
         given: Path = options.out
         return default if given is parser.get_default("out") else given
 
+    refuse(parser, spec, options)
     if options.records:
         return compare_records(options, out(RECORDS_OUT), command)
     check_files()
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if spec.mode == "stock":
         return run_stock(spec, pythons, out(STOCK_OUT), command)
-    if options.explain:
-        parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS})  # refuses what no tutorial does
     with output.fresh_folder(options.out) as folder:
         with terminal.watching(spec) as watcher:
             outcome = compare(
@@ -131,11 +129,20 @@ def add_sections(
     return sections, equivalent, None
 
 
-def seeds(text: str) -> int:
-    """A number of seeds. Two are the fewest that have a spread."""
-    if not text.isdecimal() or int(text) < FEWEST_SEEDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seeds from {FEWEST_SEEDS} on")
-    return int(text)
+def refuse(parser: cli.Parser, spec: Spec, options: argparse.Namespace) -> None:
+    """Raise InputError for what is asked for in vain, before anything is done."""
+    if options.records:
+        why = "it compares what was made already"
+        cli.take_only(parser, options, {"records", "out"}, doing="--records", why=why)
+    if spec.mode == "stock":
+        taken = {*Spec.model_fields, "out", *(f"{framework.lower()}_python" for framework in FRAMEWORKS)}
+        why = "each framework trains in its own way, once, and nothing is judged"
+        cli.take_only(parser, options, taken, doing="--mode stock", why=why)
+    if options.explain:
+        # The explanation chooses habits and engines itself; what else no tutorial does is refused.
+        parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS, "engine": "auto"})
+    for framework in FRAMEWORKS:
+        engines.check(spec, framework)
 
 
 def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) -> int:
@@ -149,10 +156,6 @@ def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
     """Compare two results that are there, whoever made them."""
-    for name, value in vars(options).items():
-        if name not in ("records", "out") and value not in (None, False):
-            option = option_name(name)
-            raise InputError(f"--records takes no {option}: it compares what was made already; leave out {option}")
     own_report.refuse_to_replace(out, options.records)
     pair = own_pair.compare(*options.records)
     with output.fresh_folder(out) as folder:

@@ -25,6 +25,7 @@ def main() -> None:
     # One thread. JAX has no such option: its pool takes the cores that the process may use.
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.environ["JAX_PLATFORMS"] = "" if spec.device == "auto" else spec.device
     clock = Clock()
     with clock("import"):
         import jax

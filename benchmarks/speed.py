@@ -50,7 +50,8 @@ class Contender:
 
     @property
     def arguments(self) -> list[str]:
-        return ["-m", self.module, *self.options]
+        # On the CPU wherever it runs, for the floor is the CPU's.
+        return ["-m", self.module, *self.options, "--epochs", str(EPOCHS), "--device", "cpu"]
 
 
 STOCK = ("--mode", "stock")
@@ -109,7 +110,7 @@ def measure(contender: Contender, python: Path, **environment: str) -> tuple[dic
     Raises InputError where it fails.
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
-        command = [str(python), *contender.arguments, "--epochs", str(EPOCHS), "--out", f"{folder}/out"]
+        command = [str(python), *contender.arguments, "--out", f"{folder}/out"]
         child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)

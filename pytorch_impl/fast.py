@@ -14,11 +14,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytorch_impl import train
 from pytorch_impl.model import MLP
-from shared import cache, progress
+from shared import cache, engines, progress
 from shared.dataset import Dataset
 from shared.errors import InputError
 from shared.machine import cpu_name
-from shared.spec import Spec, option_name
+from shared.spec import Spec
 
 # Each more is compiled for another second, and beyond eight gains little.
 STEPS = 8
@@ -30,10 +30,7 @@ def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: D
 
     Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
     """
-    for name in ("optimizer", "schedule", "weight_decay", "clip_norm"):
-        if (value := getattr(spec, name)) != getattr(Spec(), name):
-            told = f"--engine fast with {option_name(name)} {value}: in PyTorch it takes steps of plain SGD only"
-            raise InputError(f"{told}; use --engine auto or eager")
+    engines.check_plain_sgd(spec)
     if spec.steps_per_epoch >= STEPS:
         many_steps(model, optimizer, dataset, spec.batch_size)
 

@@ -1,12 +1,12 @@
 """The command line that the three programs share, made from the spec's own fields."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from shared.errors import InputError
-from shared.spec import Spec, option_name, parse_spec
+from shared.spec import Spec, is_plain, option_name, parse_spec
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,3 +37,23 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argpar
     options = parser.parse_args(arguments)
     given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in Spec.model_fields}
     return parse_spec(given), options
+
+
+def take_only(parser: Parser, options: argparse.Namespace, taken: Collection[str], *, doing: str, why: str) -> None:
+    """Raise InputError for the first option that was given and is not among those `taken` by what is asked for."""
+    for name, value in vars(options).items():
+        # By identity: a folder that was named is given, even where it is the default one.
+        if name not in taken and value is not parser.get_default(name):
+            option = option_name(name)
+            raise InputError(f"{doing} takes no {option}: {why}; leave out {option}")
+
+
+def count_of(what: str, *, at_least: int) -> Callable[[str], int]:
+    """A type of option: a whole number."""
+
+    def read(text: str) -> int:
+        if not (is_plain(text) and text.isdecimal()) or int(text) < at_least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what} from {at_least} on")
+        return int(text)
+
+    return read

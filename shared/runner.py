@@ -1,6 +1,5 @@
 """One run of one framework: the outline that every implementation follows, and its record."""
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from shared import batches, cli, ending, metrics, output, progress, record, seeding
+from shared import batches, cli, ending, engines, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
 from shared.errors import InputError
-from shared.spec import Habit, Spec
+from shared.spec import Spec
 from shared.timing import Clock
 from shared.weights import initial_weights, load_weights
+
+# What can be asked of weights that are not trained.
+EVALUATED = {"evaluate", "weights", "hidden_sizes", "seed", "dtype", "device", "threads"}
 
 
 class Implementation(NamedTuple):
@@ -36,8 +38,6 @@ class Implementation(NamedTuple):
     def run_by(self, engine: str) -> tuple[str, Any]:
         """The name of the engine that was asked for, and the module that runs the steps by it."""
         name = self.engine if engine == "auto" else engine
-        if name == "fast" and self.fast is None:
-            raise InputError("--engine fast: the referee has no such engine; use --engine auto or eager")
         return name, self.fast if name == "fast" else self.train
 
 
@@ -53,25 +53,33 @@ def main(
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="start from these weights (.safetensors), not from the seed's"
     )
-    parser.add_argument("--evaluate", action="store_true", help="do not train: only print the accuracy of the weights")
+    parser.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="do not train: only print the accuracy of the weights; options of the training and --out are refused",
+    )
     parser.add_argument(
         "--activations-until",
         default=0,
-        type=_natural_number,
+        type=cli.count_of("steps", at_least=0),
         metavar="STEP",
         help="keep what fc1 and fc2 compute at each step before this one (default: 0, at step 0 alone)",
     )
 
     def run() -> int:
         spec, options = cli.parse(parser, arguments)
-        habits = _habits(spec, framework)
+        if options.evaluate:
+            cli.take_only(parser, options, EVALUATED, doing="--evaluate", why="it does not train")
+        if spec.mode == "stock":
+            why = "its framework trains in its own way, and keeps no more than it prints"
+            cli.take_only(parser, options, {*Spec.model_fields, "out"}, doing="--mode stock", why=why)
+        engines.check(spec, framework)
+        habits = spec.habits_of(framework)
         weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec, habits)
         check_files()
         if options.evaluate:
             return _evaluate(spec, framework, load, weights)
         if spec.mode == "stock":
-            if options.weights:
-                raise InputError("--weights with --mode stock, which starts as its framework does; leave out --weights")
             with output.fresh_folder(options.out) as folder:
                 _train_stock(spec, framework, load, folder)
             return ending.OK
@@ -84,17 +92,6 @@ def main(
         return ending.OK if finite else ending.FAILED
 
     return ending.exit_status(program, run)
-
-
-def _habits(spec: Spec, framework: str) -> tuple[Habit, ...]:
-    """Keras's habits that this run keeps: they are TensorFlow's alone."""
-    return spec.keras_habits if framework == "TensorFlow" else ()
-
-
-def _natural_number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of steps")
-    return int(text)
 
 
 def _start(
@@ -154,7 +151,7 @@ def _train(
     _announce(framework, implementation, device)
 
     # Keras shuffles as thoroughly: with its habit the order is another draw, and nothing else.
-    draw = seeding.OTHER_ORDER if "order" in _habits(spec, framework) else seeding.ORDER
+    draw = seeding.OTHER_ORDER if "order" in spec.habits_of(framework) else seeding.ORDER
     observer = Observer(implementation, model, train_set, spec, activations_until)
     epochs, order_fingerprints, losses = [], [], []
     for epoch in range(spec.epochs):

@@ -1,5 +1,6 @@
 """The specification of a run: all that two runs must share to be comparable, each number once."""
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
@@ -40,12 +41,32 @@ def _listed(values: Mapping[str, float]) -> str:
     return ", ".join(f"{value:g} for {name}" for name, value in values.items())
 
 
-Width = Annotated[int, Field(ge=1, le=16_384)]
+def is_plain(text: str) -> bool:
+    """Whether a number is written in ASCII, without blanks or underscores; Python reads much more as one."""
+    return re.fullmatch("[!-~]+", text) is not None and "_" not in text
+
+
+def _plainly_written(value: Any) -> Any:
+    if isinstance(value, str) and not is_plain(value):
+        raise PydanticCustomError("number", "a number has the digits 0 to 9, no blanks and no underscores")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_plainly_written)]
+Real = Annotated[float, BeforeValidator(_plainly_written)]
+Width = Annotated[Whole, Field(ge=1, le=16_384)]
 # Where Keras does by default what PyTorch does not; the two meet in PyTorch's way.
 Habit = Literal["kernels", "biases", "order", "loss"]
 HABITS: tuple[Habit, ...] = get_args(Habit)
 # What stock runs do and can't be told to do otherwise.
-TUTORIALS = {"dtype": "float32", "optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "clip_norm": 0.0}
+TUTORIALS = {
+    "dtype": "float32",
+    "optimizer": "sgd",
+    "schedule": "constant",
+    "weight_decay": 0.0,
+    "clip_norm": 0.0,
+    "engine": "auto",
+}
 
 
 class Spec(BaseModel):
@@ -53,8 +74,8 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epochs: int = Field(5, ge=1, le=10**9, description="passes over the 60,000 training images")
-    batch_size: int = Field(
+    epochs: Whole = Field(5, ge=1, le=10**9, description="passes over the 60,000 training images")
+    batch_size: Whole = Field(
         64, ge=1, le=TRAIN_EXAMPLES, description="images per step; the last batch of an epoch may be smaller"
     )
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = Field(
@@ -62,7 +83,7 @@ class Spec(BaseModel):
         description=f"update rule, by PyTorch's formula and constants; momentum and nesterov keep {MOMENTUM:g}, "
         f"adam and adamw {ADAM_BETAS[0]:g} and {ADAM_BETAS[1]:g}, rmsprop {RMSPROP_ALPHA:g}",
     )
-    learning_rate: float = Field(
+    learning_rate: Real = Field(
         default_factory=_by_optimizer(LEARNING_RATE, OTHERS_LEARNING_RATE),
         gt=0,
         description=f"step size; if not given, {_listed(LEARNING_RATE)}",
@@ -72,18 +93,18 @@ class Spec(BaseModel):
         description=f"how the learning rate goes on: constant; step, times {STEP_FACTOR:g} after "
         f"{' and '.join(f'{share:g}' for share in STEP_MILESTONES)} of all steps; cosine, to 0 along half a wave",
     )
-    weight_decay: float = Field(
+    weight_decay: Real = Field(
         default_factory=_by_optimizer(WEIGHT_DECAY, 0.0),
         ge=0,
         le=1,
         description="shrinks the weights, biases too: by rate × decay in adamw, as part of the gradient in the others; "
         f"if not given, {_listed(WEIGHT_DECAY)}",
     )
-    clip_norm: float = Field(0.0, ge=0, description="largest norm of all gradients together; 0: they are not clipped")
+    clip_norm: Real = Field(0.0, ge=0, description="largest norm of all gradients together; 0: they are not clipped")
     hidden_sizes: Annotated[tuple[Width, Width], BeforeValidator(_split_commas)] = Field(
         (128, 64), description="units in the two hidden layers, with a comma between"
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="seeds the initial weights and the order of the images")
+    seed: Whole = Field(0, ge=0, lt=2**63, description="seeds the initial weights and the order of the images")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of every number in the run")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to train; auto takes the GPU where the framework sees one"
@@ -104,7 +125,7 @@ class Spec(BaseModel):
     )
     # Two OpenMP threads stalled single epochs for 20 to 40 s on a shared two-core machine, and at this size
     # a second thread gains nothing.
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
+    threads: Whole = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
 
     @model_validator(mode="after")
     def _numbers_are_numbers_of_their_dtype(self) -> Self:
@@ -125,6 +146,10 @@ class Spec(BaseModel):
                     "stock", "is not what the tutorials do, and so not --mode stock", {"field": field}
                 )
         return self
+
+    def habits_of(self, framework: str) -> tuple[Habit, ...]:
+        """Keras's habits that a framework's run keeps: they are TensorFlow's alone."""
+        return self.keras_habits if framework == "TensorFlow" else ()
 
     @property
     def layer_sizes(self) -> list[tuple[int, int]]:
@@ -161,9 +186,9 @@ class Spec(BaseModel):
 
 
 def _quoted(value: Any) -> str:
-    """A value as it was typed, but empty or unprintable ones in quotes: an error is one line."""
+    """A value as it was typed, but in quotes where it is empty or has blanks or more that can't be seen."""
     text = str(value)
-    return text if text and text.isprintable() else repr(text)
+    return text if text and text.isprintable() and " " not in text else repr(text)
 
 
 def option_name(field: str) -> str:

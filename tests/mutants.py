@@ -124,7 +124,7 @@ MUTANTS = [
            "factor(spec, self._steps + 1)", f"{BY_HAND}a_change_of_rate_counts_for_the_whole_buffer"),
     Mutant("the rate falls a step late (schedule)", "shared/schedule.py", "step >= share", "step > share",
            f"{BY_HAND}schedules_by_hand"),
-    Mutant("the fast engine takes plain SGD for Adam (PyTorch)", "pytorch_impl/fast.py", "!= getattr(Spec(), name)",
+    Mutant("the fast engine takes plain SGD for Adam (PyTorch)", "shared/engines.py", "!= getattr(Spec(), name)",
            "is None", f"{IMPLEMENTATION}an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training"),
     # The loss.
     *twins("softmax applied twice", "train.py", (TORCH_LOSS, TORCH_LOSS.replace("inputs)", "inputs).softmax(1)")),
@@ -165,8 +165,8 @@ MUTANTS = [
            "tests/test_stock.py::test_keras_without_its_habits_starts_as_pytorch_does"),
     Mutant("stock images keep their pixels (PyTorch)", "pytorch_impl/stock.py", "transforms.Normalize((MEAN,), (STD,))",
            "transforms.Normalize((0,), (1,))", "tests/test_stock.py::test_images_are_normalised_as_the_spec_says"),
-    Mutant("the pair keeps Keras's habits on both sides", "shared/runner.py",
-           'spec.keras_habits if framework == "TensorFlow" else ()', "spec.keras_habits",
+    Mutant("the pair keeps Keras's habits on both sides", "shared/spec.py",
+           'self.keras_habits if framework == "TensorFlow" else ()', "self.keras_habits",
            "tests/test_runner.py::test_keras_habits_are_tensorflows_alone"),
     Mutant("what was taken out is counted as put in", "shared/comparing/attribution.py",
            'removed = stock - over_seeds(f"stock without {factor.habit}")', "removed = added",
@@ -174,6 +174,9 @@ MUTANTS = [
     Mutant("an interval for twice the seeds", "shared/comparing/attribution.py",
            "/ np.sqrt(count)", "/ np.sqrt(2 * count)",
            "tests/test_attribution.py::test_interval_is_students"),
+    Mutant("nudged from where the frameworks start without Keras's habits", "shared/comparing/experiment.py",
+           "initial_weights(own, own.habits_of(variant.framework))", "initial_weights(own)",
+           "tests/test_experiment.py::test_a_nudged_run_starts_one_unit_from_where_its_framework_does"),
     # What is kept.
     Mutant("a repeat is fetched, not made", "shared/comparing/experiment.py",
            "for variant in referees if not variant.repeated",
@@ -246,6 +249,18 @@ MUTANTS = [
            "tests/test_experiment.py::test_a_stale_record_is_refused"),
     Mutant("a truncated or altered record is read", "shared/record.py", "if files.sha256(folder / name) != expected:",
            "if False:", "tests/test_record.py"),
+    Mutant("float64 runs have parted by noise that grew", "shared/comparing/parity.py",
+           ".max().astype(np.float32)))", ".max()))",
+           "tests/test_parity.py::test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights"),
+    Mutant("the smallest crossing first", "shared/comparing/parting.py", "crossing: -abs(", "crossing: abs(",
+           "tests/test_parting.py::test_of_several_crossings_the_one_furthest_apart_comes_first"),
+    Mutant("the last step is not drawn", "shared/reporting/pictures.py",
+           "np.union1d(np.arange(0, count, every), count - 1)", "np.arange(0, count, every)",
+           "tests/test_report.py::test_the_last_step_is_drawn_and_told_however_many_there_are"),
+    Mutant("the headline is the proof's multiple where there is one", "shared/reporting/findings.py",
+           "return worst.name, worst.factor",
+           "return worst.name, (outcome.proof.factors[worst.name] if outcome.proof else worst.factor)",
+           "tests/test_report.py::test_the_headline_means_the_same_with_and_without_a_proof"),
     # The reader's own pair.
     Mutant("own pair: a NaN on both sides agrees", "shared/elsewhere/own_pair.py",
            "finite = np.isfinite(values).all(axis=0)", "finite = ~np.isnan(values).all(axis=0)",
@@ -277,10 +292,10 @@ MUTANTS = [
     Mutant("own pair: the report replaces its own input", "shared/elsewhere/own_report.py",
            "if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):", "if False:",
            "tests/test_own_report.py::test_a_report_never_replaces_what_it_is_about"),
-    Mutant("own pair: a parting is status 0", "compare.py", "cli.OK if pair.agree else cli.FAILED", "cli.OK",
+    Mutant("own pair: a parting is status 0", "compare.py", "ending.OK if pair.agree else ending.FAILED", "ending.OK",
            "tests/test_own_report.py::test_status_1_and_a_report_where_the_two_part"),
-    Mutant("own pair: options of a training are ignored", "compare.py",
-           'if name not in ("records", "out") and', "if False and",
+    Mutant("own pair: options of a training are ignored", "shared/cli.py",
+           "if name not in taken and", "if False and",
            "tests/test_own_report.py::test_status_2_and_one_line_for_bad_input_and_nothing_is_lost"),
     # Names and files of users.
     Mutant("names: HTML in one is HTML", "shared/escaping.py", '.replace("<", "&lt;")', "", f"{NAMES}{IS_TEXT}"),
@@ -359,13 +374,80 @@ MUTANTS = [
     Mutant("terminal: every step is told", "shared/progress.py", "if done == total or", "if True or",
            f"{TERMINAL}what_a_child_tells_arrives_in_order_and_not_of_every_step"),
     # The data.
-    Mutant("data: extracted in place", "shared/dataset.py",
-           "write_whole(root / name, functools.partial(Path.write_bytes, data=content))",
-           "(root / name).write_bytes(content)",
-           "tests/test_dataset.py::test_who_looks_meanwhile_sees_an_extracted_file_whole_or_not_at_all"),
-    # The output folder.
-    Mutant("the earlier result goes before the new one is whole", "shared/output.py", "        yield partial\n",
-           "        shutil.rmtree(out, ignore_errors=True)\n        yield partial\n", "tests/test_output.py"),
+    # Output folders, and what is a user's.
+    Mutant("the earlier result goes before the new one is whole", "shared/output.py", "            yield staging\n",
+           "            shutil.rmtree(out, ignore_errors=True)\n            yield staging\n", "tests/test_output.py"),
+    *[Mutant(what, "shared/output.py", old, new, f"tests/test_output.py::test_{killer}")
+      for what, old, new, killer in (
+          ("a file more is no obstacle", "        elif name not in files and", "        elif False and",
+           "an_earlier_result_with_something_of_a_users_is_refused_and_kept"),
+          ("a changed file is no obstacle", "elif name in files and", "elif False and",
+           "an_earlier_result_with_something_of_a_users_is_refused_and_kept"),
+          ("a manifest may lead out of its folder", 'and ".." not in Path(name).parts', "",
+           "folder_that_is_not_ours_is_refused_and_kept"),
+          ("what comes meanwhile is not looked for", "    try:\n        _refuse_what_is_not_ours(given, out)\n",
+           "    try:\n", "what_comes_while_we_work_stays_and_the_result_is_whole_beside_it"),
+          ("a living run's folder is cleared up", "        return False\n    with os.fdopen(descriptor",
+           "        return True\n    with os.fdopen(descriptor", "what_a_living_run_is_writing_is_left_alone"),
+          ("nothing of a killed run is cleared up", "            if alone:\n                _clear_up(out)\n", "",
+           "a_killed_run_leaves_the_earlier_result_or_a_whole_new_one_and_the_next_run_clears_up"),
+          ("results are put in place at any time", "        with _locked(out.parent):\n            _put(",
+           "        if True:\n            _put(", "many_writers_at_once_all_succeed_and_the_last_stays"),
+          ("a mount point is found out at the end", "                _refuse_what_could_not_be_replaced(given, out, staging)\n",
+           "", "a_mount_point_is_refused_and_a_folder_in_it_is_used"),
+          ("space is not looked at", "    if free < needed:", "    if False:", "a_disk_without_the_room_is_refused"),
+          ("temporary files stay", "        shutil.rmtree(folder, ignore_errors=True)\n\n\n@", "        pass\n\n\n@",
+           "temporary_files_go_with_the_run"),
+      )],
+    # The cache.
+    *[Mutant(what, "shared/cache.py", old, new, f"tests/test_cache.py::test_{killer}")
+      for what, old, new, killer in (
+          ("a damaged entry is used", " and output.is_whole(entry)", "", "a_damaged_entry_is_made_again_and_that_is_said"),
+          ("entries are made by all at once", "            with _alone(base / kind):", "            if True:",
+           "many_processes_at_once_make_an_entry_once"),
+          ("nothing ever goes", "if number and (number >=", "if False and (number >=",
+           "what_was_not_used_for_longest_goes_first"),
+          ("half-made entries stay", "        _clear(left)\n", "        pass\n",
+           "what_a_killed_process_left_half_made_goes_and_nobody_waits_for_it"),
+          ("what can't be kept ends the run", "    except (OSError, NotImplementedError) as error:", "    except KeyError as error:",
+           "a_full_disk_keeps_nothing_and_loses_nothing"),
+      )],
+    # How programs end.
+    *[Mutant(what, "shared/ending.py", old, new, f"tests/test_ending.py::test_{killer}")
+      for what, old, new, killer in (
+          ("a crash is status 1", "CRASHED, INTERRUPTED = 0, 1, 2, 70, 130", "CRASHED, INTERRUPTED = 0, 1, 2, 1, 130",
+           "an_unforeseen_exception_is_status_70_one_line_and_a_traceback_in_a_file"),
+          ("a broken pipe ends the program", "        except OSError:\n            return len(data)", "        except KeyError:\n            return len(data)",
+           "what_becomes_of_the_screen_changes_nothing"),
+          ("a character that can't be shown ends the program", 'errors="replace"', 'errors="strict"',
+           "what_becomes_of_the_screen_changes_nothing"),
+          ("tidying up is cut short", "        signal.signal(number, signal.SIG_IGN)\n", "        pass\n",
+           "a_second_interrupt_does_not_cut_the_tidying_up_short"),
+      )],
+    Mutant("children do not follow their parent", "shared/ending.py", "    progress.follow_parent()\n", "",
+           "tests/test_faults.py::test_children_end_when_compare_does"),
+    Mutant("a child's end is not asked of itself", "shared/comparing/processes.py", ' and told["status"] == status', "",
+           "tests/test_faults.py::test_a_child_that_ends_in_any_way_fails_the_comparison_and_no_more"),
+    # Requests that would be ignored.
+    Mutant("asked in vain: an evaluation takes options of the training", "shared/runner.py",
+           "if options.evaluate:\n            cli.take_only", "if False:\n            cli.take_only",
+           "tests/test_runner.py::test_an_evaluation_takes_no_option_of_the_training"),
+    Mutant("asked in vain: a stock run takes --prove", "compare.py", 'if spec.mode == "stock":\n        taken',
+           "if False:\n        taken", "tests/test_programs.py::test_bad_input_to_compare_alone"),
+    Mutant("asked in vain: what the fast engine lacks", "shared/runner.py", "engines.check(spec, framework)", "pass",
+           "tests/test_runner.py::test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update"),
+    Mutant("asked in vain: a stock run takes an engine", "shared/spec.py", '    "engine": "auto",\n', "",
+           "tests/test_programs.py::test_bad_input_to_compare_alone"),
+    Mutant("numbers: underscores are read over", "shared/spec.py", 'is not None and "_" not in text', "is not None",
+           "tests/test_spec.py::test_bad_value_is_named_in_one_line_with_a_cure"),
+    Mutant("numbers: the digits of every alphabet", "shared/cli.py", "(is_plain(text) and text.isdecimal())",
+           "text.isdecimal()", "tests/test_runner.py::test_a_number_of_steps_is_plainly_written"),
+    # make.
+    Mutant("make: the second environment must have every test", "Makefile", "|| [ $$? -eq 5 ]", "",
+           "tests/test_make.py"),
+    # How fast.
+    Mutant("speed: a GPU's time against the CPU's floor", "benchmarks/speed.py", ', "--device", "cpu"]', "]",
+           "tests/test_benchmarks.py::test_what_is_held_against_the_cpus_floor_runs_on_the_cpu"),
     # How cost grows.
     Mutant("scaling: a part of an epoch is counted in steps", "benchmarks/scaling_worker.py",
            "sum(map(len, epoch)) / sum(map(len, timed))", "len(epoch) / len(timed)",
@@ -384,7 +466,7 @@ def copy_of_the_house(folder: Path) -> None:
     """What the tests need; the data and the environments are not copied but linked."""
     for name in ("benchmarks", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("compare.py", "pyproject.toml", "README.md"):
+    for name in ("compare.py", "pyproject.toml", "README.md", "Makefile"):
         shutil.copy(ROOT / name, folder)
     for name in ("data", ".venv", ".cache"):
         if (ROOT / name).exists():

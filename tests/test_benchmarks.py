@@ -1,6 +1,6 @@
 """benchmarks/scaling.py: a small run of it, how it times, and what it concludes from points whose truth is known.
 
-And what benchmarks/noise.py makes of runs whose distances are known.
+What benchmarks/speed.py asks for, and what benchmarks/noise.py makes of runs whose distances are known.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import noise, scaling, scaling_figures, scaling_report, scaling_worker
+from benchmarks import noise, scaling, scaling_figures, scaling_report, scaling_worker, speed
 from benchmarks.scaling_points import (
     AXES,
     BATCH_SIZE,
@@ -24,13 +24,19 @@ from benchmarks.scaling_points import (
     full_plan,
     quick_plan,
 )
-from shared import batches
+from shared import batches, cli
 from shared.comparing import parity
 from shared.dataset import Examples
 from shared.errors import InputError
 from tests.conftest import run_program
 
 ENGINE = "PyTorch fast"
+
+
+@pytest.mark.parametrize("contender", speed.CONTENDERS, ids=lambda contender: contender.name)
+def test_what_is_held_against_the_cpus_floor_runs_on_the_cpu(contender):
+    spec, _ = cli.parse(cli.make_parser(contender.module, "", "out"), contender.arguments[2:])
+    assert (spec.device, spec.epochs) == ("cpu", speed.EPOCHS)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,16 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared import referee, runner
 from shared.comparing.experiment import REFEREE, Variant, Watcher, make_runs, read_made, rounding_variants
+from shared.comparing.experiment import _options as command_line
 from shared.comparing.processes import Children, find_interpreter
 from shared.errors import InputError
 from shared.spec import Spec
+from shared.weights import initial_weights, load_weights
 
 SPEC = Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
 PLAIN = Variant(REFEREE, "float32")
@@ -53,6 +56,18 @@ def test_rounding_variants_differ_from_the_plain_run_by_rounding_alone(tmp_path)
     losses = [run.step_losses.astype("float64") for run in made.values()]
     for other in losses[1:]:
         assert 0 < abs(losses[0] - other).max() < 1e-5
+
+
+def test_a_nudged_run_starts_one_unit_from_where_its_framework_does(tmp_path):
+    spec = SPEC.model_copy(update={"keras_habits": ("kernels", "biases")})
+    starts = {}
+    for framework, habits in (("PyTorch", ()), ("TensorFlow", spec.keras_habits), (REFEREE, ())):
+        words = command_line(Variant(framework, "float32", nudged=True), spec, tmp_path)
+        starts[framework] = load_weights(Path(words[words.index("--weights") + 1]), spec)
+        own = initial_weights(spec, habits)
+        for name, values in starts[framework].items():
+            np.testing.assert_array_equal(values, np.nextafter(own[name], np.float32(np.inf)))
+    assert not np.array_equal(starts["PyTorch"]["fc1.weight"], starts["TensorFlow"]["fc1.weight"])
 
 
 @pytest.mark.parametrize(

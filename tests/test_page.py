@@ -650,7 +650,7 @@ def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(page
     }
     outcome = dataclasses.replace(outcomes["plain"], spec=spec, made=long)
     picture = pictures.steps(outcome)
-    assert len(picture.x) == len(picture.curves[0].values) == 10_000
+    assert len(picture.x) == len(picture.curves[0].values) == 10_001  # one in 3, and the last
     assert picture.x_label == "step (one in 3 of 30,000 is drawn)"
 
 

@@ -179,6 +179,15 @@ def test_difference_across_dtypes_counts_in_the_coarser_units():
     assert (found.absolute, found.ulps) == (2**-23, 1)
 
 
+def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
+    def move(values):
+        values += 1e-9
+
+    grown = changed(changed(runs["plain"], "step_losses", move), "fc1.weight", move)
+    assert parity.parted_step(grown, runs["plain"]) is None
+    assert any("differ in final weights (fc1.weight)" in reason for reason in judge(runs, pytorch=grown).reasons)
+
+
 @pytest.mark.parametrize(
     ("rung", "parted", "expected"),
     [

@@ -85,7 +85,7 @@ def test_another_rate_is_told_by_its_factor(run):
 
 def test_a_loss_has_parted_when_it_differs_by_more_than_a_few_units(run):
     losses = run.step_losses.copy()
-    unit = np.spacing(losses.max())
+    unit = np.spacing(losses.max().astype(np.float32))
     losses[11] += parity.PARTED_ULPS * unit
     losses[17] += (parity.PARTED_ULPS + 2) * unit
     assert parity.parted_step(run, altered(run, step_losses=losses)) == 17
@@ -105,3 +105,16 @@ def test_an_input_on_either_side_of_zero_is_found_with_its_image_unit_and_values
     assert crossing == parting.Crossing("fc2", 4, int(image), (-values[137, 4], values[137, 4]))
     assert f"fc2, unit 4, training image {image}: " in found.cause
     assert parting.trace_crossings(run, other, 21) is None
+
+
+def test_of_several_crossings_the_one_furthest_apart_comes_first(run):
+    sides = []
+    for sign in (1, -1):
+        arrays = {f"at/21/{layer}": run.arrays[f"at/21/{layer}"].copy() for layer in ("fc1", "fc2")}
+        arrays["at/21/fc1"][137, :2] = sign * 1e-12, sign * 3e-12
+        arrays["at/21/fc2"][5, 4] = sign * 2e-12
+        sides.append(altered(run, **arrays))
+    found = parting.trace_crossings(*sides, 30)
+    assert [(c.layer, c.unit) for c in found.crossings] == [("fc1", 1), ("fc2", 4), ("fc1", 0)]
+    assert "zero: fc1, unit 1, " in found.cause
+    assert found.cause.partition(". One")[0].endswith(", and 2 more")

@@ -136,7 +136,7 @@ def test_weights_of_one_framework_give_the_same_predictions_in_the_other(compare
     accuracies = set()
     for program, python in ALONE.items():
         weights = out / "runs" / f"pytorch-{dtype}" / "weights.safetensors"
-        options = [*SMALL, "--dtype", dtype, "--weights", weights, "--evaluate"]
+        options = ["--hidden-sizes", "16,8", "--dtype", dtype, "--weights", weights, "--evaluate"]
         run = run_program("-m", program, *options, python=python, env={**os.environ, "TMPDIR": str(tmp_path)})
         assert run.returncode == 0, run.stderr
         accuracies.add(run.stdout.splitlines()[-1])
@@ -186,6 +186,17 @@ def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_pat
         (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
         (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
         (["--keras-habits", "sloth"], "--keras-habits sloth: input should be 'kernels',"),
+        (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
+        *[
+            (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")
+            for words in (["--prove"], ["--seeds", "3"], ["--explain"], ["--side-by-side"])
+        ],
+        (["--mode", "stock", "--engine", "fast"], "--engine fast: is not what the tutorials do"),
+        (
+            # At once: before an interpreter is looked for.
+            ["--engine", "fast", "--optimizer", "adam", "--pytorch-python", "/no/such/python"],
+            "--engine fast with --optimizer adam: in PyTorch it takes steps of plain SGD only; use --engine auto or",
+        ),
     ],
 )
 def test_bad_input_to_compare_alone(options, message, tmp_path):
@@ -232,6 +243,14 @@ def test_the_fast_engine_agrees_with_the_eager_one(framework, tmp_path):
         assert record.record.settings["engine"] == engine
         losses.append(record.step_losses)
     assert abs(losses[0] - losses[1]).max() < 1e-12
+
+
+def test_what_pytorchs_fast_engine_lacks_is_refused_before_pytorch_is_imported(tmp_path):
+    options = ["--engine", "fast", "--clip-norm", "1", "--out", tmp_path / "out"]
+    run = run_program("-m", "pytorch_impl", *options, python=PYTHONS["TensorFlow"])  # which has no PyTorch
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("pytorch_impl: error: --engine fast with --clip-norm 1.0: in PyTorch it takes steps")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("framework", PYTHONS)

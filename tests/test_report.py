@@ -9,10 +9,10 @@ import pytest
 from shared.comparing import tutorial
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
-from shared.reporting import findings, report, terminal
+from shared.reporting import findings, pictures, report, terminal
 from shared.reporting.section import Section
 from shared.spec import Spec
-from tests.small_runs import make_runs, outcome_of, proof_of, with_run
+from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,18 @@ def test_the_parting_is_told_and_drawn(made, tmp_path):
     )
 
 
+def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
+    spec = SPEC.model_copy(update={"epochs": 1_000})
+    losses = np.ones(spec.steps)
+    longer = {v: dataclasses.replace(run, arrays=run.arrays | {"step_losses": losses}) for v, run in made.items()}
+    jump = np.append(losses[1:], 1.25)
+    outcome = dataclasses.replace(outcome_of(made), spec=spec, made=with_run(longer, "TensorFlow", step_losses=jump))
+    picture = pictures.divergence(outcome)
+    assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
+    assert picture.x[-1] == spec.steps - 1
+    assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
+
+
 def test_a_run_that_does_not_repeat_is_no_match(made):
     outcome = outcome_of(made)
     assert dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})).match
@@ -127,11 +139,22 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
     assert broken.reasons == ["PyTorch float64, run twice, gave different bits"]
 
 
+def test_the_headline_means_the_same_with_and_without_a_proof(made):
+    outcome = outcome_of(made)
+    proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
+    judged = [rung for rung in outcome.verdict.pairs[FRAMEWORKS] if rung.limit is not None]
+    largest = max(rung.factor for rung in judged)
+    assert largest not in proven.proof.factors.values()
+    assert findings.furthest_rung(proven)[1] == findings.furthest_rung(outcome)[1] == largest
+    assert findings.sentence(proven) == findings.sentence(outcome)
+
+
 def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
+    assert "| **PyTorch against TensorFlow, × the largest of these** | **0.50** |" in text
     assert "| PyTorch float64 | yes |" in text
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True

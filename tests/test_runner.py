@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from shared import batches, metrics, record, referee, runner, seeding
-from shared.errors import InputError
+from shared import batches, engines, metrics, record, referee, runner, seeding
 from shared.normalisation import normalise
 from shared.record import read_run
 from shared.spec import Spec
@@ -101,8 +100,69 @@ def test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice():
         ("eager", "train"),
         ("fast", "fast"),
     ]
-    with pytest.raises(InputError, match="--engine fast: the referee has no such engine; use --engine auto or eager"):
-        referee.load().run_by("fast")
+
+
+def refusal(words, capsys, framework="Referee"):
+    """What is said of a command line that is refused at once: there is nothing to load."""
+    assert runner.main(framework, "program", None, words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    return said.err.removeprefix("program: error: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--epochs", "5"],
+        ["--engine", "eager"],
+        ["--mode", "stock"],
+        ["--out", "x"],
+        ["--activations-until", "3"],
+        ["--optimizer", "adam"],
+        ["--keras-habits", "order"],
+    ],
+)
+def test_an_evaluation_takes_no_option_of_the_training(words, capsys):
+    told = f"--evaluate takes no {words[0]}: it does not train; leave out {words[0]}\n"
+    assert refusal(["--evaluate", *words], capsys) == told
+
+
+def test_an_evaluation_takes_what_makes_the_weights_and_where_it_runs(tmp_path, capsys):
+    spec = SPEC.model_copy(update={"epochs": 1, "seed": 3, "device": "cpu"})
+    assert runner.main("Referee", "referee", referee.load, [*spec.options(), "--out", str(tmp_path / "out")]) == 0
+    trained = capsys.readouterr().out.splitlines()[-1]
+    words = ["--seed", "3", "--hidden-sizes", "6,5", "--dtype", "float64", "--device", "cpu", "--threads", "1"]
+    words += ["--weights", str(tmp_path / "out/weights.safetensors"), "--evaluate"]
+    assert runner.main("Referee", "referee", referee.load, words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == trained
+
+
+@pytest.mark.parametrize("words", [["--weights", "x"], ["--activations-until", "3"]])
+def test_a_stock_run_takes_nothing_that_it_would_ignore(words, capsys):
+    assert refusal(["--mode", "stock", *words], capsys, "PyTorch").startswith(f"--mode stock takes no {words[0]}: ")
+
+
+@pytest.mark.parametrize("text", ["٣", "1_0", " 5 ", "-1", "2.0", ""])
+def test_a_number_of_steps_is_plainly_written(text, capsys):
+    said = refusal([f"--activations-until={text}"], capsys)
+    assert said.startswith(f"argument --activations-until: {text!r} is not a number of steps from 0 on; ")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"optimizer": "adam"}, {"schedule": "step"}, {"weight_decay": 0.5}, {"clip_norm": 1.0}]
+)
+def test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update(changes, capsys):
+    name, value = next(iter(changes.items()))
+    words = Spec(engine="fast", **changes).options()
+    told = f"--engine fast with --{name.replace('_', '-')} {value}: in PyTorch it takes steps of plain SGD only; use"
+    assert refusal(words, capsys, "PyTorch").startswith(told)
+    engines.check(Spec(engine="fast", **changes), "TensorFlow")  # whose fast engine takes all
+
+
+def test_the_referee_has_no_fast_engine(capsys):
+    told = "--engine fast: the referee has no such engine; use --engine auto or eager\n"
+    assert refusal(["--engine", "fast"], capsys) == told
 
 
 def test_the_referee_has_no_stock_run(tmp_path, capsys):

@@ -133,6 +133,19 @@ def test_option_name_uses_dashes():
         ("keras_habits", "biases,nap", "--keras-habits biases,nap: input should be 'kernels', 'biases', 'order' or"),
         ("threads", "0", "--threads 0: input should be greater than or equal to 1; for example --threads 1"),
         ("threads", "1025", "--threads 1025: input should be less than or equal to 1024"),
+        (
+            "epochs",
+            "1_0",
+            "--epochs 1_0: a number has the digits 0 to 9, no blanks and no underscores; for example --e",
+        ),
+        ("epochs", " 5 ", "--epochs ' 5 ': a number has the digits"),
+        ("epochs", "٣", "--epochs ٣: a number has the digits"),
+        ("learning_rate", "1_0", "--learning-rate 1_0: a number has the digits"),
+        ("learning_rate", "٣.٣", "--learning-rate ٣.٣: a number has the digits"),
+        ("weight_decay", "0.1 ", "--weight-decay '0.1 ': a number has the digits"),
+        ("clip_norm", "\t1", r"--clip-norm '\t1': a number has the digits"),
+        ("hidden_sizes", "128, 64", "--hidden-sizes '128, 64': a number has the digits"),
+        ("hidden_sizes", "1_28,64", "--hidden-sizes 1_28,64: a number has the digits"),
         ("momentum", "0.9", "--momentum 0.9: extra inputs are not permitted; see --help"),
     ],
 )
@@ -176,6 +189,11 @@ def test_what_is_not_given_goes_by_the_optimizer_and_is_recorded_as_a_number(opt
     assert f'"learning_rate":{learning_rate}' in spec.model_dump_json()
     given = parse_spec({"optimizer": optimizer, "learning_rate": "0.5", "weight_decay": "0.25"})
     assert (given.learning_rate, given.weight_decay) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("1E-3", 0.001), (".5", 0.5), ("5.", 5.0), ("+2", 2.0)])
+def test_a_real_number_may_be_written_as_programs_print_it(text, value):
+    assert parse_spec({"learning_rate": text}).learning_rate == value
 
 
 def test_first_bad_field_is_the_one_reported():

@@ -69,8 +69,8 @@ def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
     own = _own_spec(variant, spec)
     options = [*own.options(), "--out", str(folder / variant.folder)]
     if variant.nudged:
-        nudged = folder / f"nudged-{variant.dtype}.safetensors"
-        save_weights(nudged, nudge(initial_weights(own)))
+        nudged = folder / f"{variant.folder}.safetensors"
+        save_weights(nudged, nudge(initial_weights(own, own.habits_of(variant.framework))))
         options += ["--weights", str(nudged)]
     if variant.traced_until:
         options += ["--activations-until", str(variant.traced_until)]

@@ -115,19 +115,20 @@ def not_finite(run: Run) -> list[str]:
 # itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
 # docs/parity.md.
 LIMIT = 4.0
-# Once two float32 runs have parted they are two trajectories, and the floor is a few samples of how far such lie.
+# Once two runs have parted they are two trajectories, and the floor is a few samples of how far such lie.
 # Between any runs that differ by rounding alone at most 5.8 such floors were measured, by benchmarks/noise.py: in the
 # losses and the logits. Their final weights lie up to 10 apart, and say nothing.
 PARTED_LIMIT = 6.0
 # Until two float32 runs part, their step losses differ by a few units in the last place; then, within a few steps, by
-# tens, as the picture of the divergence shows.
+# tens, as the picture of the divergence shows. float64 runs have parted where they lie as far apart, in units of
+# float32: a few of their own are noise that grew, and is judged.
 PARTED_ULPS = 8
 
 
 def parted_step(a: Run, b: Run) -> int | None:
-    """The first step whose loss differs by more than `PARTED_ULPS`; None where there is none."""
+    """The first step whose loss differs by more than `PARTED_ULPS` of float32; None where there is none."""
     gap = np.abs(a.step_losses.astype(np.float64) - b.step_losses.astype(np.float64))
-    unit = float(np.spacing(np.abs(a.step_losses).max()))
+    unit = float(np.spacing(np.abs(a.step_losses).max().astype(np.float32)))
     return first_beyond(gap, PARTED_ULPS * unit)
 
 

@@ -90,7 +90,7 @@ def crossings(a: Run, b: Run, step: int) -> list[Crossing]:
         for row, unit in np.argwhere((values_a > 0) != (values_b > 0)):
             values = float(values_a[row, unit]), float(values_b[row, unit])
             found.append(Crossing(layer, int(unit), int(batch[row]), values))
-    return found
+    return sorted(found, key=lambda crossing: -abs(crossing.values[0] - crossing.values[1]))
 
 
 def trace_crossings(a: Run, b: Run, until: int) -> Parting | None:

@@ -25,16 +25,22 @@ RULE = (
     "the same training in NumPy, in this very comparison. A pair matches while it stays within "
     f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
     "and the floor is itself a sample. "
-    f"After two float32 runs have parted, by a ReLU, their losses and logits may lie {PARTED_LIMIT:g} apart."
+    f"After two runs have parted, as float32 runs mostly do, by a ReLU, their losses and logits may lie "
+    f"{PARTED_LIMIT:g} apart."
+)
+
+YARDSTICK_MEANS = (
+    "Each implementation against itself, with nothing changed but its rounding: the largest difference on each rung. "
+    "The multiples at the end are of the largest of these; the verdict's are of the noise floor, which is the "
+    "referee's alone."
 )
 
 
 def furthest_rung(outcome: Outcome) -> tuple[str, float]:
-    """The judged rung on which the frameworks lie furthest apart, and how many times what rounding alone does."""
-    rungs = outcome.verdict.pairs[FRAMEWORKS]
-    factors = {rung.name: rung.factor for rung in rungs} if outcome.proof is None else outcome.proof.factors
-    worst = max((rung.name for rung in rungs if rung.limit is not None), key=lambda name: factors[name])
-    return worst, factors[worst]
+    """The judged rung on which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
+    judged = [rung for rung in outcome.verdict.pairs[FRAMEWORKS] if rung.limit is not None]
+    worst = max(judged, key=lambda rung: rung.factor)
+    return worst.name, worst.factor
 
 
 def sentence(outcome: Outcome) -> str:
@@ -92,7 +98,8 @@ def yardstick(proof: Proof) -> Table:
         [who, *(f"{row[name]:.0f}" if name == "predictions" else f"{row[name]:.1e}" for name in names)]
         for who, row in proof.yardstick.items()
     ]
-    rows.append(["PyTorch against TensorFlow, × the largest", *(f"{proof.factors[name]:.2f}" for name in names)])
+    multiples = [f"{proof.factors[name]:.2f}" for name in names]
+    rows.append(["PyTorch against TensorFlow, × the largest of these", *multiples])
     return Table(["largest difference", *names], rows, sums_up="row")
 
 

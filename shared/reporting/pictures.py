@@ -109,9 +109,10 @@ def _honest(picture: Picture) -> Picture:
 
 
 def _shown(count: int) -> tuple[np.ndarray, str]:
-    """Which of `count` steps are shown, and the label of their axis, which says so where they are not all."""
+    """Which of `count` steps are shown, the last always; and the label of their axis, which says so if not all are."""
     every = -(-count // MOST_POINTS)
-    return np.arange(0, count, every), "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
+    shown = np.union1d(np.arange(0, count, every), count - 1)
+    return shown, "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
 
 
 def _framework_curves(outcome: Outcome, values: Sequence[np.ndarray]) -> list[Curve]:
@@ -196,12 +197,14 @@ def divergence(outcome: Outcome) -> Picture:
     """How far apart the step losses lie, step by step: the frameworks, the noise floor, and the pair in float64."""
     dtype = outcome.spec.dtype
     shown, label = _shown(outcome.spec.steps)
-    curves = []
+    curves, grown = [], []
 
     def add(a: Variant, b: Variant, name: str, style: str) -> None:
         if a in outcome.made and b in outcome.made:
             gap = np.abs(outcome.made[a].step_losses - outcome.made[b].step_losses.astype(np.float64))
-            curves.append(Curve(name, style, np.maximum.accumulate(gap)[shown]))
+            so_far = np.maximum.accumulate(gap)
+            curves.append(Curve(name, style, so_far[shown]))
+            grown.append(f"{name}: {so_far[-1]:.1e}")
 
     for number, variant in enumerate(rounding_variants(REFEREE, dtype), start=1):
         against = variant.name.removeprefix(f"{REFEREE} ")
@@ -209,7 +212,6 @@ def divergence(outcome: Outcome) -> Picture:
     for precision in dict.fromkeys((dtype, "float64")):
         first, second = (Variant(framework, precision) for framework in FRAMEWORKS)
         add(first, second, f"PyTorch against TensorFlow, {precision}", precision)
-    grown = "; ".join(f"{curve.label}: {curve.values[-1]:.1e}" for curve in curves)
     part = outcome.parting
     return Picture(
         name="divergence",
@@ -218,7 +220,7 @@ def divergence(outcome: Outcome) -> Picture:
         y_label="difference (nats)",
         x=shown,
         curves=curves,
-        words=f"Over the whole run: {grown}."
+        words=f"Over the whole run: {'; '.join(grown)}."
         + (f" PyTorch and TensorFlow part at step {part.step:,}." if part else ""),
         scale="logarithmic",
         stairs=True,

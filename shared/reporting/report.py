@@ -153,7 +153,7 @@ def _bullets(sentences: Sequence[str]) -> str:
 
 
 def _proof_parts(proof: Proof) -> list[str]:
-    parts = ["## What rounding alone does", "Each implementation against itself:", findings.yardstick(proof).markdown()]
+    parts = ["## What rounding alone does", findings.YARDSTICK_MEANS, findings.yardstick(proof).markdown()]
     parts.append("## In float64")
     parts.append(_bullets(proof.exact.reasons) or "All three pairs match.")
     for pair, rungs in proof.exact.pairs.items():
