@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 from shared import cli, progress
-from shared.comparing.processes import find_interpreter, installed_version
+from shared.comparing.processes import find_interpreter, versions
 from shared.errors import InputError
-from shared.machine import cpu_name
+from shared.machine import cores, cpu_name
 from shared.output import CACHE, write_whole
 from shared.paths import ROOT
 from shared.reporting.pictures import BLUE, GREY
@@ -94,8 +94,8 @@ def main() -> int:
                 advance(1)
             _check_that_all_train_the_same(losses)
     result = {
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {name: installed_version(pythons[framework], name) for name, framework in PACKAGES.items()},
+        "machine": {"cpu": cpu_name(), "cores": cores(), "python": platform.python_version()},
+        "versions": {name: versions(pythons[framework], [name])[name] for name, framework in PACKAGES.items()},
         "epochs": EPOCHS,
         "first_compile_of_pytorch_fast": first_compile,
         "measured": measured,

@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import itertools
-import shutil
+import shlex
+import subprocess
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from pytorch_impl.model import MLP
 from shared import progress
 from shared.dataset import Dataset
 from shared.errors import InputError
-from shared.machine import cpu_name
+from shared.machine import cpu_name, environment
 from shared.output import CACHE, write_whole
 from shared.spec import Spec, option_name
 
@@ -71,17 +72,29 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
         graph = make_fx(function, tracing_mode="fake")(*arguments)
         # All that the machine code depends on: what is computed, from what, by which compiler, where.
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        setting = [torch.__version__, cpu_name(), torch.get_num_threads(), graph.code, inputs]
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+        where = [cpu_name(), gpu, torch.get_num_threads(), environment()]
+        setting = [torch.__version__, _compiler(), where, graph.code, inputs]
         path = CACHE / "pytorch" / f"{hashlib.sha256(repr(setting).encode()).hexdigest()}.pt2"
         if not path.exists():
-            if not shutil.which("g++") and not shutil.which("clang++"):
-                raise InputError("--engine fast: PyTorch needs a C++ compiler; install g++, or use --engine eager")
             progress.notice("PyTorch compiles, once: up to half a minute")
             with progress.standard_error_only_on_failure():
                 program = torch.export.export(graph, arguments)
                 write_whole(path, lambda new: torch._inductor.aoti_compile_and_package(program, package_path=str(new)))
     compiled: Callable[..., torch.Tensor] = torch._inductor.aoti_load_package(str(path))
     return compiled
+
+
+def _compiler() -> str:
+    """How the C++ compiler that PyTorch takes names itself and its version. Raises InputError where there is none."""
+    from torch._inductor import cpp_builder, exc  # takes two seconds
+
+    try:
+        command = shlex.split(cpp_builder.get_cpp_compiler())
+    except exc.InvalidCxxCompiler:
+        raise InputError("--engine fast: PyTorch needs a C++ compiler; install g++, or use --engine eager") from None
+    told = subprocess.run([*command, "--version"], check=True, capture_output=True, text=True, encoding="utf-8")
+    return told.stdout.partition("\n")[0]
 
 
 def train_steps(

@@ -44,7 +44,7 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argpar
 
 
 def exit_status(program: str, main: Callable[[], int]) -> int:
-    """Run `main`. InputError becomes one line and status 2, an interrupt (Ctrl-C or SIGTERM) status 130."""
+    """Run `main`. InputError and MemoryError become a line and status 2, Ctrl-C and SIGTERM status 130."""
     for interrupt in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background, deaf to SIGINT
         signal.signal(interrupt, signal.default_int_handler)
     try:
@@ -54,6 +54,9 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
         return BAD_INPUT
     except ChildRefusedError:
         return BAD_INPUT  # the child has said why
+    except MemoryError:
+        print(f"{program}: error: memory ran out; lower --hidden-sizes, or end other programs", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED

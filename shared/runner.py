@@ -1,6 +1,9 @@
 """One run of one framework: the outline that every implementation follows, and its record."""
 
 import argparse
+import contextlib
+import functools
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +13,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from shared import batches, cli, metrics, output, progress, record, seeding
+from shared import batches, cli, footprint, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
-from shared.errors import InputError
+from shared.errors import InputError, in_one_line
+from shared.machine import environment
 from shared.spec import Habit, Spec
 from shared.timing import Clock
 from shared.weights import initial_weights, load_weights
+
+# Every run rests on these, whatever its framework: the first weights, the order of the examples, the figures.
+VERSIONS_OF_ALL = {"numpy": np.__version__, "python": platform.python_version()}
 
 
 class Implementation(NamedTuple):
@@ -64,6 +71,9 @@ def main(
 
     def run() -> int:
         spec, options = cli.parse(parser, arguments)
+        if not options.evaluate and not progress.has_parent():  # which has looked itself, for all its runs
+            needed = functools.partial(footprint.memory_needed, framework=framework)
+            footprint.refuse_what_does_not_fit(spec, needed)
         habits = _habits(spec, framework)
         weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec, habits)
         check_files()
@@ -83,7 +93,31 @@ def main(
             progress.notice(f"{program}: the run diverged: a loss or logit is not finite; lower --learning-rate")
         return cli.OK if finite else cli.FAILED
 
-    return cli.exit_status(program, run)
+    def run_in_memory() -> int:
+        with _one_line_where_memory_ends(framework, load):
+            return run()
+
+    return cli.exit_status(program, run_in_memory)
+
+
+@contextlib.contextmanager
+def _one_line_where_memory_ends(framework: str, load: Callable[[], Implementation]) -> Iterator[None]:
+    """InputError instead of whatever the framework raises when memory runs out."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not _system_is_short_of_memory(error) and not load().runtime.ran_out_of_memory(error):
+            raise
+        said = f"{framework} ran out of memory: {in_one_line(error)}"
+        raise InputError(f"{said}; lower --batch-size or --hidden-sizes, or end other programs") from None
+
+
+def _system_is_short_of_memory(error: Exception) -> bool:
+    """Whether Python or the system's loader says so; each framework has words of its own beside."""
+    words = ("annot allocate memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _habits(spec: Spec, framework: str) -> tuple[Habit, ...]:
@@ -108,6 +142,13 @@ def _start(
             raise InputError(
                 f"{error.name} is not installed for {sys.executable}; "
                 f"install it with: {sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
+            ) from None
+        except Exception as error:
+            if _system_is_short_of_memory(error):
+                raise
+            raise InputError(
+                f"{framework} can't be imported: {in_one_line(error)}; mend what this names, or install anew with: "
+                f"{sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
             ) from None
     handle = implementation.runtime.configure(spec)
     return implementation, handle, implementation.runtime.describe(handle)
@@ -184,7 +225,8 @@ def _train(
             framework=framework,
             spec=spec,
             device=device,
-            versions=implementation.runtime.versions(),
+            versions={**implementation.runtime.versions(), **VERSIONS_OF_ALL},
+            environment=environment(),
             settings={"engine": engine, **implementation.runtime.settings()},
             data_fingerprint=fingerprints,
             order_fingerprints=order_fingerprints,
@@ -230,7 +272,8 @@ def _train_stock(spec: Spec, framework: str, load: Callable[[], Implementation],
             framework=framework,
             spec=spec,
             device=device,
-            versions=implementation.runtime.versions(),
+            versions={**implementation.runtime.versions(), **VERSIONS_OF_ALL},
+            environment=environment(),
             printed_losses=losses,
             test_accuracy=accuracy,
             epoch_seconds=np.diff([start, *ends]).tolist(),
@@ -259,8 +302,7 @@ class Observer:
     ) -> None:
         self._implementation, self._model, self._train_set = implementation, model, train_set
         self._activations_until = activations_until
-        # The rungs of the ladder that every record holds: the start, one update, ten, an epoch.
-        self._weighed = {0, 1, 10, spec.steps_per_epoch}
+        self._weighed = record.weighed_steps(spec)
         self.seen: dict[str, np.ndarray] = {}
 
     def watch(self, epoch: int, epoch_batches: list[np.ndarray]) -> Iterator[list[np.ndarray]]:

@@ -1,6 +1,5 @@
 """`python -m tensorflow_impl`: train the MLP in TensorFlow alone."""
 
-import os
 import sys
 
 from shared import progress, runner
@@ -8,8 +7,6 @@ from shared import progress, runner
 
 def load() -> runner.Implementation:
     """Import TensorFlow."""
-    # Its C++ side logs to standard error; what it says before it is set up heeds no log level.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress.standard_error_only_on_failure():
         from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train
 

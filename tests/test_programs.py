@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from shared import machine
 from shared.comparing.processes import find_interpreter
 from shared.record import read_run
 from tests.conftest import ROOT, run_program
@@ -195,7 +196,7 @@ def test_bad_input_to_compare_alone(options, message, tmp_path):
 
 
 def test_side_by_side_is_as_good_and_says_so(compared, tmp_path):
-    if (os.cpu_count() or 1) < 2:
+    if machine.cores() < 2:
         pytest.skip("one core")
     _, out, _ = compared
     dtype = json.loads((out / "results.json").read_text(encoding="utf-8"))["spec"]["dtype"]
