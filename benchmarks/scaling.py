@@ -34,7 +34,7 @@ from benchmarks.scaling_points import (
 from shared import cli, ending, progress
 from shared.comparing.processes import find_interpreter
 from shared.errors import InputError
-from shared.machine import cpu_name
+from shared.machine import cores, cpu_name
 from shared.output import write_whole
 from shared.paths import ROOT
 
@@ -138,7 +138,7 @@ def describe(plan: Plan, measured: Measured, first: Measured) -> dict[str, Any]:
         "schema": 1,
         "machine": {
             "cpu": cpu_name(),
-            "cores": os.cpu_count(),
+            "cores": cores(),
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "system": platform.platform(),
         },

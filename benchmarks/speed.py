@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from shared import cache, ending, progress
-from shared.comparing.processes import find_interpreter, installed_version
+from shared.comparing.processes import find_interpreter, versions
 from shared.errors import InputError
-from shared.machine import cpu_name
+from shared.machine import cores, cpu_name
 from shared.output import write_whole
 from shared.paths import ROOT
 from shared.reporting.drawing import plt, ticker
@@ -89,8 +89,8 @@ def main() -> int:
                 advance(1)
             _check_that_all_train_the_same(losses)
     result = {
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {name: installed_version(pythons[framework], name) for name, framework in PACKAGES.items()},
+        "machine": {"cpu": cpu_name(), "cores": cores(), "python": platform.python_version()},
+        "versions": {name: versions(pythons[framework], [name])[name] for name, framework in PACKAGES.items()},
         "epochs": EPOCHS,
         "first_compile_of_pytorch_fast": first_compile,
         "measured": measured,

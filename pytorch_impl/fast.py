@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import itertools
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from pytorch_impl.model import MLP
 from shared import cache, engines, progress
 from shared.dataset import Dataset
 from shared.errors import InputError
-from shared.machine import cpu_name
+from shared.machine import cpu_name, environment
 from shared.spec import Spec
 
 # Each more is compiled for another second, and beyond eight gains little.
@@ -69,11 +71,11 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
         graph = make_fx(function, tracing_mode="fake")(*arguments)
         # All that the machine code depends on: what is computed, from what, by which compiler, where.
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        setting = [torch.__version__, cpu_name(), torch.get_num_threads(), graph.code, inputs]
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+        where = [cpu_name(), gpu, torch.get_num_threads(), environment()]
+        setting = [torch.__version__, _compiler(), where, graph.code, inputs]
 
         def compile_ahead(folder: Path) -> None:
-            if not shutil.which("g++") and not shutil.which("clang++"):
-                raise InputError("--engine fast: PyTorch needs a C++ compiler; install g++, or use --engine eager")
             progress.notice("PyTorch compiles, once: up to half a minute")
             with progress.standard_error_only_on_failure():
                 program = torch.export.export(graph, arguments)
@@ -84,6 +86,18 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
         package = cache.made("compiled", key, compile_ahead) / PACKAGE
     compiled: Callable[..., torch.Tensor] = torch._inductor.aoti_load_package(str(package))
     return compiled
+
+
+def _compiler() -> str:
+    """How the C++ compiler that PyTorch takes names itself and its version. Raises InputError where there is none."""
+    from torch._inductor import cpp_builder, exc  # takes two seconds
+
+    try:
+        command = shlex.split(cpp_builder.get_cpp_compiler())
+    except exc.InvalidCxxCompiler:
+        raise InputError("--engine fast: PyTorch needs a C++ compiler; install g++, or use --engine eager") from None
+    told = subprocess.run([*command, "--version"], check=True, capture_output=True, text=True, encoding="utf-8")
+    return told.stdout.partition("\n")[0]
 
 
 def train_steps(

@@ -44,4 +44,12 @@ def settings() -> dict[str, str]:
     return {
         "threads": str(torch.get_num_threads()),
         "float32 matrix products": {"highest": "ieee"}.get(torch.get_float32_matmul_precision(), "tf32"),
+        "CPU capability": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether this is how PyTorch says that memory is short."""
+    # On a CPU it has no exception of its own for that.
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said or "not enough memory" in said

@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from shared import output, progress
 from shared.paths import ROOT
 
@@ -87,6 +85,8 @@ def _is_usable(entry: Path) -> bool:
 @contextlib.contextmanager
 def _alone(kind: Path) -> Iterator[None]:
     """Be the only process that makes entries of this kind."""
+    from filelock import FileLock, Timeout  # here: the rest needs nothing but the standard library
+
     lock = FileLock(kind.with_suffix(".lock"))
     try:
         lock.acquire(timeout=SECONDS_BEFORE_SAYING)

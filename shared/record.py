@@ -26,7 +26,7 @@ from shared.errors import OneLineError
 from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
 from shared.weights import Weights, save_tensors, save_weights
 
-SCHEMA = 1
+SCHEMA = 2
 # So that a record stays small at any batch size.
 PROBED_EXAMPLES = 1024
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
@@ -60,12 +60,13 @@ class Epoch(Strict):
 class RunRecord(Strict):
     """What `run.json` holds."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     framework: str
     spec: Spec
     device: Device
     versions: dict[str, str]
     settings: dict[str, str]
+    environment: dict[str, str]
     data_fingerprint: dict[str, str]
     order_fingerprints: list[str]
     epochs: list[Epoch]
@@ -76,15 +77,21 @@ class RunRecord(Strict):
 class StockRecord(Strict):
     """What `run.json` holds of a stock run, which leaves nothing else: what its tutorial would have printed."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     framework: str
     spec: Spec
     device: Device
     versions: dict[str, str]
+    environment: dict[str, str]
     printed_losses: list[FiniteFloat]
     test_accuracy: FiniteFloat
     epoch_seconds: list[float]
     timing: dict[str, float]
+
+
+def weighed_steps(spec: Spec) -> set[int]:
+    """The steps before which a record holds the weights: the start, one update, ten, an epoch."""
+    return {step for step in (0, 1, 10, spec.steps_per_epoch) if step < spec.steps}
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,10 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise RecordError(f"{folder / RUN_JSON}: {where}: {first['msg']}; run again") from None
+        said = first["msg"]
+        if (where, first["type"]) == ("schema_version", "literal_error"):
+            said = f"it is of schema {first['input']!r}, and this program reads {SCHEMA}"
+        raise RecordError(f"{folder / RUN_JSON}: {where}: {said}; run again") from None
     except (OSError, ValueError) as error:
         raise RecordError(f"{folder} is not a whole record: {error}; run again") from None
     _check_shapes(folder, run)

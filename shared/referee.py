@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from shared import rules, runner
 from shared.dataset import RAW_ROOT, Dataset, Examples, canonical
@@ -88,7 +88,16 @@ def versions() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
+    """The library that multiplies, and the processor that it takes this one for, which decides how it adds."""
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            named = (pool["internal_api"], pool["version"], pool.get("architecture"))
+            return {"threads": str(pool["num_threads"]), "BLAS": " ".join(filter(None, named))}
     return {}
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError)
 
 
 def read(split: Literal["train", "test"]) -> Examples:

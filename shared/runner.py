@@ -1,5 +1,8 @@
 """One run of one framework: the outline that every implementation follows, and its record."""
 
+import contextlib
+import functools
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,15 +12,18 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from shared import batches, cli, ending, engines, metrics, output, progress, record, seeding
+from shared import batches, cli, ending, engines, footprint, metrics, output, progress, record, seeding
 from shared.dataset import Dataset, check_files, checked_fingerprint
-from shared.errors import InputError
+from shared.errors import InputError, in_one_line
+from shared.machine import environment
 from shared.spec import Spec
 from shared.timing import Clock
 from shared.weights import initial_weights, load_weights
 
 # What can be asked of weights that are not trained.
 EVALUATED = {"evaluate", "weights", "hidden_sizes", "seed", "dtype", "device", "threads"}
+# Every run rests on these, whatever its framework: the first weights, the order of the examples, the figures.
+VERSIONS_OF_ALL = {"numpy": np.__version__, "python": platform.python_version()}
 
 
 class Implementation(NamedTuple):
@@ -74,6 +80,9 @@ def main(
             why = "its framework trains in its own way, and keeps no more than it prints"
             cli.take_only(parser, options, {*Spec.model_fields, "out"}, doing="--mode stock", why=why)
         engines.check(spec, framework)
+        if not options.evaluate and not progress.has_parent():  # which has looked itself, for all its runs
+            needed = functools.partial(footprint.memory_needed, framework=framework)
+            footprint.refuse_what_does_not_fit(spec, needed)
         habits = spec.habits_of(framework)
         weights = load_weights(options.weights, spec) if options.weights else initial_weights(spec, habits)
         check_files()
@@ -91,7 +100,30 @@ def main(
             progress.notice(f"{program}: the run diverged: a loss or logit is not finite; lower --learning-rate")
         return ending.OK if finite else ending.FAILED
 
-    return ending.exit_status(program, run)
+    def run_in_memory() -> int:
+        with _one_line_where_memory_ends(framework):
+            return run()
+
+    return ending.exit_status(program, run_in_memory)
+
+
+@contextlib.contextmanager
+def _one_line_where_memory_ends(framework: str) -> Iterator[None]:
+    """InputError instead of whatever the framework, if it is loaded by then, raises when memory runs out."""
+    try:
+        yield
+    except Exception as error:
+        runtime = sys.modules.get(f"{framework.lower()}_impl.runtime")
+        if not _system_is_short_of_memory(error) and not (runtime and runtime.ran_out_of_memory(error)):
+            raise
+        said = f"{framework} ran out of memory: {in_one_line(error)}"
+        raise InputError(f"{said}; lower --batch-size or --hidden-sizes, or end other programs") from None
+
+
+def _system_is_short_of_memory(error: Exception) -> bool:
+    """Whether Python or the system's loader says so; each framework has words of its own beside."""
+    words = ("annot allocate memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _start(
@@ -105,6 +137,13 @@ def _start(
             raise InputError(
                 f"{error.name} is not installed for {sys.executable}; "
                 f"install it with: {sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
+            ) from None
+        except Exception as error:
+            if _system_is_short_of_memory(error):
+                raise
+            raise InputError(
+                f"{framework} can't be imported: {in_one_line(error)}; mend what this names, or install anew with: "
+                f"{sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
             ) from None
     handle = implementation.runtime.configure(spec)
     return implementation, handle, implementation.runtime.describe(handle)
@@ -181,7 +220,8 @@ def _train(
             framework=framework,
             spec=spec,
             device=device,
-            versions=implementation.runtime.versions(),
+            versions={**implementation.runtime.versions(), **VERSIONS_OF_ALL},
+            environment=environment(),
             settings={"engine": engine, **implementation.runtime.settings()},
             data_fingerprint=fingerprints,
             order_fingerprints=order_fingerprints,
@@ -227,7 +267,8 @@ def _train_stock(spec: Spec, framework: str, load: Callable[[], Implementation],
             framework=framework,
             spec=spec,
             device=device,
-            versions=implementation.runtime.versions(),
+            versions={**implementation.runtime.versions(), **VERSIONS_OF_ALL},
+            environment=environment(),
             printed_losses=losses,
             test_accuracy=accuracy,
             epoch_seconds=np.diff([start, *ends]).tolist(),
@@ -256,8 +297,7 @@ class Observer:
     ) -> None:
         self._implementation, self._model, self._train_set = implementation, model, train_set
         self._activations_until = activations_until
-        # The rungs of the ladder that every record holds: the start, one update, ten, an epoch.
-        self._weighed = {0, 1, 10, spec.steps_per_epoch}
+        self._weighed = record.weighed_steps(spec)
         self.seen: dict[str, np.ndarray] = {}
 
     def watch(self, epoch: int, epoch_batches: list[np.ndarray]) -> Iterator[list[np.ndarray]]:

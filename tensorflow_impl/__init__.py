@@ -1,1 +1,13 @@
 """The MLP in TensorFlow/Keras."""
+
+import os
+from pathlib import Path
+
+from shared import cache
+
+# All of this is read when TensorFlow or Keras is imported, so it stands before whatever imports them.
+# TensorFlow's C++ side logs to standard error; what it says before it is set up heeds no log level.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The model is TensorFlow's, and a user's own Keras settings, such as another floatx, are for the user's own models.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_HOME"] = str((cache.folder() or Path(os.devnull)) / "keras")

@@ -1,6 +1,5 @@
 """`python -m tensorflow_impl`: train the MLP in TensorFlow alone."""
 
-import os
 import sys
 
 from shared import ending, progress
@@ -11,8 +10,6 @@ with ending.importing("tensorflow_impl"):
 
 def load() -> runner.Implementation:
     """Import TensorFlow."""
-    # Its C++ side logs to standard error; what it says before it is set up heeds no log level.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress.standard_error_only_on_failure():
         from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train
 

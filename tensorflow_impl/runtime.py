@@ -56,3 +56,8 @@ def settings() -> dict[str, str]:
         "float32 matrix products": "tf32" if tf32 else "ieee",
         "oneDNN": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether this is how TensorFlow says that memory is short."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)

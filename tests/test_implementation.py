@@ -4,6 +4,7 @@ No tolerance is picked here: two probes agree when they differ by no more than `
 referee's weights by one unit in the last place does, or adding its sums in another order.
 """
 
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -241,3 +242,20 @@ def test_describes_itself(implementation, world):
     assert device.type == "cpu"
     assert device.name
     assert all(implementation.runtime.versions().values())
+
+
+def test_knows_when_memory_ran_out(framework, implementation, device):
+    if framework == "referee":
+        # More than any machine has: 4 PB.
+        def take():
+            np.ones(2**50, np.float32)
+    else:
+        library = importlib.import_module({"pytorch": "torch", "tensorflow": "tensorflow"}[framework])
+
+        def take():
+            library.ones([2**50])
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011 which one it is differs, and is what is asked
+        take()
+    assert implementation.runtime.ran_out_of_memory(raised.value), raised.value
+    assert not implementation.runtime.ran_out_of_memory(ValueError("a shape is wrong"))

@@ -1,6 +1,8 @@
 """compare.py --records, as a person runs it, and what it leaves."""
 
 import json
+import os
+import platform
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from shared import referee, runner
 from shared.elsewhere import own_pair, own_report
 from shared.errors import InputError
 from shared.output import MANIFEST
+from shared.record import read_run
 from shared.spec import Spec
 from tests.conftest import ROOT, run_program
 
@@ -129,6 +132,20 @@ def test_two_run_records_are_compared_in_losses_weights_and_inputs(records, tmp_
     assert (results["losses"]["agree"], results["losses"]["differ_from"]) == (False, 1)
     assert results["weights"]["agree"] is False
     assert own_pair.compare(records / "one", records / "again").agree
+
+
+def test_what_lies_around_two_run_records_and_differs_is_said(records, tmp_path):
+    """The same run where OpenBLAS takes the processor for another, and adds in another order."""
+    options = read_run(records / "one").record.spec.options()
+    made = run_program(
+        "-m", "shared.referee", *options, "--out", tmp_path / "run", env={**os.environ, "OPENBLAS_CORETYPE": "Prescott"}
+    )
+    assert made.returncode == 0, made.stderr
+    text, _ = written(own_pair.compare(records / "one", tmp_path / "run"), tmp_path / "out")
+    assert "> **Note.** A and B differ in OPENBLAS_CORETYPE: not set and Prescott." in text
+    before, after = (read_run(folder).record.settings.get("BLAS", "") for folder in (records / "one", tmp_path / "run"))
+    if "openblas" in before and platform.machine() == "x86_64":
+        assert after != before  # it names the processor that it took this one for
 
 
 @pytest.mark.parametrize("inside", ["a.csv", "deeper/a.csv"])

@@ -209,3 +209,22 @@ def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
 )
 def test_rungs_are_judged_sharply_until_the_two_have_parted(rung, parted, expected):
     assert parity.limit(rung, parted) == expected
+
+
+def test_what_lies_around_a_run_and_differs_is_said(runs):
+    assert parity.unequal_surroundings(runs["plain"], named(runs["renumbered"], "Other")) == []
+    record = runs["plain"].record
+    update = {
+        "framework": "Other",
+        "device": record.device.model_copy(update={"name": "another CPU"}),
+        "versions": {"numpy": "1.0", "torch": "2.0"},  # a library of its own is no difference
+        "environment": {"MKL_CBWR": "COMPATIBLE"},
+    }
+    other = dataclasses.replace(runs["plain"], record=record.model_copy(update=update))
+    plain = dataclasses.replace(runs["plain"], record=record.model_copy(update={"environment": {"XLA_FLAGS": "--x"}}))
+    assert parity.unequal_surroundings(plain, other) == [
+        f"Referee and Other differ in device: cpu ({record.device.name}) and cpu (another CPU).",
+        f"Referee and Other differ in version of numpy: {np.__version__} and 1.0.",
+        "Referee and Other differ in MKL_CBWR: not set and COMPATIBLE.",
+        "Referee and Other differ in XLA_FLAGS: --x and not set.",
+    ]

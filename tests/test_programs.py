@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from shared import machine
 from shared.comparing.processes import find_interpreter
 from shared.output import MANIFEST, fresh_folder
 from shared.record import read_run
@@ -208,7 +209,7 @@ def test_bad_input_to_compare_alone(options, message, tmp_path):
 
 
 def test_side_by_side_is_as_good_and_says_so(compared, tmp_path):
-    if (os.cpu_count() or 1) < 2:
+    if machine.cores() < 2:
         pytest.skip("one core")
     _, out, _ = compared
     dtype = json.loads((out / "results.json").read_text(encoding="utf-8"))["spec"]["dtype"]
@@ -423,3 +424,66 @@ def test_a_run_that_diverges_is_no_match(tmp_path):
     comparison = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))["comparison"]
     assert comparison["match"] is False
     assert comparison["max_step_loss_difference"] is None
+
+
+SMALLEST = ["--epochs", "1", "--batch-size", "6000", "--hidden-sizes", "6,5", "--device", "cpu"]
+
+
+def test_a_framework_that_fails_to_start_is_named_in_one_line(tmp_path):
+    options = ["-m", "pytorch_impl", *SMALLEST, "--out", tmp_path / "out"]
+    run = run_program(*options, python=PYTHONS["PyTorch"], env={**os.environ, "TORCH_LOGS": "nonsense"})
+    assert (run.returncode, run.stdout) == (2, "")
+    assert re.fullmatch(
+        r"pytorch_impl: error: PyTorch can't be imported: ValueError: .*nonsense.*; mend what this names, .*\n",
+        run.stderr,
+    )
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_users_own_keras_settings_change_nothing_and_are_left_alone(tmp_path):
+    files = []
+    settings = {"floatx": "float16", "epsilon": 0.1, "backend": "jax", "image_data_format": "channels_first"}
+    for name, text in (("without", None), ("with", json.dumps(settings))):
+        home = tmp_path / name
+        (home / ".keras").mkdir(parents=True)
+        if text:
+            (home / ".keras" / "keras.json").write_text(text, encoding="utf-8")
+        outer = {**os.environ, "HOME": str(home), "KERAS_BACKEND": "torch" if text else "tensorflow"}
+        options = ["-m", "tensorflow_impl", *SMALLEST, "--out", tmp_path / f"{name}-out"]
+        run = run_program(*options, python=PYTHONS["TensorFlow"], env=outer)
+        assert run.returncode == 0, run.stderr
+        files.append(read_run(tmp_path / f"{name}-out").record.files)
+        assert [path.read_text(encoding="utf-8") for path in (home / ".keras").iterdir()] == [text] * bool(text)
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("program", ALONE)
+def test_what_can_change_bits_is_in_every_record(program, tmp_path):
+    outer = {**os.environ, "OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "default"}
+    options = ["-m", program, *SMALLEST, "--out", tmp_path / "out"]
+    run = run_program(*options, python=ALONE[program], env=outer)
+    assert run.returncode == 0, run.stderr
+    record = read_run(tmp_path / "out").record
+    assert record.environment.items() >= {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "default"}.items()
+    assert {"numpy", "python"} <= record.versions.keys()
+    if program == "pytorch_impl":
+        assert record.settings["CPU capability"] in ("DEFAULT", "NO AVX")
+
+
+@pytest.mark.skipif(not shutil.which("clang++") and not shutil.which("g++"), reason="no C++ compiler")
+def test_compiled_steps_are_kept_by_their_compiler_and_the_outer_settings(tmp_path):
+    """A compiler that names itself otherwise is another, and one that does not run is none."""
+    real = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    other = tmp_path / "other"
+    other.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo another 1.0 && exit\nexec {real} "$@"\n', encoding="utf-8"
+    )
+    other.chmod(0o755)
+    code = "from pytorch_impl import fast; print(fast._compiler())"
+    told = [
+        run_program("-c", code, python=PYTHONS["PyTorch"], env={**os.environ, "CXX": str(c)}) for c in (real, other)
+    ]
+    assert told[1].stdout == "another 1.0\n"
+    assert told[0].stdout not in ("", told[1].stdout)
+    none = run_program("-c", code, python=PYTHONS["PyTorch"], env={**os.environ, "CXX": str(tmp_path / "none")})
+    assert "PyTorch needs a C++ compiler; install g++, or use --engine eager" in none.stderr

@@ -9,6 +9,7 @@ import pytest
 from shared.record import (
     ARRAYS_FILE,
     RUN_JSON,
+    SCHEMA,
     WEIGHTS_FILE,
     Device,
     Epoch,
@@ -43,12 +44,13 @@ EPOCH = Epoch(train_loss=2.5, train_loss_per_example=2.5, test_loss=2.25, test_a
 def write(folder, *, weights=WEIGHTS, arrays=ARRAYS, **fields):
     """Write a record, valid but for what is given."""
     given = {
-        "schema_version": 1,
+        "schema_version": SCHEMA,
         "framework": "NumPy",
         "spec": SPEC,
         "device": Device(type="cpu", name="a processor", cuda_available=False),
         "versions": {"numpy": "2"},
         "settings": {},
+        "environment": {"MKL_CBWR": "COMPATIBLE"},
         "data_fingerprint": {"train": "a", "test": "b"},
         "order_fingerprints": ["c", "d"],
         "epochs": [EPOCH, EPOCH],
@@ -205,7 +207,10 @@ DEVICE = {"type": "cpu", "name": "a processor", "cuda_available": False}
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"schema_version": 2}, "schema_version: "),
+        ({"schema_version": 3}, "schema_version: it is of schema 3, and this program reads 2"),
+        # As an earlier version wrote it, without what that one did not record.
+        ({"schema_version": 1, "environment": None}, "schema_version: it is of schema 1, and this program reads 2"),
+        ({"environment": None}, "environment: "),
         ({"schema_version": None}, "schema_version: "),
         ({"surprise": 1}, "surprise: "),
         ({"framework": None}, "framework: "),

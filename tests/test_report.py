@@ -9,6 +9,7 @@ import pytest
 from shared.comparing import tutorial
 from shared.comparing.experiment import FRAMEWORKS, Variant
 from shared.comparing.parting import Crossing, Parting
+from shared.machine import cpu_name
 from shared.reporting import findings, pictures, report, terminal
 from shared.reporting.section import Section
 from shared.spec import Spec
@@ -89,7 +90,7 @@ def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
     device = made[variant].record.device.model_copy(update={"type": "cuda", "name": "a GPU"})
     record = made[variant].record.model_copy(update={"device": device})
     outcome = outcome_of(made | {variant: dataclasses.replace(made[variant], record=record)})
-    warning = "The frameworks ran on different devices: PyTorch on the GPU and TensorFlow on the CPU."
+    warning = f"PyTorch and TensorFlow differ in device: cuda (a GPU) and cpu ({cpu_name()})."
     assert outcome.match
     terminal.show(outcome)
     assert f"WARNING: {warning}" in capsys.readouterr().out

@@ -45,6 +45,8 @@ def test_keys_differ_with_all_that_a_run_depends_on(tmp_path, monkeypatch):
     keys.append(store.key("shared.referee", SPEC.model_copy(update={"seed": 1})))
     monkeypatch.setattr(store, "cpu_name", lambda: "another")
     keys.append(store.key("shared.referee", SPEC))
+    monkeypatch.setattr(store, "environment", lambda: {"OPENBLAS_CORETYPE": "Prescott"})
+    keys.append(store.key("shared.referee", SPEC))
     (tmp_path / "shared").mkdir()
     for text in ("a = 1", "a = 2"):
         (tmp_path / "shared" / "x.py").write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import machine
 from shared.comparing import sweep
 from shared.comparing.experiment import REFEREE
 from shared.errors import InputError
@@ -47,3 +48,26 @@ def test_a_run_that_diverges_is_no_figure(folder):
     with pytest.raises(InputError, match="Referee, matched, seed 0: a loss is not finite; lower --learning-rate"):
         sweep.figures([(REFEREE, wild)], PYTHONS, "")
     assert not folder.exists()
+
+
+def test_what_is_kept_is_found_by_every_library_and_gpu(monkeypatch):
+    job = (REFEREE, SPECS[0])
+    found = [sweep._paths([job], PYTHONS)[job]]
+    assert sweep._paths([job], PYTHONS)[job] == found[0]
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
+    found.append(sweep._paths([job], PYTHONS)[job])
+    real = sweep.versions
+    monkeypatch.setattr(sweep, "versions", lambda *given: real(*given) | {"numpy": "another"})
+    found.append(sweep._paths([job], PYTHONS)[job])
+    assert len(set(found)) == 3
+    assert {"keras", "torchvision"} <= {name for libraries in sweep.LIBRARIES.values() for name in libraries}
+
+
+def test_as_many_runs_at_once_as_there_are_cores_and_one_to_a_gpu(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    auto, on_cpu = Spec(threads=3), Spec(threads=3, device="cpu")
+    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [2, 2]
+    assert sweep._at_once("PyTorch", Spec(threads=9)) == 1
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
+    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [1, 2]
+    assert sweep._at_once(REFEREE, auto) == 2

@@ -1,18 +1,30 @@
 """The comparison of the two frameworks, and its proof."""
 
-import os
+import functools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import footprint, machine
 from shared.comparing import parity, parting
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Announcer, Variant, Watcher, make_runs, rounding_variants
+from shared.comparing.experiment import (
+    FRAMEWORKS,
+    REFEREE,
+    Announcer,
+    Variant,
+    Watcher,
+    make_runs,
+    own_spec,
+    rounding_variants,
+)
 from shared.comparing.parity import Verdict
 from shared.comparing.parting import Parting
 from shared.errors import InputError
 from shared.record import Run
 from shared.spec import Spec
+
+EVERYONE = (*FRAMEWORKS, REFEREE)
 
 
 @dataclass(frozen=True)
@@ -63,11 +75,9 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         """What a reader of the comparison must know before anything else."""
-        found = []
-        kinds = {run.record.framework: run.record.device.type for run in self.runs}
-        if len(set(kinds.values())) > 1:
-            where = " and ".join(f"{name} on the {'GPU' if kind == 'cuda' else 'CPU'}" for name, kind in kinds.items())
-            found.append(f"The frameworks ran on different devices: {where}. Their times say nothing about each other.")
+        found = parity.unequal_surroundings(*self.runs)
+        if len({run.record.device.type for run in self.runs}) > 1:
+            found.append("One framework ran on a GPU and one on a CPU: their times say nothing about each other.")
         if self.side_by_side:
             found.append("The frameworks trained side by side: their times are longer than alone, each in its own way.")
         return found
@@ -87,12 +97,13 @@ def compare(
     Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof. Raises InputError
     where there are not the cores to run `side_by_side`.
     """
-    cores = os.cpu_count() or 1
+    footprint.refuse_what_does_not_fit(spec, functools.partial(memory_needed, prove=prove, side_by_side=side_by_side))
+    cores = machine.cores()
     if side_by_side and cores < 2 * spec.threads:
         cure = "leave out --side-by-side, or lower --threads"
         raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
-    variants = [*frameworks, Variant(REFEREE, spec.dtype), *rounding_variants(REFEREE, spec.dtype)]
+    variants = _variants(spec.dtype)
     passer = watcher or Watcher(passes_on=not side_by_side)
     made = make_runs(spec, variants, pythons, folder, watcher=passer, side_by_side=side_by_side)
     verdict = _judge(made, spec.dtype)
@@ -113,28 +124,44 @@ def compare(
     return Outcome(spec, made, verdict, part, proof, side_by_side)
 
 
+def memory_needed(spec: Spec, *, prove: bool, side_by_side: bool) -> int:
+    """Bytes that a comparison takes: while the runs that go on at once are at their peaks, or holding all records."""
+    alone = {name: footprint.memory_needed(own_spec(Variant(name, spec.dtype), spec), name) for name in EVERYONE}
+    in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
+    variants = _variants(spec.dtype)
+    if prove:
+        variants += _proof_variants(spec.dtype, variants)
+    held = sum(footprint.disk_needed(own_spec(variant, spec), 1) for variant in variants)
+    return max(in_turn, held)
+
+
+def _variants(dtype: str) -> list[Variant]:
+    """What a verdict takes: the frameworks, and the referee with its noise floor."""
+    plain = [Variant(name, dtype) for name in EVERYONE]
+    return [*plain, *rounding_variants(REFEREE, dtype)]
+
+
 def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:
     runs = [made[Variant(framework, dtype)] for framework in FRAMEWORKS]
     rounding = [made[variant] for variant in rounding_variants(REFEREE, dtype)]
     return parity.judge(runs, made[Variant(REFEREE, dtype)], rounding)
 
 
-def _proof_variants(dtype: str, made: Mapping[Variant, Run]) -> list[Variant]:
+def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
     """Those not made yet, of: every framework against itself, everything in float64, and every plain run again."""
     dtypes = dict.fromkeys((dtype, "float64"))
-    everyone = (*FRAMEWORKS, REFEREE)
-    wanted = [Variant(framework, d) for framework in everyone for d in dtypes]
-    wanted += [variant for framework in everyone for variant in rounding_variants(framework, dtype)]
+    wanted = [Variant(framework, d) for framework in EVERYONE for d in dtypes]
+    wanted += [variant for framework in EVERYONE for variant in rounding_variants(framework, dtype)]
     wanted += rounding_variants(REFEREE, "float64")
-    wanted += [Variant(framework, d, repeated=True) for framework in everyone for d in dtypes]
-    return [variant for variant in dict.fromkeys(wanted) if variant not in made]
+    wanted += [Variant(framework, d, repeated=True) for framework in EVERYONE for d in dtypes]
+    return [variant for variant in dict.fromkeys(wanted) if variant not in set(made)]
 
 
 def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """How far rounding alone carries each implementation; the frameworks' difference as a multiple of the largest."""
     yardstick = {}
     units: dict[str, float] = {}
-    for framework in (*FRAMEWORKS, REFEREE):
+    for framework in EVERYONE:
         for variant in rounding_variants(framework, dtype):
             climbed = parity.ladder(made[Variant(framework, dtype)], made[variant])
             against = variant.name.removeprefix(f"{framework} ")

@@ -1,7 +1,6 @@
 """The runs that comparisons are made of, and making them."""
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from shared import progress
+from shared import machine, progress
 from shared.comparing import store
 from shared.comparing.processes import Child, Children
 from shared.errors import InputError
@@ -59,14 +58,15 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
     return variants + [Variant(framework, dtype, renumbered=True)] * (framework == REFEREE)
 
 
-def _own_spec(variant: Variant, spec: Spec) -> Spec:
+def own_spec(variant: Variant, spec: Spec) -> Spec:
+    """The spec of a variant's run in a comparison by `spec`."""
     changes = {"dtype": variant.dtype} | ({"device": "cpu", "engine": "auto"} if variant.framework == REFEREE else {})
     return spec.model_copy(update=changes)
 
 
 def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
     """The command line of a variant; writes the weights it starts from into `folder` where they are nudged."""
-    own = _own_spec(variant, spec)
+    own = own_spec(variant, spec)
     options = [*own.options(), "--out", str(folder / variant.folder)]
     if variant.nudged:
         nudged = folder / f"{variant.folder}.safetensors"
@@ -132,7 +132,7 @@ def make_runs(
             listen = functools.partial(watcher.hears, variant) if watcher.listens else None
             return children.start(variant.name, command, watched=watched, heard=heard, listen=listen)
 
-        spare = (os.cpu_count() or 1) - spec.threads - bool(missing)
+        spare = machine.cores() - spec.threads - bool(missing)
         if spare < 0:
             _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
@@ -142,7 +142,7 @@ def make_runs(
             beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
             _run_in_turn(frameworks, start, watcher, ahead=int(spare > 0))
             beside.result()
-    made = {variant: read_made(variant, _own_spec(variant, spec), folder) for variant in variants}
+    made = {variant: read_made(variant, own_spec(variant, spec), folder) for variant in variants}
     for variant in keys.keys() & set(missing):
         store.keep(keys[variant], folder / variant.folder)
     return made
@@ -173,7 +173,7 @@ def _run_at_once(variants: Sequence[Variant], start: Callable[[Variant], Child],
 
 
 def _key(variant: Variant, spec: Spec) -> str:
-    return store.key(variant.module, _own_spec(variant, spec), "nudged" * variant.nudged)
+    return store.key(variant.module, own_spec(variant, spec), "nudged" * variant.nudged)
 
 
 def read_made(variant: Variant, spec: Spec, folder: Path) -> Run:

@@ -97,6 +97,22 @@ def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[st
     return reasons
 
 
+def unequal_surroundings(a: Run, b: Run) -> list[str]:
+    """What can change bits, is no part of the spec, and is not the same for both runs: a sentence for each."""
+    first, second = a.record, b.record
+    # A library that one alone rests on is no difference; a variable that only one was given is.
+    libraries = [name for name in first.versions if name in second.versions]
+    pairs = {"device": [f"{record.device.type} ({record.device.name})" for record in (first, second)]}
+    pairs |= {f"version of {name}": [first.versions[name], second.versions[name]] for name in libraries}
+    for name in sorted(first.environment.keys() | second.environment.keys()):
+        pairs[name] = [record.environment.get(name, "not set") for record in (first, second)]
+    return [
+        f"{first.framework} and {second.framework} differ in {name}: {x} and {y}."
+        for name, (x, y) in pairs.items()
+        if x != y
+    ]
+
+
 def not_finite(run: Run) -> list[str]:
     """Where a run's numbers stopped being numbers."""
     reasons = []

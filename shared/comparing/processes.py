@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,12 +47,37 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
     raise InputError(f"{option} {python}: it does not answer as a Python does (status {asked.returncode}); {cure}")
 
 
-def installed_version(python: Path, package: str) -> str:
-    """The version of a package that this Python has."""
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run(
-        [python, "-c", code], check=True, capture_output=True, text=True, encoding="utf-8"
-    ).stdout.strip()
+# A package can come from a distribution of another name, such as tensorflow from tensorflow-cpu.
+_VERSIONS = """
+import importlib.metadata as metadata, json, sys
+owners = metadata.packages_distributions()
+print(json.dumps({
+    package: [(owner, metadata.version(owner)) for owner in sorted(set(owners.get(package, [])))]
+    for package in sys.argv[1:]
+}))
+"""
+
+
+def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
+    """The versions of these packages that this Python has; with the distribution's name, where that is another.
+
+    Raises InputError where it can't be told.
+    """
+    command = [str(python), "-c", _VERSIONS, *packages]
+    owners: dict[str, list[tuple[str, str]]] = {}
+    with contextlib.suppress(OSError, ValueError):
+        owners = json.loads(subprocess.run(command, check=False, capture_output=True).stdout)
+    for package in packages:
+        if not owners.get(package):
+            told = f"{python}: nothing tells the version of its {package}"
+            raise InputError(f"{told}; install it with pip, or run 'make setup'")
+    return {
+        package: ", ".join(
+            version if name.replace("-", "_") == package else f"{version} of {name}"
+            for name, version in owners[package]
+        )
+        for package in packages
+    }
 
 
 class Child:

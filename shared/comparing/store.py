@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from shared import cache
-from shared.machine import cpu_name
+from shared.machine import cpu_name, environment
 from shared.paths import ROOT
 from shared.spec import Spec
 
@@ -17,12 +17,12 @@ KIND = "runs"  # of the cache; some 4 MB each
 
 
 def key(module: str, spec: Spec, *more: str) -> str:
-    """SHA-256 of a run's program, its spec, what else it was given, its code, and the machine."""
+    """SHA-256 of a run's program, its spec, what else it was given, its code, the machine, and the outer settings."""
     package = ROOT / module.partition(".")[0]
     code = hashlib.sha256()
     for path in sorted({*(ROOT / "shared").glob("*.py"), *package.glob("*.py")}):
         code.update(path.name.encode() + b"\0" + path.read_bytes())
-    machine = [cpu_name(), platform.platform(), platform.python_version(), np.__version__]
+    machine = [cpu_name(), platform.platform(), platform.python_version(), np.__version__, environment()]
     described = json.dumps([module, spec.model_dump(mode="json"), more, code.hexdigest(), machine])
     return hashlib.sha256(described.encode()).hexdigest()
 

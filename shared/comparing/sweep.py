@@ -1,6 +1,7 @@
 """Many runs of which only the figures matter, as many at once as there are cores, each made once and then kept."""
 
-import os
+import functools
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -8,15 +9,21 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, ValidationError
 
-from shared import cache, progress
+from shared import cache, footprint, machine, progress
 from shared.comparing import store
-from shared.comparing.experiment import MODULES
-from shared.comparing.processes import PACKAGES, Children, installed_version
+from shared.comparing.experiment import MODULES, REFEREE
+from shared.comparing.processes import Children, versions
 from shared.errors import InputError
 from shared.record import RUN_JSON, RunRecord, StockRecord, Strict
 from shared.spec import Spec
 
 KIND, FILE = "figures", "figures.json"  # of the cache, and in an entry
+# What a run rests on, by the names it is imported by.
+LIBRARIES = {
+    "PyTorch": ("torch", "torchvision", "numpy"),
+    "TensorFlow": ("tensorflow", "keras", "tensorflow_datasets", "numpy"),
+    REFEREE: ("numpy",),
+}
 Job = tuple[str, Spec]  # framework and spec
 
 
@@ -33,11 +40,12 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
 
     Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
     """
-    versions = {name: installed_version(python, PACKAGES.get(name, "numpy")) for name, python in pythons.items()}
-    keys = {job: store.key(MODULES[job[0]], job[1], versions[job[0]]) for job in jobs}
+    keys = _keys(jobs, pythons)
     found = {job: kept for job in keys if (kept := _kept(keys[job]))}
     missing = [job for job in keys if job not in found]
-    workers = max(1, (os.cpu_count() or 1) // max((spec.threads for _, spec in missing), default=1))
+    for framework, spec in missing:
+        footprint.refuse_what_does_not_fit(spec, functools.partial(footprint.memory_needed, framework=framework))
+    workers = min((_at_once(*job) for job in missing), default=1)
     if missing:
         notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
         progress.notice(notice)
@@ -56,6 +64,19 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
             for future in made:
                 future.cancel()
     return found
+
+
+def _keys(jobs: Sequence[Job], pythons: Mapping[str, Path]) -> dict[Job, str]:
+    """By what each job's figures are kept: by all that they depend on, so also by the GPUs that it could choose."""
+    libraries = {name: json.dumps(versions(python, LIBRARIES[name])) for name, python in pythons.items()}
+    return {job: store.key(MODULES[job[0]], job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
+
+
+def _at_once(framework: str, spec: Spec) -> int:
+    """How many such runs can go on at the same time: one to a GPU, else as many as cores and memory allow."""
+    if framework != REFEREE and spec.device != "cpu" and machine.gpus():
+        return 1
+    return max(1, min(machine.cores() // spec.threads, machine.memory() // footprint.memory_needed(spec, framework)))
 
 
 def _make(job: Job, python: Path, children: Children, key: str) -> Figures:

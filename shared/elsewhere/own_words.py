@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from shared.comparing.parity import PARTED_ULPS, unequal_inputs
+from shared.comparing.parity import PARTED_ULPS, unequal_inputs, unequal_surroundings
 from shared.elsewhere.own_files import Source
 from shared.elsewhere.own_pair import LETTERS, Losses, Pair, Tensor, Tensors
 from shared.record import Run
@@ -22,7 +22,8 @@ def notes(pair: Pair) -> list[str]:
     (_, a), (_, b) = lettered(pair)
     found = ["A and B are one and the same file."] if a.path.samefile(b.path) else []
     if a.run and b.run:
-        found += [f"{reason}." for reason in unequal_inputs(_called("A", a.run), _called("B", b.run))]
+        runs = _called("A", a.run), _called("B", b.run)
+        found += [*(f"{reason}." for reason in unequal_inputs(*runs)), *unequal_surroundings(*runs)]
     if pair.losses:
         for letter, only in zip(LETTERS, pair.losses.only, strict=True):
             if len(only):
