@@ -32,7 +32,16 @@ def results(outcome: Outcome) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    kept = {"device", "versions", "settings", "data_fingerprint", "order_fingerprints", "epochs", "timing"}
+    kept = {
+        "device",
+        "versions",
+        "settings",
+        "environment",
+        "data_fingerprint",
+        "order_fingerprints",
+        "epochs",
+        "timing",
+    }
     return run.record.model_dump(mode="json", include=kept)
 
 
