@@ -14,9 +14,9 @@ with ending.importing("compare.py"):
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from shared import cli, engines, output
+    from shared import cli, engines, footprint, output
     from shared.comparing.attribution import attribute, stock_pair
-    from shared.comparing.comparison import compare
+    from shared.comparing.comparison import compare, disk_needed
     from shared.comparing.experiment import FRAMEWORKS
     from shared.comparing.processes import find_interpreter
     from shared.comparing.seeds import run_seeds
@@ -93,7 +93,8 @@ def main() -> int:
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if spec.mode == "stock":
         return run_stock(spec, pythons, out(STOCK_OUT), command)
-    with output.fresh_folder(options.out) as folder:
+    needed = footprint.REPORT + disk_needed(spec, prove=options.prove)
+    with output.fresh_folder(options.out, needed=needed) as folder:
         with terminal.watching(spec) as watcher:
             outcome = compare(
                 spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side, watcher=watcher

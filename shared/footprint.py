@@ -21,6 +21,8 @@ OPTIMIZERS_COPIES = {"sgd": 0, "adam": 2, "adamw": 2}
 OTHER_OPTIMIZERS_COPIES = 1
 # Numbers that live at once for each unit of the hidden layers and each example, of a batch or of the test set.
 NUMBERS_OF_A_UNIT = 1.5
+# Bytes that a report takes beside its records.
+REPORT = 4_000_000
 # Bytes of names and shapes, of `run.json`, and of the latter for each epoch.
 NAMES, NAMES_OF_A_STEP, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 4_000, 500
 

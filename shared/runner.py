@@ -92,7 +92,8 @@ def main(
             with output.fresh_folder(options.out) as folder:
                 _train_stock(spec, framework, load, folder)
             return ending.OK
-        with output.fresh_folder(options.out) as folder:
+        needed_on_disk = footprint.disk_needed(spec, 1, activations_until=options.activations_until)
+        with output.fresh_folder(options.out, needed=needed_on_disk) as folder:
             finite = _train(spec, framework, load, weights, options.activations_until, folder)
         if not progress.has_parent():
             progress.notice(f"Run record: {options.out}")

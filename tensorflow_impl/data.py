@@ -21,12 +21,12 @@ BLOCK = 1_000  # images
 
 def builder() -> tfds.core.DatasetBuilder:
     """TFDS's own copy of MNIST, which is made from the canonical files where there is none, or it is damaged."""
-    root = cache.made("tensorflow_datasets", "mnist", prepare)
+    root = cache.made("tensorflow_datasets", "mnist", _prepare)
     # By its folder: to find it by its name TFDS imports every data set of its kind.
     return tfds.builder_from_directory(next(root.glob("mnist/*/dataset_info.json")).parent)
 
 
-def prepare(folder: Path) -> None:
+def _prepare(folder: Path) -> None:
     """Let TFDS prepare MNIST in `folder`. Raises OSError where it can't be written."""
     progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
     if not progress.watched():

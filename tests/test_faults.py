@@ -81,9 +81,11 @@ def processes_of(session):
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            state, _parent, _group, of_session = (folder / "stat").read_text("utf-8").rpartition(")")[2].split()[:4]
+            state, _parent, _group, of_session = (
+                (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+            )
             if int(of_session) == session and state != "Z":
-                found[int(folder.name)] = (folder / "cmdline").read_text("utf-8").replace("\0", " ")
+                found[int(folder.name)] = (folder / "cmdline").read_text(encoding="utf-8").replace("\0", " ")
     return found
 
 

@@ -52,13 +52,13 @@ def test_a_run_that_diverges_is_no_figure(folder):
 
 def test_what_is_kept_is_found_by_every_library_and_gpu(monkeypatch):
     job = (REFEREE, SPECS[0])
-    found = [sweep._paths([job], PYTHONS)[job]]
-    assert sweep._paths([job], PYTHONS)[job] == found[0]
+    found = [sweep._keys([job], PYTHONS)[job]]
+    assert sweep._keys([job], PYTHONS)[job] == found[0]
     monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
-    found.append(sweep._paths([job], PYTHONS)[job])
+    found.append(sweep._keys([job], PYTHONS)[job])
     real = sweep.versions
     monkeypatch.setattr(sweep, "versions", lambda *given: real(*given) | {"numpy": "another"})
-    found.append(sweep._paths([job], PYTHONS)[job])
+    found.append(sweep._keys([job], PYTHONS)[job])
     assert len(set(found)) == 3
     assert {"keras", "torchvision"} <= {name for libraries in sweep.LIBRARIES.values() for name in libraries}
 

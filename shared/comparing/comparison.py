@@ -128,11 +128,15 @@ def memory_needed(spec: Spec, *, prove: bool, side_by_side: bool) -> int:
     """Bytes that a comparison takes: while the runs that go on at once are at their peaks, or holding all records."""
     alone = {name: footprint.memory_needed(own_spec(Variant(name, spec.dtype), spec), name) for name in EVERYONE}
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
+    return max(in_turn, disk_needed(spec, prove=prove))
+
+
+def disk_needed(spec: Spec, *, prove: bool) -> int:
+    """Bytes of all records of a comparison."""
     variants = _variants(spec.dtype)
     if prove:
         variants += _proof_variants(spec.dtype, variants)
-    held = sum(footprint.disk_needed(own_spec(variant, spec), 1) for variant in variants)
-    return max(in_turn, held)
+    return sum(footprint.disk_needed(own_spec(variant, spec), 1) for variant in variants)
 
 
 def _variants(dtype: str) -> list[Variant]:
