@@ -17,9 +17,10 @@ _READ_BY_LIBRARIES = re.compile(
     "|TORCHINDUCTOR|TRITON|VECLIB|XLA)_|(CXX|GLIBC_TUNABLES|LD_(LIBRARY_PATH|PRELOAD)|DYLD_.*)$"
 )
 # Of these, what only makes a library talk; Terraform's, which share TensorFlow's prefix, and other people's secrets;
-# what this project sets for itself, whatever the user has.
+# what this project, and threadpoolctl, set for themselves, whatever the user has.
 _CHANGES_NOTHING = re.compile(
     "TF_CPP_|.*(LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
+    "|KMP_DUPLICATE_LIB_OK"
 )
 
 

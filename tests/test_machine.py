@@ -176,7 +176,7 @@ def test_settings_that_can_change_bits_are_told_from_those_that_do_not():
     counts += ["OPENBLAS_CORETYPE", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "TORCHINDUCTOR_FREEZING", "XLA_FLAGS"]
     counts += ["PYTORCH_JIT", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"]
     talk = ["TF_CPP_MIN_LOG_LEVEL", "TORCH_LOGS", "MKL_VERBOSE", "KMP_WARNINGS", "OPENBLAS_VERBOSE"]
-    ours = ["COMPARE_TURNS", "KERAS_BACKEND", "KERAS_HOME", "CUBLAS_WORKSPACE_CONFIG"]
+    ours = ["COMPARE_TURNS", "KERAS_BACKEND", "KERAS_HOME", "CUBLAS_WORKSPACE_CONFIG", "KMP_DUPLICATE_LIB_OK"]
     others = ["PATH", "HOME", "LANG", "TF_VAR_password", "TF_CLI_CONFIG_FILE", "NVIDIA_API_KEY", "KERAS_TOKEN"]
     found = machine.settings_of({name: name.lower() for name in (*others, *ours, *talk, *reversed(counts))})
     assert found == {name: name.lower() for name in sorted(counts)}
