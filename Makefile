@@ -68,7 +68,8 @@ lock: ## pin requirements/*.txt anew from requirements/*.in
 
 .PHONY: clean
 clean: ## remove the environments and caches; data and results stay
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$${TWIN_TRAINING_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}}/twin-training"
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -15,20 +15,22 @@ from pathlib import Path
 from shared import output, progress
 from shared.paths import ROOT
 
-# Where the cache is, if a user wants it elsewhere.
+# The folder in which the cache is, if a user wants it elsewhere.
 VARIABLE = "TWIN_TRAINING_CACHE"
 # Of each kind of entry; those that were not used for longest go first.
 MOST_ENTRIES = 1000
 MOST_BYTES = 10**9
 SECONDS_BEFORE_SAYING = 1.0
+_said = False
 
 
 @functools.cache
 def folder() -> Path | None:
     """The cache: in the checkout, or where that can't be written in the user's own; None where neither can be."""
     named = os.environ.get(VARIABLE)
-    users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / output.PROGRAM
-    for candidate in [Path(named)] if named else [ROOT / ".cache", users]:
+    # In a folder of its own there too: 'make clean' removes it.
+    elsewhere = Path(named or os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / output.PROGRAM
+    for candidate in [elsewhere] if named else [ROOT / ".cache", elsewhere]:
         try:
             candidate.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=candidate):
@@ -99,10 +101,11 @@ def _alone(kind: Path) -> Iterator[None]:
         lock.release()
 
 
-@functools.cache
 def _say_once(why: str) -> None:
-    if not progress.has_parent():  # which says it
+    global _said  # noqa: PLW0603 once a process
+    if not _said and not progress.has_parent():  # which says it
         progress.notice(f"Nothing is kept for the next run: {why}")
+    _said = True
 
 
 def _add(entry: Path, make: Callable[[Path], object]) -> None:

@@ -57,11 +57,11 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     progress.follow_parent()
     try:
         status = main()
+        progress.tell(ended={"status": status, "line": ""})
+        for number, handler in before.items():
+            signal.signal(number, handler)
     except BaseException as error:  # noqa: BLE001 told in one line
         return _end(program, error)
-    progress.tell(ended={"status": status, "line": ""})
-    for number, handler in before.items():
-        signal.signal(number, handler)
     return status
 
 

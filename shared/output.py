@@ -80,6 +80,9 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
         write_manifest(staging)
         with _locked(out.parent):
             _put(staging, out, given)
+    except OSError as error:  # of a write, which does not name its file
+        error.filename = error.filename or str(given)
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(claim)

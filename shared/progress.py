@@ -121,7 +121,7 @@ def standard_error_only_on_failure() -> Iterator[None]:
     with tempfile.TemporaryFile() as held, _stderr_into(held.fileno()) as stderr:
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(stderr, held.read())
             raise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import cache
+from shared import cache, output
 from shared.comparing import store
 from shared.comparing.experiment import FRAMEWORKS
 from shared.spec import Spec
@@ -90,6 +90,6 @@ def own_cache(tmp_path, monkeypatch):
     """A cache of the test's own, for its process and those that it starts."""
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     cache.folder.cache_clear()
-    cache._say_once.cache_clear()
-    yield tmp_path / "cache"
+    monkeypatch.setattr(cache, "_said", False)
+    yield tmp_path / "cache" / output.PROGRAM
     cache.folder.cache_clear()

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import sys
 import threading
 
@@ -65,6 +66,8 @@ def obey(order):
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.environ.update(order["environment"])
+        if order["largest_file"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"],) * 2)
         if order["fault"]:
             inject(*order["fault"])
         status = PROGRAMS[order["program"]](order["options"])

@@ -7,6 +7,7 @@ at a known stage, and no test waits for one by sleeping.
 
 import os
 import sys
+import time
 
 from shared import ending, progress, referee, runner
 
@@ -28,8 +29,10 @@ def interpreters(folder):
 def cause(what):
     """Do to this process, or to its parent, what a fault does."""
     match what.split():
-        case ["kill", whom, number]:
-            os.kill(os.getppid() if whom == "parent" else os.getpid(), int(number))
+        case ["kill", whom, *numbers]:
+            for number in numbers:
+                os.kill(os.getppid() if whom == "parent" else os.getpid(), int(number))
+                time.sleep(0.1 * (len(numbers) > 1))
         case ["raise", "OSError", number]:
             raise OSError(int(number), os.strerror(int(number)), "/full")
         case ["raise", name]:

@@ -105,11 +105,12 @@ def test_a_damaged_entry_is_made_again_and_that_is_said(capsys, damage):
 
 
 def a_file_in_the_way(own_cache, monkeypatch):
+    own_cache.parent.mkdir()
     own_cache.write_text("in the way", encoding="utf-8")
 
 
 def a_file_in_the_kinds_way(own_cache, monkeypatch):
-    own_cache.mkdir()
+    own_cache.mkdir(parents=True)
     (own_cache / "kind").write_text("in the way", encoding="utf-8")
 
 
@@ -122,6 +123,7 @@ def a_name_that_is_too_long(own_cache, monkeypatch):
 
 
 def a_loop_of_links(own_cache, monkeypatch):
+    own_cache.parent.mkdir()
     own_cache.symlink_to(own_cache)
 
 

@@ -78,6 +78,7 @@ def test_crash_reports_do_not_pile_up(capsys, own_cache):
 
 
 def test_a_crash_that_cannot_be_written_down_is_told_whole(capsys, tmp_path, own_cache, monkeypatch):
+    own_cache.parent.mkdir()
     own_cache.write_text("in the way", encoding="utf-8")
     assert exit_status("program", raises(ValueError("x"))) == 70
     said = capsys.readouterr().err

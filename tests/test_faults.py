@@ -48,10 +48,14 @@ class Injector:
         (folder / "python").mkdir()
         self.interpreters = stand_in.interpreters(folder / "python")
 
-    def run(self, program, options, fault=None, **environment):
-        """Returns the status, and what was written to standard output and to standard error."""
+    def run(self, program, options, fault=None, largest_file=None, **environment):
+        """Returns the status, and what was written to standard output and to standard error.
+
+        With `largest_file`, no file of the run's may grow beyond so many bytes, as on a disk that is full.
+        """
         files = {name: str(self._folder / f"{name}-{next(self._numbers)}") for name in ("stdout", "stderr")}
         order = {"program": program, "options": list(map(str, options)), "fault": fault} | files
+        order["largest_file"] = largest_file
         order["environment"] = {"TMPDIR": str(self.temporary)} | environment
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -171,8 +175,8 @@ FAULTS = {
     "kill self 3": ([-3], r""),
     f"raise OSError {errno.ENOSPC}": ([2], r"\S+: error: .*No space left on device; [^\n]+\n"),
     f"raise OSError {errno.EACCES}": ([2], r"\S+: error: .*Permission denied; [^\n]+\n"),
-    "raise MemoryError": ([2], r"\S+: error: out of memory; [^\n]+\n"),
-    "raise RuntimeError": ([70], r"\S+: crashed: RuntimeError: on purpose; [^\n]+\n"),
+    "raise MemoryError": ([2], r"\S+: error: [^\n]*out of memory[^\n]+\n"),
+    "raise RuntimeError": ([70], r"\S+: crashed: (\w+ float32: )?RuntimeError: on purpose; [^\n]+\n"),
 }
 # In which functions, and at which call of them. A generator is called anew when it goes on.
 STAGES = {
@@ -219,6 +223,51 @@ def test_a_fault_at_any_stage_loses_nothing_and_leaves_nothing(request, place, s
     result.is_as_ever()
 
 
+FULL = r"(Nothing is kept [^\n]+\n)?\S+: error: [^\n]+(File too large|os error 27)[^\n]+\n"
+
+
+@pytest.mark.parametrize("place", ["alone", "own_pair", "compared"])
+def test_a_disk_that_fills_up_at_any_time_is_told_in_a_line(request, place):
+    result = request.getfixturevalue(place)
+    largest = max(path.stat().st_size for path in result.out.rglob("*") if path.is_file())
+    for part in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.9):
+        result.suffers(f"{place}: a full disk", None, [2], FULL, largest_file=max(2_000, int(part * largest)))
+    result.is_as_ever()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, with 200 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing may be mounted here")
+    yield folder
+    subprocess.run(["/bin/umount", folder], check=True)
+
+
+@pytest.mark.parametrize("program", ["alone", "compared"])
+def test_a_disk_that_is_too_small_is_refused_at_once(request, program, small_disk):
+    result = request.getfixturevalue(program)
+    with trying("a small disk"):
+        status, _, said = result.again(None, ["--out", small_disk / "out", "--epochs", "1000000"])
+        assert status == 2
+        assert re.fullmatch(r"\S+: error: --out \S+: [\d,.]+ MB are needed and 0.2 MB are free; [^\n]+\n", said)
+        assert not any(small_disk.iterdir())
+
+
+def test_a_cache_without_room_costs_a_line_and_no_more(injector, small_disk, tmp_path):
+    command = [sys.executable, "compare.py", *SMALL, *injector.interpreters, "--out", tmp_path / "out"]
+    with trying("a small disk"):
+        (small_disk / "filled").write_bytes(bytes(150_000))
+        environment = os.environ | {cache.VARIABLE: str(small_disk)}
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+        assert run.returncode == 0, run.stderr
+        assert re.fullmatch(r"Nothing is kept for the next run: [^\n]+\n", run.stderr)
+        assert is_whole(tmp_path / "out")
+
+
 # Faults of a child, at its own stages, and of compare.py at these.
 CHILDS_STAGES = ["start", "doing", "epoch", "ended"]
 CHILDS_FAULTS = {
@@ -254,6 +303,30 @@ def test_children_end_when_compare_does(compared, framework, stage, number):
     compared.suffers(
         "compare.py killed by a signal", None, [status], r"(\S+: interrupted\n)?", more=ENDLESS, **environment
     )
+
+
+@pytest.mark.parametrize("stage", ["start", "doing", "epoch"])
+def test_impatience_leaves_no_process_either(compared, stage):
+    environment = {"FAULT": f"PyTorch {stage} kill parent 2 2 15 2"}
+    compared.suffers(
+        "compare.py interrupted four times", None, [130], r"\S+: interrupted\n", more=ENDLESS, **environment
+    )
+
+
+@pytest.mark.parametrize("asked", ["--seeds", "--explain"])
+def test_a_later_part_that_fails_does_not_lose_the_comparison(compared, asked):
+    function = {"--seeds": "shared.comparing.seeds:run_seeds", "--explain": "shared.comparing.attribution:attribute"}
+    for fault in ("raise RuntimeError", "raise MemoryError", f"raise OSError {errno.ENOSPC}"):
+        statuses, line = FAULTS[fault]
+        before = (compared.out / "report.md").read_bytes()
+        with trying(f"{asked} fails: {fault}"):
+            status, _, said = compared.again((function[asked], 1, fault), [asked, *["2"] * (asked == "--seeds")])
+            assert status in statuses
+            assert re.fullmatch(line, said)
+            assert (compared.out / "report.md").read_bytes() != before
+            assert is_whole(compared.out)
+            assert bits(compared.out) == compared.bits
+    compared.is_as_ever()
 
 
 def test_after_all_that_a_comparison_is_as_ever(compared):

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from shared import machine
 from shared.comparing.processes import find_interpreter
+from shared.errors import InputError
 from shared.output import MANIFEST, fresh_folder
 from shared.record import read_run
 from tests.conftest import ROOT, run_program
+from tests.faults import trying
 
 SMALL = ["--epochs", "1", "--batch-size", "512", "--hidden-sizes", "16,8"]
 PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
@@ -238,8 +241,11 @@ def test_the_fast_engine_agrees_with_the_eager_one(framework, tmp_path):
     losses = []
     for engine in ("eager", "fast"):
         options = ["-m", f"{framework.lower()}_impl", *SMALL, "--dtype", "float64", "--engine", engine]
-        run = run_program(*options, "--out", tmp_path / engine, python=PYTHONS[framework])
+        (tmp_path / f"{engine}-temporary").mkdir()
+        temporary = os.environ | {"TMPDIR": str(tmp_path / f"{engine}-temporary")}
+        run = run_program(*options, "--out", tmp_path / engine, python=PYTHONS[framework], env=temporary)
         assert run.returncode == 0, run.stderr
+        assert not any((tmp_path / f"{engine}-temporary").iterdir())
         record = read_run(tmp_path / engine)
         assert record.record.settings["engine"] == engine
         losses.append(record.step_losses)
@@ -487,3 +493,49 @@ def test_compiled_steps_are_kept_by_their_compiler_and_the_outer_settings(tmp_pa
     assert told[0].stdout not in ("", told[1].stdout)
     none = run_program("-c", code, python=PYTHONS["PyTorch"], env={**os.environ, "CXX": str(tmp_path / "none")})
     assert "PyTorch needs a C++ compiler; install g++, or use --engine eager" in none.stderr
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [ASCII, {"PYTHONIOENCODING": "gbk"}, {"PYTHONIOENCODING": "latin-1"}], ids=str)
+def test_a_locale_that_lacks_a_character_loses_no_report(locale, tmp_path):
+    log = tmp_path / "naïve × τ 数.csv"
+    log.write_text("step,loss\n0,1.5\n1,1.25\n", encoding="utf-8")
+    options = ["compare.py", "--records", log, log]
+    command = [sys.executable, *map(os.fsencode, map(str, options)), "--out", os.fsencode(tmp_path / "out")]
+    with trying("a locale"):
+        run = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, check=False)
+        assert (run.returncode, run.stderr) == (0, b"")
+        text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+        assert "naïve × τ 数.csv" in text or locale is ASCII  # there the name itself can't be decoded
+
+
+def test_a_comparison_in_a_locale_of_ascii_is_reported_whole(tmp_path):
+    run = run_program("compare.py", *SMALL, "--out", tmp_path / "out", env=os.environ | ASCII)
+    assert run.returncode == 0, run.stderr
+    assert "MATCH" in run.stdout
+    assert "≤ 4 ✓" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("program", ["compare.py", "pytorch_impl", "tensorflow_impl"])
+def test_an_interrupt_during_the_imports_is_one_line(program, delay, tmp_path):
+    start = [program] if program == "compare.py" else ["-m", program]
+    command = [ALONE.get(program, sys.executable), *start, "--out", tmp_path / "out"]
+    with trying("an interrupt in the first second"):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        # Before Python has got to its first line, it says something itself, or nothing.
+        assert (process.returncode, said) == (130, f"{program}: interrupted\n") or process.returncode == -signal.SIGINT
+        assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("python", ["/bin/true", "/bin/false", "/bin/cat", "/bin/echo", "/etc", "/dev/null", "nul\0"])
+def test_what_is_no_python_is_refused_at_once(python, tmp_path):
+    """In this process: a command line can't hold all of these."""
+    with trying("a Python that is none"), pytest.raises(InputError, match="--pytorch-python") as error:
+        find_interpreter("PyTorch", Path(python))
+    assert "run 'make setup'" in str(error.value)

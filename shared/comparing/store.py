@@ -42,4 +42,9 @@ def fetch(key: str, folder: Path) -> bool:
 
 def keep(key: str, folder: Path) -> None:
     """Keep a copy of the run in `folder`, where the cache can be written."""
-    cache.kept(KIND, key, lambda entry: shutil.copytree(folder, entry, dirs_exist_ok=True))
+
+    def copy(entry: Path) -> None:
+        for path in folder.iterdir():
+            shutil.copy(path, entry)
+
+    cache.kept(KIND, key, copy)
