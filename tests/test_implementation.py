@@ -5,18 +5,22 @@ referee's weights by one unit in the last place does, or adding its sums in anot
 """
 
 import importlib
+import os
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from shared import batches, metrics, referee, renumbered
+from shared import batches, cache, metrics, referee, renumbered
 from shared.comparing.parity import LIMIT, difference
 from shared.dataset import FINGERPRINTS, Examples, fingerprint
 from shared.errors import InputError
 from shared.normalisation import normalise
+from shared.output import is_whole
 from shared.spec import LAYERS, PIXELS, Spec
 from shared.weights import initial_weights, nudge
+from tests.faults import trying
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -259,3 +263,46 @@ def test_knows_when_memory_ran_out(framework, implementation, device):
         take()
     assert implementation.runtime.ran_out_of_memory(raised.value), raised.value
     assert not implementation.runtime.ran_out_of_memory(ValueError("a shape is wrong"))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def alter(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = {"cut": cut, "altered": alter, "emptied": lambda path: path.write_bytes(b""), "gone": os.remove}
+
+
+@pytest.fixture
+def copied(framework, implementation, device, own_cache, monkeypatch):
+    """A copy of what the framework's own loader has prepared, from which it is made again: TFDS takes half a minute."""
+    kind = {"pytorch": "extracted", "tensorflow": "tensorflow_datasets"}.get(framework)
+    if not kind:
+        pytest.skip("the referee prepares nothing")
+    implementation.data.read("test")
+    entry = cache.find(kind, "mnist")
+    good = own_cache.parent / "good"
+    entry.rename(good)
+    if framework == "tensorflow":
+        monkeypatch.setattr(
+            implementation.data, "_prepare", lambda folder: shutil.copytree(good, folder, dirs_exist_ok=True)
+        )
+    shutil.copytree(good, entry)
+    return entry
+
+
+def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, capsys):
+    files = [path for path in copied.rglob("*") if path.is_file()]
+    for path in files:
+        for damage in DAMAGES.values():
+            with trying("a damaged copy of MNIST"):
+                damage(path)
+                assert fingerprint(implementation.data.read("test")) == FINGERPRINTS["test"]
+                assert f"{copied} is damaged: it is made again\n" in capsys.readouterr().err
+                assert is_whole(copied)
+    assert len(files) >= 4
