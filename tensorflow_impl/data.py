@@ -2,7 +2,7 @@
 
 import contextlib
 import errno
-import sys
+import io
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +35,7 @@ def _prepare(folder: Path) -> None:
     # manual_dir is where TFDS looks for the archives before it would download them.
     config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):  # our own notice says it
             mnist.download_and_prepare(download_config=config)
     except tf.errors.OpError as error:
         raise OSError(errno.EIO, error.message) from None
