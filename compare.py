@@ -1,6 +1,7 @@
 """Train the same MLP in PyTorch and in TensorFlow, and report whether the two runs are the same.
 
-Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing compared; 130 interrupted.
+Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing compared; 130 interrupted; 70 a fault
+of the program itself.
 With --records nothing is trained; 0 then means that the two agree as far as their files can tell.
 """
 
@@ -16,7 +17,7 @@ with ending.importing("compare.py"):
 
     from shared import cli, engines, footprint, output
     from shared.comparing.attribution import attribute, stock_pair
-    from shared.comparing.comparison import compare, disk_needed
+    from shared.comparing.comparison import compare, disk_needed, refuse_what_the_machine_lacks
     from shared.comparing.experiment import FRAMEWORKS
     from shared.comparing.processes import find_interpreter
     from shared.comparing.seeds import run_seeds
@@ -93,6 +94,7 @@ def main() -> int:
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if spec.mode == "stock":
         return run_stock(spec, pythons, out(STOCK_OUT), command)
+    refuse_what_the_machine_lacks(spec, prove=options.prove, side_by_side=options.side_by_side)
     needed = footprint.REPORT + disk_needed(spec, prove=options.prove)
     with output.fresh_folder(options.out, needed=needed) as folder:
         with terminal.watching(spec) as watcher:

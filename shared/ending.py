@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from shared import progress
 from shared.errors import CrashError, InputError
@@ -26,14 +26,19 @@ ENVIRONMENT = {
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE", "EAGAIN", "ENODEV")
 }
 REPORTS_KEPT = 20
+SECONDS_OF_TIDYING = 2 * progress.SECONDS_TO_END  # after an interrupt; others meanwhile would cut it short
+_interrupts: list[float] = []  # when one was heeded
 
 
 @contextlib.contextmanager
 def importing(program: str) -> Iterator[None]:
     """Around a program's imports, which take a second: whatever ends it meanwhile is one line as well."""
     _protect_streams()
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
+        raise_lost_interrupt()
+        signal.signal(signal.SIGINT, before)
     except ModuleNotFoundError as error:
         cure = "run 'make setup', and use the Python in .venv/pytorch or .venv/tensorflow"
         sys.exit(_end(program, InputError(f"{error.name} is not installed for {sys.executable}; {cure}")))
@@ -49,6 +54,7 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     status and line, and prints neither. What can't be printed never changes what the program does.
     """
     _protect_streams()
+    _interrupts.clear()
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
     for number in INTERRUPTS:
         # SIGINT also where a shell started us in the background, deaf to it; not SIGHUP where nohup made us so.
@@ -65,15 +71,22 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     return status
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """Once. What follows is tidying up, which takes seconds at most and must not be cut short."""
-    for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def raise_lost_interrupt() -> None:
+    """Raise KeyboardInterrupt where there was one that a library has swallowed, as some do while they are imported."""
+    if _interrupts:
+        raise KeyboardInterrupt
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    if not _interrupts or time.monotonic() - _interrupts[-1] > SECONDS_OF_TIDYING:
+        _interrupts.append(time.monotonic())
+        raise KeyboardInterrupt
 
 
 def _end(program: str, error: BaseException) -> int:
     """Say in one line what has ended the program; returns its status."""
+    if _interrupts and isinstance(error, Exception):
+        error = KeyboardInterrupt()  # what a library has made of it
     match error:
         case InputError():
             status, line = BAD_INPUT, str(error)

@@ -125,7 +125,7 @@ def _resolved(given: Path) -> Path:
 
 
 def _refuse_what_is_not_ours(given: Path, out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()) and (obstacle := find_obstacle(out)):
+    if out.is_dir() and (obstacle := find_obstacle(out)):
         raise InputError(f"--out {given}: {obstacle}; move it away, or give --out a new folder")
 
 
@@ -205,8 +205,8 @@ def find_obstacle(folder: Path) -> str | None:
     """What in a folder keeps it from being removed, in words; None where we wrote all of it."""
     files = read_manifest(folder)
     if files is None:
-        first = min(path.name for path in folder.iterdir())
-        return f"it holds {first}, and no {MANIFEST} that tells it from a file of yours"
+        first = min((path.name for path in folder.iterdir() if path.name not in LITTER), default=None)
+        return first and f"it holds {first}, and no {MANIFEST} that tells it from a file of yours"
     folders = {str(parent) for name in files for parent in Path(name).parents}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

@@ -146,6 +146,7 @@ def _start(
                 f"{framework} can't be imported: {in_one_line(error)}; mend what this names, or install anew with: "
                 f"{sys.executable} -m pip install -r requirements/{framework.lower()}.txt"
             ) from None
+    ending.raise_lost_interrupt()
     handle = implementation.runtime.configure(spec)
     return implementation, handle, implementation.runtime.describe(handle)
 

@@ -424,7 +424,7 @@ MUTANTS = [
            "what_becomes_of_the_screen_changes_nothing"),
           ("a character that can't be shown ends the program", 'errors="replace"', 'errors="strict"',
            "what_becomes_of_the_screen_changes_nothing"),
-          ("tidying up is cut short", "        signal.signal(number, signal.SIG_IGN)\n", "        pass\n",
+          ("tidying up is cut short", "> SECONDS_OF_TIDYING", "> 0",
            "a_second_interrupt_does_not_cut_the_tidying_up_short"),
       )],
     Mutant("children do not follow their parent", "shared/ending.py", "    progress.follow_parent()\n", "",

@@ -1,5 +1,6 @@
 """How a program ends: its status, its one line, and what becomes of it when the screen is gone."""
 
+import contextlib
 import os
 import re
 import signal
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from shared import cache
+from shared import cache, ending
 from shared.ending import INTERRUPTS, exit_status
 from shared.errors import CrashError, InputError
 from tests.conftest import ROOT
@@ -119,6 +120,41 @@ def test_a_second_interrupt_does_not_cut_the_tidying_up_short():
 
     assert exit_status("program", main) == 130
     assert tidied
+
+
+def test_an_interrupt_that_a_library_swallows_is_not_lost():
+    def main():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        ending.raise_lost_interrupt()
+        return 0
+
+    assert exit_status("program", main) == 130
+    assert exit_status("program", lambda: 0) == 0
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(capsys):
+    def main():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:  # as Python does in the middle of a class
+            raise RuntimeError("Error calling __set_name__") from error
+        return 0
+
+    assert exit_status("program", main) == 130
+    assert capsys.readouterr().err == "program: interrupted\n"
+
+
+def test_who_interrupts_again_after_a_while_is_heeded_again(monkeypatch):
+    monkeypatch.setattr(ending, "SECONDS_OF_TIDYING", 0)
+
+    def main():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    assert exit_status("program", main) == 130
 
 
 TALKS = """

@@ -61,6 +61,7 @@ def test_folder_and_its_parents_are_made(tmp_path: Path):
 def test_empty_folder_is_used(tmp_path: Path):
     out = tmp_path / "parent" / "out"
     out.mkdir(parents=True)
+    (out / ".DS_Store").write_bytes(b"of the desktop")
     produce(out)
     assert contents(out) == of("new")
     assert nothing_beside(out)

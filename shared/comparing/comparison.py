@@ -94,14 +94,8 @@ def compare(
 ) -> Outcome:
     """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well.
 
-    Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof. Raises InputError
-    where there are not the cores to run `side_by_side`.
+    Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof.
     """
-    footprint.refuse_what_does_not_fit(spec, functools.partial(memory_needed, prove=prove, side_by_side=side_by_side))
-    cores = machine.cores()
-    if side_by_side and cores < 2 * spec.threads:
-        cure = "leave out --side-by-side, or lower --threads"
-        raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
     variants = _variants(spec.dtype)
     passer = watcher or Watcher(passes_on=not side_by_side)
@@ -122,6 +116,15 @@ def compare(
     if part is None and step is not None and verdict.pairs:
         part = _trace(spec, pythons, folder / "traced", step, watcher)
     return Outcome(spec, made, verdict, part, proof, side_by_side)
+
+
+def refuse_what_the_machine_lacks(spec: Spec, *, prove: bool, side_by_side: bool) -> None:
+    """Raise InputError where there are not the cores or the memory for a comparison."""
+    cores = machine.cores()
+    if side_by_side and cores < 2 * spec.threads:
+        cure = "leave out --side-by-side, or lower --threads"
+        raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
+    footprint.refuse_what_does_not_fit(spec, functools.partial(memory_needed, prove=prove, side_by_side=side_by_side))
 
 
 def memory_needed(spec: Spec, *, prove: bool, side_by_side: bool) -> int:
