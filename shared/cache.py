@@ -29,13 +29,14 @@ def folder() -> Path | None:
     """The cache: in the checkout, or where that can't be written in the user's own; None where neither can be."""
     named = os.environ.get(VARIABLE)
     # In a folder of its own there too: 'make clean' removes it.
-    elsewhere = Path(named or os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / output.PROGRAM
-    for candidate in [elsewhere] if named else [ROOT / ".cache", elsewhere]:
+    elsewhere = Path(named or os.environ.get("XDG_CACHE_HOME") or "~/.cache") / output.PROGRAM
+    for place in [elsewhere] if named else [ROOT / ".cache", elsewhere]:
         try:
+            candidate = place.expanduser()
             candidate.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=candidate):
                 return candidate.resolve()
-        except (OSError, RuntimeError, ValueError):
+        except (OSError, RuntimeError, ValueError):  # of a loop of links, or where there is no home; of a NUL
             continue
     _say_once("no folder for it can be written")
     return None

@@ -20,10 +20,17 @@ from shared.escaping import one_line
 
 OK, FAILED, BAD_INPUT, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What a system says when it has no room, no leave or no more of something: nothing that a program can foresee.
-ENVIRONMENT = {
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE", "EAGAIN", "ENODEV")
+# What a system says when it has no room, no leave or no more of something, which no program can foresee; and the cure.
+NO_ROOM, NO_LEAVE, NO_MORE = (
+    "make room there",
+    "choose a place where you may write",
+    "end other programs, or raise ulimit",
+)
+CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), NO_ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), NO_LEAVE),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM), NO_MORE),
+    errno.EIO: f"{NO_ROOM}, or see whether the disk is sound",
 }
 REPORTS_KEPT = 20
 SECONDS_OF_TIDYING = 2 * progress.SECONDS_TO_END  # after an interrupt; others meanwhile would cut it short
@@ -36,6 +43,7 @@ def importing(program: str) -> Iterator[None]:
     _protect_streams()
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
+        _find_working_directory()
         yield
         raise_lost_interrupt()
         signal.signal(signal.SIGINT, before)
@@ -44,6 +52,13 @@ def importing(program: str) -> Iterator[None]:
         sys.exit(_end(program, InputError(f"{error.name} is not installed for {sys.executable}; {cure}")))
     except BaseException as error:  # noqa: BLE001 told in one line
         sys.exit(_end(program, error))
+
+
+def _find_working_directory() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 which needs no more than this module has
+    except OSError as error:
+        raise InputError(f"the working directory: {error.strerror}; change to one that exists") from None
 
 
 def exit_status(program: str, main: Callable[[], int]) -> int:
@@ -94,9 +109,9 @@ def _end(program: str, error: BaseException) -> int:
             status, line = INTERRUPTED, "interrupted"
         case MemoryError():
             status, line = BAD_INPUT, "out of memory; lower --hidden-sizes or --batch-size, or end other programs"
-        case OSError() if error.errno in ENVIRONMENT:
+        case OSError() if error.errno in CURES:
             where = f"{error.filename}: " if error.filename else ""
-            status, line = BAD_INPUT, f"{where}{error.strerror}; make room and leave to write there"
+            status, line = BAD_INPUT, f"{where}{error.strerror}; {CURES[error.errno]}"
         case CrashError():
             status, line = CRASHED, str(error)
         case Exception():

@@ -16,10 +16,10 @@ _READ_BY_LIBRARIES = re.compile(
     "(ATEN|BLIS|CUBLAS|CUDA|CUDNN|DNNL|GOMP|GOTO|KERAS|KMP|MKL|NPY|NUMEXPR|NVIDIA|NVPL|OMP|ONEDNN|OPENBLAS|PYTORCH|TF|TORCH"
     "|TORCHINDUCTOR|TRITON|VECLIB|XLA)_|(CXX|GLIBC_TUNABLES|LD_(LIBRARY_PATH|PRELOAD)|DYLD_.*)$"
 )
-# Of these, what only makes a library talk; Terraform's, which share TensorFlow's prefix, and other people's secrets;
-# what this project, and threadpoolctl, set for themselves, whatever the user has.
+# Of these: what only makes a library talk, or says where it keeps what it made; Terraform's, of the same prefix; other
+# people's secrets; and what this project, and threadpoolctl, set for themselves, whatever the user has.
 _CHANGES_NOTHING = re.compile(
-    "TF_CPP_|.*(LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
+    "TF_CPP_|.*(CACHE|LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
     "|KMP_DUPLICATE_LIB_OK"
 )
 

@@ -3,6 +3,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,14 @@ def nothing_kept_from_earlier():
         yield
         for left in cache.folder().glob(f"{store.KIND}*"):
             cache._clear(left)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiled_in_a_folder_that_goes():
+    """A program compiles in its own temporary folder; the tests' process has none."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", folder)
+        yield
 
 
 @pytest.fixture

@@ -242,7 +242,9 @@ def test_the_fast_engine_agrees_with_the_eager_one(framework, tmp_path):
     for engine in ("eager", "fast"):
         options = ["-m", f"{framework.lower()}_impl", *SMALL, "--dtype", "float64", "--engine", engine]
         (tmp_path / f"{engine}-temporary").mkdir()
-        temporary = os.environ | {"TMPDIR": str(tmp_path / f"{engine}-temporary")}
+        # As a user has it: what is compiled lies in a temporary folder, by default.
+        ours = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+        temporary = ours | {"TMPDIR": str(tmp_path / f"{engine}-temporary")}
         run = run_program(*options, "--out", tmp_path / engine, python=PYTHONS[framework], env=temporary)
         assert run.returncode == 0, run.stderr
         assert not any((tmp_path / f"{engine}-temporary").iterdir())
@@ -539,3 +541,12 @@ def test_what_is_no_python_is_refused_at_once(python, tmp_path):
     with trying("a Python that is none"), pytest.raises(InputError, match="--pytorch-python") as error:
         find_interpreter("PyTorch", Path(python))
     assert "run 'make setup'" in str(error.value)
+
+
+def test_a_working_directory_that_is_gone_is_said(tmp_path):
+    (tmp_path / "gone").mkdir()
+    command = f"cd {tmp_path}/gone && rmdir ../gone && exec {sys.executable} {ROOT}/compare.py"
+    with trying("no working directory"):
+        run = run_program("-c", command, python="/bin/sh")
+        assert run.returncode == 2
+        assert re.fullmatch(r"compare\.py: error: the working directory: No such file or directory; .+\n", run.stderr)
