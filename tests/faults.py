@@ -1,7 +1,22 @@
 """How many faults and odd inputs the tests tried, by kind, and how many fell short. conftest prints it at the end."""
 
 import contextlib
+import os
 from collections import Counter
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def alter(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+# What can happen to a file.
+DAMAGES = {"cut": cut, "altered": alter, "emptied": lambda path: path.write_bytes(b""), "gone": os.remove}
 
 tried: Counter[str] = Counter()
 fell_short: Counter[str] = Counter()

@@ -12,7 +12,7 @@ import pytest
 from shared import cache
 from shared.output import MANIFEST, STAGING
 from tests.conftest import ROOT
-from tests.faults import trying
+from tests.faults import DAMAGES, trying
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 makes = []
@@ -43,16 +43,6 @@ def test_an_entry_is_made_once(capsys, own_cache):
     assert capsys.readouterr() == ("", "")
 
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-5])
-
-
-def alter(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def fill_with_zeros(path):
     path.write_bytes(bytes(path.stat().st_size))
 
@@ -68,11 +58,7 @@ def as_a_link(path):
     path.symlink_to(target)
 
 
-def emptied(path):
-    os.truncate(path, 0)
-
-
-OF_A_FILE = [cut, alter, fill_with_zeros, emptied, os.remove, as_a_folder, as_a_link]
+OF_A_FILE = DAMAGES | {"zeros": fill_with_zeros, "a folder": as_a_folder, "a link": as_a_link}
 OF_AN_ENTRY = {
     "gone": lambda _: None,
     "a plain file": lambda entry: entry.write_text("a plain file", encoding="utf-8"),
@@ -80,9 +66,9 @@ OF_AN_ENTRY = {
     "a link": lambda entry: entry.symlink_to("/etc"),
     "a link that leads nowhere": lambda entry: entry.symlink_to("nowhere"),
 }
-DAMAGES = (
-    {f"file: {way.__name__}": lambda entry, way=way: way(entry / "deeper" / "data") for way in OF_A_FILE}
-    | {f"manifest: {way.__name__}": lambda entry, way=way: way(entry / MANIFEST) for way in OF_A_FILE}
+OF_A_CACHE = (
+    {f"file: {name}": lambda entry, way=way: way(entry / "deeper" / "data") for name, way in OF_A_FILE.items()}
+    | {f"manifest: {name}": lambda entry, way=way: way(entry / MANIFEST) for name, way in OF_A_FILE.items()}
     | {f"entry: {name}": lambda entry, way=way: (shutil.rmtree(entry), way(entry)) for name, way in OF_AN_ENTRY.items()}
     | {
         "more: a file": lambda entry: (entry / "more").write_text("more", encoding="utf-8"),
@@ -91,11 +77,11 @@ DAMAGES = (
 )
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", OF_A_CACHE)
 def test_a_damaged_entry_is_made_again_and_that_is_said(capsys, damage):
     entry = cache.made("kind", "key", make)
     with trying("a damaged entry of the cache"):
-        DAMAGES[damage](entry)
+        OF_A_CACHE[damage](entry)
         assert cache.find("kind", "key") is None
         assert content(cache.made("kind", "key", make)) == "content"
         assert len(makes) == 2

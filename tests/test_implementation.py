@@ -5,7 +5,6 @@ referee's weights by one unit in the last place does, or adding its sums in anot
 """
 
 import importlib
-import os
 import shutil
 from types import SimpleNamespace
 
@@ -20,7 +19,7 @@ from shared.normalisation import normalise
 from shared.output import is_whole
 from shared.spec import LAYERS, PIXELS, Spec
 from shared.weights import initial_weights, nudge
-from tests.faults import trying
+from tests.faults import DAMAGES, trying
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -263,19 +262,6 @@ def test_knows_when_memory_ran_out(framework, implementation, device):
         take()
     assert implementation.runtime.ran_out_of_memory(raised.value), raised.value
     assert not implementation.runtime.ran_out_of_memory(ValueError("a shape is wrong"))
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def alter(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-DAMAGES = {"cut": cut, "altered": alter, "emptied": lambda path: path.write_bytes(b""), "gone": os.remove}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from shared.errors import InputError
 from shared.output import MANIFEST, fresh_folder
 from shared.record import read_run
 from tests.conftest import ROOT, run_program
-from tests.faults import trying
+from tests.faults import DAMAGES, trying
 
 SMALL = ["--epochs", "1", "--batch-size", "512", "--hidden-sizes", "16,8"]
 PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
@@ -325,20 +325,10 @@ def copy_of_the_house(tmp_path):
     return house
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def alter(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("damage", [truncate, alter, os.remove])
+@pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("program", ["compare.py", "pytorch_impl", "tensorflow_impl"])
 def test_damaged_data_is_refused_by_name(program, damage, copy_of_the_house):
-    damage(copy_of_the_house / "data/MNIST/raw/train-labels-idx1-ubyte.gz")
+    DAMAGES[damage](copy_of_the_house / "data/MNIST/raw/train-labels-idx1-ubyte.gz")
     start = [program] if program == "compare.py" else ["-m", program]
     run = run_program(*start, python=ALONE.get(program, sys.executable), cwd=copy_of_the_house)
     assert (run.returncode, run.stdout) == (2, "")
