@@ -110,7 +110,7 @@ def assert_within_noise(found, expected, *rounding):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_its_own_loader_delivers_the_canonical_arrays(implementation, split, monkeypatch):
-    def uncached(_folder, _sources, read):
+    def uncached(_sources, read):
         return read()
 
     # Not what an earlier version of the loader may have read and kept.
