@@ -286,24 +286,21 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 
 def _clear_up(out: Path) -> None:
-    """Remove what runs into `out` that were killed have left beside it, and put back a result they had moved away."""
+    """Remove what runs that were killed have left where `out` is, and put back a result that one had moved away."""
     for suffix in (REPLACED, STAGING):
-        for left in out.parent.glob(f".{_as_pattern(out.name)}-????????{suffix}"):
-            with contextlib.suppress(OSError):  # not empty, as most are; never so a link
-                left.rmdir()
+        for left in out.parent.glob(f".*-????????{suffix}"):
+            place = left.with_name(left.name[1 : -len(f"-????????{suffix}")])
+            if place == out:
+                with contextlib.suppress(OSError):  # not empty, as most are; never so a link
+                    left.rmdir()
             if left.is_symlink() or not _is_orphan(left):
                 continue
             if suffix == STAGING:
                 shutil.rmtree(left, ignore_errors=True)
-            elif not out.exists():
-                left.rename(out)
+            elif not place.exists():
+                left.rename(place)
             elif find_obstacle(left) is None:
                 remove(left)
-
-
-def _as_pattern(name: str) -> str:
-    """A name as a glob pattern that fits it alone."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
 def _is_orphan(folder: Path) -> bool:

@@ -363,6 +363,14 @@ def test_a_killed_run_leaves_the_earlier_result_or_a_whole_new_one_and_the_next_
     assert nothing_beside(earlier)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_into_another_folder_clears_up_as_well(earlier, stage):
+    assert write(earlier, stage) == -signal.SIGKILL
+    produce(earlier.with_name("another"))
+    assert sorted(path.name for path in earlier.parent.iterdir()) == ["another", "out"]
+    assert contents(earlier) in (of("earlier"), {RESULT: "new"})
+
+
 def test_what_a_living_run_is_writing_is_left_alone(earlier):
     with fresh_folder(earlier) as folder:
         (folder / RESULT).write_text("slow", encoding="utf-8")
