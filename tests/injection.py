@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 
@@ -59,6 +60,7 @@ def inject(function, call, what):
 def obey(order):
     """In a process of its own: run the program as the order says; never returns."""
     os.setsid()
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # to which a shell's jobs in the background are deaf
     status = 99
     with contextlib.suppress(BaseException):
         for number, path in enumerate(("/dev/null", order["stdout"], order["stderr"])):
