@@ -183,23 +183,28 @@ def write_run_json(folder):
     (folder / RESULT).write_text("{}", encoding="utf-8")
 
 
-def write_manifest_of_a_neighbour(folder):
-    """Whoever follows a path out of the folder removes what is there."""
-    found = {"written_by": output.PROGRAM, "files": {"../mine.txt": output.sha256(folder.parent / "mine.txt")}}
-    (folder / MANIFEST).write_text(json.dumps(found), encoding="utf-8")
-
-
-@pytest.mark.parametrize("more", [None, write_results_json, write_run_json, write_manifest_of_a_neighbour])
+@pytest.mark.parametrize("more", [None, write_results_json, write_run_json])
 def test_folder_that_is_not_ours_is_refused_and_kept(tmp_path: Path, more):
     out = tmp_path / "parent" / "out"
     out.mkdir(parents=True)
     (out / "thesis.txt").write_text("mine", encoding="utf-8")
-    (out.parent / "mine.txt").write_text("mine", encoding="utf-8")
     if more:
         more(out)
     before = contents(out.parent)
     refused(out)
     assert contents(out.parent) == before
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_manifest_that_leads_out_of_its_folder_removes_nothing(tmp_path: Path, absolute):
+    mine, out = tmp_path / "mine.txt", tmp_path / "out"
+    mine.write_text("mine", encoding="utf-8")
+    out.mkdir()
+    found = {"written_by": output.PROGRAM, "files": {str(mine) if absolute else "../mine.txt": output.sha256(mine)}}
+    (out / MANIFEST).write_text(json.dumps(found), encoding="utf-8")
+    refused(out)
+    remove(out)
+    assert mine.read_text(encoding="utf-8") == "mine"
 
 
 CHANGES = {
