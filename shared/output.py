@@ -166,7 +166,11 @@ def _put(staging: Path, out: Path, given: Path) -> None:
             raise
     except (OSError, InputError) as error:
         beside = next(path for n in range(2, 10_000) if not (path := out.with_name(f"{out.name}-{n}")).exists())
-        staging.rename(beside)
+        try:
+            staging.rename(beside)
+        except OSError:  # nothing may be renamed here any more: a copy elsewhere is better than nothing
+            beside = Path(tempfile.mkdtemp(prefix=f"{out.name}-"))
+            shutil.copytree(staging, beside, dirs_exist_ok=True)
         why = error if isinstance(error, InputError) else f"--out {given}: {error.strerror}"
         raise InputError(f"{why}; this run's result is whole, in {beside}") from None
     with contextlib.suppress(OSError):  # the next run tries again

@@ -259,6 +259,24 @@ def test_what_comes_while_we_work_stays_and_the_result_is_whole_beside_it(earlie
     assert is_whole(earlier.parent / "out-2")
 
 
+def test_where_nothing_can_be_renamed_any_more_the_result_is_whole_elsewhere(earlier, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(30, "Read-only file system")
+
+    def work():
+        with fresh_folder(earlier) as folder:
+            (folder / RESULT).write_text("new", encoding="utf-8")
+            monkeypatch.setattr(Path, "rename", refuse)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(InputError, match="Read-only file system; this run's result is whole, in ") as error:
+        work()
+    kept = Path(str(error.value).rpartition(" ")[2])
+    assert kept.is_relative_to(tmp_path)
+    assert contents(kept) == {RESULT: "new"}
+    assert contents(earlier) == of("earlier")
+
+
 def test_removal_touches_nothing_but_the_files_of_the_manifest(earlier):
     (earlier / "deeper" / "thesis.txt").write_text("mine", encoding="utf-8")
     remove(earlier)
