@@ -21,7 +21,7 @@ may_select_none = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 .PHONY: test
 test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks in both environments
 	$(PYTORCH) -m pytest $(PYTEST_ARGS)
-	$(TENSORFLOW) -m pytest tests/test_implementation.py tests/test_stock.py tests/test_differences.py tests/test_habits.py $(PYTEST_ARGS) $(may_select_none)
+	$(TENSORFLOW) -m pytest tests/implementations/test_implementation.py tests/implementations/test_stock.py tests/library_defaults/test_probes.py tests/library_defaults/test_rows.py $(PYTEST_ARGS) $(may_select_none)
 
 .PHONY: mutants
 mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
@@ -29,7 +29,7 @@ mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the progra
 
 .PHONY: differences
 differences: .venv/pytorch .venv/tensorflow ## measure anew what the frameworks do by default: docs/differences.md
-	@$(PYTORCH) -m shared.differences
+	@$(PYTORCH) -m library_defaults
 
 .PHONY: bench
 bench: .venv/pytorch .venv/tensorflow .venv/jax ## measure speed against what people would use instead: five minutes

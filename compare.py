@@ -7,7 +7,7 @@ With --records nothing is trained; 0 then means that the two agree as far as the
 
 import sys
 
-from shared import ending
+from shared.system import ending
 
 with ending.importing("compare.py"):
     import argparse
@@ -15,17 +15,19 @@ with ending.importing("compare.py"):
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from shared import cli, engines, footprint, output
-    from shared.comparing.attribution import attribute, stock_pair
+    from shared import cli, engines
     from shared.comparing.comparison import compare, disk_needed, refuse_what_the_machine_lacks
-    from shared.comparing.experiment import FRAMEWORKS
     from shared.comparing.processes import find_interpreter
-    from shared.comparing.seeds import run_seeds
-    from shared.dataset import check_files
-    from shared.elsewhere import logs, own_pair, own_report
+    from shared.comparing.runs import FRAMEWORKS
+    from shared.logs import log_pair, log_report, loss_logs
+    from shared.mnist import check_files
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.section import Section
-    from shared.spec import HABITS, Spec, parse_spec
+    from shared.running import footprint
+    from shared.spec import KERAS_DEFAULTS, Spec, parse_spec
+    from shared.studies.attribution import attribute, stock_pair
+    from shared.studies.seeds import run_seeds
+    from shared.system import output
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
 SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
@@ -71,7 +73,7 @@ def make_parser() -> cli.Parser:
         type=Path,
         metavar=("A", "B"),
         help="train nothing: compare two loss logs, weight files (.safetensors or .npz) or run records (folders) of "
-        f"your own, into {RECORDS_OUT} unless --out is given; {logs.FORMS}",
+        f"your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
     )
     return parser
 
@@ -142,8 +144,8 @@ def refuse(parser: cli.Parser, spec: Spec, options: argparse.Namespace) -> None:
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
     if options.explain:
-        # The explanation chooses habits and engines itself; what else no tutorial does is refused.
-        parse_spec(spec.model_dump() | {"mode": "stock", "keras_habits": HABITS, "engine": "auto"})
+        # The explanation chooses defaults and engines itself; what else no tutorial does is refused.
+        parse_spec(spec.model_dump() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
     for framework in FRAMEWORKS:
         engines.check(spec, framework)
 
@@ -159,11 +161,11 @@ def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
     """Compare two results that are there, whoever made them."""
-    own_report.refuse_to_replace(out, options.records)
-    pair = own_pair.compare(*options.records)
+    log_report.refuse_to_replace(out, options.records)
+    pair = log_pair.compare(*options.records)
     with output.fresh_folder(out) as folder:
-        own_report.write(pair, folder, command)
-    print(f"{own_report.summary(pair)}\nReport: {out / 'report.md'}")
+        log_report.write(pair, folder, command)
+    print(f"{log_report.summary(pair)}\nReport: {out / 'report.md'}")
     return ending.OK if pair.agree else ending.FAILED
 
 

@@ -1,4 +1,4 @@
-"""How much memory a run takes at its peak, beside what `shared.footprint` foretells.
+"""How much memory a run takes at its peak, beside what `shared.running.footprint` foretells.
 
 `python -m benchmarks.footprint` makes whole runs, large each in another way, for some ten minutes, and writes
 benchmarks/footprint.md. The peak is that of the resident set, as the system counts it for the run's own process.
@@ -10,14 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from shared import ending, footprint, progress
-from shared.comparing.experiment import MODULES
 from shared.comparing.processes import find_interpreter
-from shared.errors import InputError
-from shared.output import write_whole
-from shared.paths import ROOT
+from shared.comparing.runs import MODULES
 from shared.reporting.tables import Table
+from shared.running import footprint
 from shared.spec import Spec
+from shared.system import ending, progress
+from shared.system.errors import InputError
+from shared.system.output import write_whole
+from shared.system.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 WIDE = (2048, 2048)
@@ -30,7 +31,7 @@ SPECS = [
     Spec(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=(4096, 4096)),
 ]
 ENGINES = [
-    ("Referee", "eager"),
+    ("Reference", "eager"),
     *((name, engine) for name in ("PyTorch", "TensorFlow") for engine in ("eager", "fast")),
 ]
 
@@ -53,7 +54,7 @@ def peak(framework: str, engine: str, spec: Spec, python: Path) -> int:
 def main() -> int:
     """Measure all, and write the table."""
     pythons = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")} | {
-        "Referee": Path(sys.executable)
+        "Reference": Path(sys.executable)
     }
     # PyTorch's fast engine compiles plain SGD alone, and says so of any other.
     wanted = [

@@ -6,10 +6,12 @@ import time
 
 import numpy as np
 
-from shared import batches, cli, metrics, referee
+from shared import cli, metrics
+from shared.network import initial_weights
+from shared.reference import reference
+from shared.running import batches
+from shared.running.clock import Clock
 from shared.spec import LAYERS, TRAIN_EXAMPLES, Spec
-from shared.timing import Clock
-from shared.weights import initial_weights
 
 
 def epoch_rows(spec: Spec, epoch: int) -> list[np.ndarray]:
@@ -49,7 +51,7 @@ def main() -> None:
         return jax.lax.scan(step, parameters, rows)
 
     with clock("data"):
-        dataset = referee.to_dataset(referee.read("train"), spec, "cpu")
+        dataset = reference.to_dataset(reference.read("train"), spec, "cpu")
         inputs, labels = (jax.block_until_ready(jnp.asarray(array)) for array in dataset)
     parameters = {name: jnp.asarray(values) for name, values in initial_weights(spec).items()}
     with clock("compile"):

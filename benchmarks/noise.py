@@ -1,8 +1,9 @@
 """Measure how many noise floors apart sound runs lie, over seeds and over other specs.
 
 `python -m benchmarks.noise` makes the runs of a comparison for each, and writes benchmarks/noise.json and the tables
-benchmarks/noise.md: what the limits of `shared.comparing.parity` are held against. A comparison has one floor and three
-pairs; so any two runs of a spec also take the frameworks' places, and any others the referee's and its rounding runs'.
+benchmarks/noise.md: what the limits of `shared.comparing.checks` are held against. A comparison has one floor and
+three pairs; so any two runs of a spec also take the frameworks' places, and any others the
+reference's and its rounding runs'.
 """
 
 import json
@@ -14,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from shared import cli
-from shared.comparing import parity
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, Watcher, make_runs, rounding_variants
+from shared.comparing import checks
 from shared.comparing.processes import find_interpreter
-from shared.record import Run
+from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, Watcher, make_runs, rounding_variants
+from shared.running.record import Run
 
 HERE = Path(__file__).resolve().parent
-RUNGS = ("gradients", "weights after 10 steps", "step losses", "final weights", "test logits", "predictions")
+CHECKS = ("gradients", "weights after 10 steps", "step losses", "final weights", "test logits", "predictions")
 SPECS = [
     *(["--seed", str(seed)] for seed in range(10)),
     ["--hidden-sizes", "512,256"],
@@ -31,23 +32,23 @@ SPECS = [
     ["--epochs", "1"],
     *(["--dtype", "float64", "--seed", str(seed)] for seed in range(5)),
 ]
-# Limit of a rung, as text -> rung -> multiple of a noise floor.
+# Limit of a check, as text -> check -> multiple of a noise floor.
 Multiples = dict[str, dict[str, float]]
 
 
 def measure(options: list[str], folder: Path) -> dict[str, Any]:
-    """Make and judge the runs of a spec: per rung the multiples of the noise floor of each pair, and the resampled."""
+    """Make and judge the runs of a spec: per check the multiples of the noise floor of each pair, and the resampled."""
     spec, _ = cli.parse(cli.make_parser("noise", "", ""), options)
     frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
-    referee, rounding = Variant(REFEREE, spec.dtype), rounding_variants(REFEREE, spec.dtype)
-    nudged = [replace(variant, nudged=True) for variant in frameworks]
+    reference, rounding = Variant(REFERENCE, spec.dtype), rounding_variants(REFERENCE, spec.dtype)
+    perturbed = [replace(variant, perturbed=True) for variant in frameworks]
     pythons = {framework: find_interpreter(framework, None) for framework in FRAMEWORKS}
-    made = make_runs(spec, [*frameworks, *nudged, referee, *rounding], pythons, folder, watcher=Watcher())
-    verdict = parity.judge([made[v] for v in frameworks], made[referee], [made[v] for v in rounding])
+    made = make_runs(spec, [*frameworks, *perturbed, reference, *rounding], pythons, folder, watcher=Watcher())
+    verdict = checks.judge([made[v] for v in frameworks], made[reference], [made[v] for v in rounding])
     if not verdict.pairs:
         raise RuntimeError(f"{' '.join(options)}: {verdict.reasons[0]}")
     pairs = {
-        "-".join(pair).lower(): {rung.name: rung.factor for rung in rungs} for pair, rungs in verdict.pairs.items()
+        "-".join(pair).lower(): {check.name: check.factor for check in checks} for pair, checks in verdict.pairs.items()
     }
     drawn, resampled = resample([run for v, run in made.items() if v.dtype == spec.dtype], len(rounding))
     return {
@@ -62,50 +63,50 @@ def measure(options: list[str], folder: Path) -> dict[str, Any]:
 def resample(runs: Sequence[Run], roundings: int) -> tuple[int, Multiples]:
     """Judge any two runs by any floor of others: how many combinations there are, and the largest multiples.
 
-    A floor is of one run, for the referee, and of so many others, for its rounding runs.
+    A floor is of one run, for the reference, and of so many others, for its rounding runs.
     """
     everyone = range(len(runs))
     floors = [
-        ({referee, *others}, parity.noise_floor(runs[referee], [runs[other] for other in others]))
-        for referee in everyone
-        for others in combinations([run for run in everyone if run != referee], roundings)
+        ({reference, *others}, checks.noise_floor(runs[reference], [runs[other] for other in others]))
+        for reference in everyone
+        for others in combinations([run for run in everyone if run != reference], roundings)
     ]
     drawn, largest = 0, Multiples()
     for pair in combinations(everyone, 2):
         a, b = (runs[run] for run in pair)
-        parted, rungs = parity.parted_step(a, b), parity.ladder(a, b)
+        diverged, climbed = checks.first_divergence_step(a, b), checks.ladder(a, b)
         fitting = [floor for members, floor in floors if members.isdisjoint(pair)]
         drawn += len(fitting)
-        for rung, differences in rungs.items():
-            limit = str(parity.limit(rung, parted))
-            multiple = max(parity.largest(differences).absolute / floor[rung] for floor in fitting)
+        for check, differences in climbed.items():
+            limit = str(checks.limit(check, diverged))
+            multiple = max(checks.largest(differences).absolute / floor[check] for floor in fitting)
             of_limit = largest.setdefault(limit, {})
-            of_limit[rung] = max(of_limit.get(rung, 0.0), multiple)
+            of_limit[check] = max(of_limit.get(check, 0.0), multiple)
     return drawn, largest
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: PyTorch against TensorFlow, and in brackets the largest of the three pairs."""
-    lines = ["| spec | " + " | ".join(RUNGS) + " | match |", "| --- |" + " ---: |" * (len(RUNGS) + 1)]
+    lines = ["| spec | " + " | ".join(CHECKS) + " | match |", "| --- |" + " ---: |" * (len(CHECKS) + 1)]
     for row in rows:
         pairs = row["pairs"]
-        cells = [f"{pairs['pytorch-tensorflow'][r]:.2f} ({max(p[r] for p in pairs.values()):.2f})" for r in RUNGS]
+        cells = [f"{pairs['pytorch-tensorflow'][r]:.2f} ({max(p[r] for p in pairs.values()):.2f})" for r in CHECKS]
         lines.append(f"| `{row['options']}` | " + " | ".join(cells) + f" | {'no' if row['reasons'] else 'yes'} |")
     return "\n".join(lines) + "\n"
 
 
 def resampled_table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: the largest multiples of all specs, by rung, of pairs to which each limit applies."""
-    limits = [str(limit) for limit in (parity.LIMIT, parity.PARTED_LIMIT, None)]
+    """Markdown: the largest multiples of all specs, by check, of pairs to which each limit applies."""
+    limits = [str(limit) for limit in (checks.LIMIT, checks.DIVERGED_LIMIT, None)]
 
-    def largest(rung: str, limit: str) -> str:
-        found = [row["resampled"].get(limit, {}).get(rung) for row in rows]
+    def largest(check: str, limit: str) -> str:
+        found = [row["resampled"].get(limit, {}).get(check) for row in rows]
         return f"{max(known):.2f}" if (known := [m for m in found if m is not None]) else "–"
 
-    lines = [f"| any two sound runs | limit {limits[0]} | parted: limit {limits[1]} | not judged |"]
+    lines = [f"| any two sound runs | limit {limits[0]} | diverged: limit {limits[1]} | not judged |"]
     lines += ["| --- |" + " ---: |" * len(limits)]
-    rungs = rows[0]["pairs"]["pytorch-tensorflow"]
-    lines += [f"| {rung} | " + " | ".join(largest(rung, limit) for limit in limits) + " |" for rung in rungs]
+    names = rows[0]["pairs"]["pytorch-tensorflow"]
+    lines += [f"| {name} | " + " | ".join(largest(name, limit) for limit in limits) + " |" for name in names]
     return "\n".join(lines) + "\n"
 
 

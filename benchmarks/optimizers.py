@@ -15,8 +15,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from shared.comparing.processes import find_interpreter
-from shared.paths import ROOT
 from shared.spec import Spec
+from shared.system.paths import ROOT
 
 MATCHED = [
     *(["--optimizer", optimizer] for optimizer in get_args(Spec.model_fields["optimizer"].annotation)),
@@ -40,14 +40,14 @@ def matched(options: list[str], folder: Path) -> dict[str, Any]:
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")
     comparison = json.loads((folder / "results.json").read_text(encoding="utf-8"))["comparison"]
-    pairs = [{rung["rung"]: rung for rung in rungs} for rungs in comparison["ladder"].values()]
+    pairs = [{check["check"]: check for check in checks} for checks in comparison["ladder"].values()]
     between = pairs[0]["step losses"]
     return {
         "options": " ".join(options),
         "match": comparison["match"],
         "step_loss": between["largest_difference"],
         "floor": between["noise_floor"],
-        "multiple": max(rung["times_noise_floor"] for rungs in pairs for rung in rungs.values() if rung["limit"]),
+        "multiple": max(check["times_noise_floor"] for checks in pairs for check in checks.values() if check["limit"]),
     }
 
 

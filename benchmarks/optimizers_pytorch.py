@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
 
 from pytorch_impl import data, model, runtime, train
-from shared import batches
 from shared.constants import MOMENTUM, STEP_FACTOR, STEP_MILESTONES
+from shared.network import initial_weights
+from shared.running import batches
 from shared.spec import Spec
-from shared.weights import initial_weights
 
 DECAY, CLIP_NORM = 0.01, 0.5
 SPEC = Spec(dtype="float64", epochs=1)

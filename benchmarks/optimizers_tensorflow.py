@@ -16,7 +16,6 @@ import numpy as np
 from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
 from safetensors.numpy import save_file
 
-from shared import batches
 from shared.constants import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
@@ -29,8 +28,9 @@ from shared.constants import (
     STEP_MILESTONES,
     WEIGHT_DECAY,
 )
+from shared.network import initial_weights
+from shared.running import batches
 from shared.spec import Spec
-from shared.weights import initial_weights
 from tensorflow_impl import data, fast, model, runtime
 
 DECAY, CLIP_NORM = 0.01, 0.5

@@ -31,12 +31,13 @@ from benchmarks.scaling_points import (
     full_plan,
     quick_plan,
 )
-from shared import cli, ending, progress
+from shared import cli
 from shared.comparing.processes import find_interpreter
-from shared.errors import InputError
-from shared.machine import cores, cpu_name
-from shared.output import write_whole
-from shared.paths import ROOT
+from shared.system import ending, progress
+from shared.system.errors import InputError
+from shared.system.machine import cores, cpu_name
+from shared.system.output import write_whole
+from shared.system.paths import ROOT
 
 PROGRAM = "scaling.py"
 HERE = Path(__file__).resolve().parent

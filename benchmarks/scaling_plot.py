@@ -17,7 +17,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "PyTorch fast": {"color": ORANGE, "marker": "o"},
     "TensorFlow eager": {"color": BLUE, "marker": "s"} | EAGER,
     "TensorFlow fast": {"color": BLUE, "marker": "s"},
-    "NumPy referee": {"color": GREEN, "marker": "^"},
+    "NumPy reference": {"color": GREEN, "marker": "^"},
     FLOOR: {"color": GREY, "linestyle": ":", "linewidth": 2.5},
 }
 MARGIN = 0.06  # beside the first and the last point, of the distance between them

@@ -18,7 +18,7 @@ ENGINES = {
     "PyTorch fast": Engine("PyTorch", "pytorch_impl.__main__", "fast"),
     "TensorFlow eager": Engine("TensorFlow", "tensorflow_impl.__main__", "eager"),
     "TensorFlow fast": Engine("TensorFlow", "tensorflow_impl.__main__", "fast"),
-    "NumPy referee": Engine(None, "shared.referee", "eager"),
+    "NumPy reference": Engine(None, "shared.reference.reference", "eager"),
 }
 KEEPS_COMPILED = "PyTorch fast"  # its programs, in files
 FLOOR = "floor"
@@ -94,7 +94,7 @@ def full_plan() -> Plan:
 def quick_plan() -> Plan:
     """Something of everything, to see that the program works; its figures mean nothing."""
     near = (Setting(), Setting(examples=2), Setting(width=2), Setting(batch_size=256), Setting(threads=2))
-    points = [Point("NumPy referee", setting) for setting in near]
+    points = [Point("NumPy reference", setting) for setting in near]
     points += [Point(engine, Setting()) for engine in (FLOOR, "PyTorch eager", "TensorFlow fast")]
     return Plan([], points, repeats=1, seconds=0.2)
 

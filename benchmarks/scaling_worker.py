@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scaling_points import ENGINES, FLOOR, Point, Sample
-from shared import batches
-from shared.dataset import Examples
+from shared.mnist import Examples
+from shared.network import initial_weights
+from shared.running import batches
+from shared.running.clock import Clock
 from shared.spec import CLASSES, PIXELS, TRAIN_EXAMPLES, Spec
-from shared.timing import Clock
-from shared.weights import initial_weights
 
 LEAST_STEPS = 24
 # Only a process that has PyTorch could ask for pytorch_impl.fast.STEPS, the steps it takes in a call. What is timed is

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import cache, ending, progress
 from shared.comparing.processes import find_interpreter, versions
-from shared.errors import InputError
-from shared.machine import cores, cpu_name
-from shared.output import write_whole
-from shared.paths import ROOT
 from shared.reporting.drawing import plt, ticker
 from shared.reporting.pictures import BLUE, GREY
 from shared.reporting.tables import Table
 from shared.spec import TRAIN_EXAMPLES
+from shared.system import cache, ending, progress
+from shared.system.errors import InputError
+from shared.system.machine import cores, cpu_name
+from shared.system.output import write_whole
+from shared.system.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 REPEATS, EPOCHS = 5, 3
@@ -65,7 +65,7 @@ CONTENDERS = [
     PEER,
     FAST,
     Contender("TensorFlow, fast", "TensorFlow", "tensorflow_impl", ("--engine", "fast")),
-    Contender("NumPy, the referee", "PyTorch", "shared.referee"),
+    Contender("NumPy, the reference", "PyTorch", "shared.reference.reference"),
     Contender("PyTorch, eager", "PyTorch", "pytorch_impl", ("--engine", "eager")),
     Contender("TensorFlow, eager", "TensorFlow", "tensorflow_impl", ("--engine", "eager")),
     FIT,

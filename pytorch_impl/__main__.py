@@ -2,10 +2,10 @@
 
 import sys
 
-from shared import ending
+from shared.system import ending
 
 with ending.importing("pytorch_impl"):
-    from shared import runner
+    from shared.running import runner
 
 
 def load() -> runner.Implementation:

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 
-from shared.dataset import Dataset, Examples, canonical, extracted
+from shared.mnist import Dataset, Examples, canonical, extracted
 from shared.normalisation import MEAN, STD
 from shared.spec import PIXELS, Spec
 

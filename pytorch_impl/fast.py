@@ -16,11 +16,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytorch_impl import train
 from pytorch_impl.model import MLP
-from shared import cache, engines, progress
-from shared.dataset import Dataset
-from shared.errors import InputError
-from shared.machine import cpu_name, environment
+from shared import engines
+from shared.mnist import Dataset
 from shared.spec import Spec
+from shared.system import cache, progress
+from shared.system.errors import InputError
+from shared.system.machine import cpu_name, environment
 
 # Each more is compiled for another second, and beyond eight gains little.
 STEPS = 8

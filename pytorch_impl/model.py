@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from shared.network import Weights
 from shared.spec import CLASSES, PIXELS, Spec
-from shared.weights import Weights
 
 
 class MLP(nn.Module):

@@ -12,7 +12,7 @@ from shared.constants import (
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
 )
-from shared.schedule import factor
+from shared.running.schedule import factor
 from shared.spec import Spec
 
 

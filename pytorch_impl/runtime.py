@@ -5,10 +5,10 @@ import os
 import torch
 import torchvision
 
-from shared.errors import InputError
-from shared.machine import cpu_name
-from shared.record import Device
+from shared.running.record import Device
 from shared.spec import Spec
+from shared.system.errors import InputError
+from shared.system.machine import cpu_name
 
 
 def configure(spec: Spec) -> torch.device:

@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from pytorch_impl.model import MLP
-from shared import progress
-from shared.dataset import extracted
+from shared.mnist import extracted
 from shared.normalisation import MEAN, STD
+from shared.running.clock import Clock
 from shared.spec import Spec
-from shared.timing import Clock
+from shared.system import progress
 
 
 def load(split: Literal["train", "test"], spec: Spec) -> DataLoader[Any]:

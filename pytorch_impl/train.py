@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from pytorch_impl.model import MLP, interchange
-from shared.dataset import Dataset
+from shared.mnist import Dataset
 from shared.spec import Spec
 
 

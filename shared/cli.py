@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shared.errors import InputError
 from shared.spec import Spec, is_plain, option_name, parse_spec
+from shared.system.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,7 +1,7 @@
 """What the fast engines lack. It is known before any framework is imported, so that a request is refused at once."""
 
-from shared.errors import InputError
 from shared.spec import Spec, option_name
+from shared.system.errors import InputError
 
 CURE = "use --engine auto or eager"
 # Their defaults are plain SGD.
@@ -12,8 +12,8 @@ def check(spec: Spec, framework: str) -> None:
     """Raise InputError where `--engine fast` is asked for and the framework's fast engine can't train this spec."""
     if spec.engine != "fast":
         return
-    if framework == "Referee":
-        raise InputError(f"--engine fast: the referee has no such engine; {CURE}")
+    if framework == "Reference":
+        raise InputError(f"--engine fast: the reference has no such engine; {CURE}")
     if framework == "PyTorch":
         check_plain_sgd(spec)
 

@@ -19,7 +19,7 @@ from shared.constants import (
     STEP_MILESTONES,
     WEIGHT_DECAY,
 )
-from shared.errors import InputError
+from shared.system.errors import InputError
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -56,8 +56,8 @@ Whole = Annotated[int, BeforeValidator(_plainly_written)]
 Real = Annotated[float, BeforeValidator(_plainly_written)]
 Width = Annotated[Whole, Field(ge=1, le=16_384)]
 # Where Keras does by default what PyTorch does not; the two meet in PyTorch's way.
-Habit = Literal["kernels", "biases", "order", "loss"]
-HABITS: tuple[Habit, ...] = get_args(Habit)
+KerasDefault = Literal["kernels", "biases", "order", "loss"]
+KERAS_DEFAULTS: tuple[KerasDefault, ...] = get_args(KerasDefault)
 # What stock runs do and can't be told to do otherwise.
 TUTORIALS = {
     "dtype": "float32",
@@ -113,10 +113,10 @@ class Spec(BaseModel):
         "matched",
         description="matched: all that can be shared is; stock: as each framework's own tutorials would write it",
     )
-    keras_habits: Annotated[tuple[Habit, ...], BeforeValidator(_split_commas)] = Field(
-        default_factory=lambda so_far: HABITS if so_far.get("mode") == "stock" else (),
-        description=f"of Keras's habits, those that TensorFlow's run keeps: some of {','.join(HABITS)}; a stock run, "
-        "if not told, all",
+    keras_defaults: Annotated[tuple[KerasDefault, ...], BeforeValidator(_split_commas)] = Field(
+        default_factory=lambda so_far: KERAS_DEFAULTS if so_far.get("mode") == "stock" else (),
+        description=f"of Keras's defaults, those that TensorFlow's run keeps: some of {','.join(KERAS_DEFAULTS)}; a "
+        "stock run, if not told, all",
     )
     engine: Literal["auto", "eager", "fast"] = Field(
         "auto",
@@ -147,9 +147,9 @@ class Spec(BaseModel):
                 )
         return self
 
-    def habits_of(self, framework: str) -> tuple[Habit, ...]:
-        """Keras's habits that a framework's run keeps: they are TensorFlow's alone."""
-        return self.keras_habits if framework == "TensorFlow" else ()
+    def defaults_of(self, framework: str) -> tuple[KerasDefault, ...]:
+        """Keras's defaults that a framework's run keeps: they are TensorFlow's alone."""
+        return self.keras_defaults if framework == "TensorFlow" else ()
 
     @property
     def layer_sizes(self) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from shared import cache
+from shared.system import cache
 
 # All of this is read when TensorFlow or Keras is imported, so it stands before whatever imports them.
 # TensorFlow's C++ side logs to standard error; what it says before it is set up heeds no log level.

@@ -2,10 +2,10 @@
 
 import sys
 
-from shared import ending, progress
+from shared.system import ending, progress
 
 with ending.importing("tensorflow_impl"):
-    from shared import runner
+    from shared.running import runner
 
 
 def load() -> runner.Implementation:

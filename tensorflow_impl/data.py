@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from shared import cache, progress
-from shared.dataset import RAW_ROOT, Dataset, Examples, cached, canonical
+from shared.mnist import RAW_ROOT, Dataset, Examples, cached, canonical
 from shared.normalisation import MEAN, STD
 from shared.spec import Spec
+from shared.system import cache, progress
 
 BLOCK = 1_000  # images
 

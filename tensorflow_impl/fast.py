@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared.dataset import Dataset
+from shared.mnist import Dataset
 from shared.spec import Spec
 from tensorflow_impl import train
 from tensorflow_impl.model import MLP

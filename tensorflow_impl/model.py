@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from shared.network import Weights
 from shared.spec import CLASSES, PIXELS, Spec
-from shared.weights import Weights
 
 
 class MLP(keras.Model):
@@ -15,7 +15,7 @@ class MLP(keras.Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(dtype=spec.dtype)
-        self.loss_of_probabilities = "loss" in spec.keras_habits
+        self.loss_of_probabilities = "loss" in spec.keras_defaults
         hidden1, hidden2 = spec.hidden_sizes
         # Keras infers the first size of a layer from its input; PyTorch is told both.
         self.fc1 = keras.layers.Dense(hidden1, name="fc1", dtype=spec.dtype)

@@ -21,7 +21,7 @@ from shared.constants import (
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
 )
-from shared.schedule import factor
+from shared.running.schedule import factor
 from shared.spec import Spec
 from tensorflow_impl.model import MLP
 

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from shared.errors import InputError
-from shared.machine import cpu_name
-from shared.record import Device
+from shared.running.record import Device
 from shared.spec import Spec
+from shared.system.errors import InputError
+from shared.system.machine import cpu_name
 
 
 def configure(spec: Spec) -> tf.DeviceSpec:

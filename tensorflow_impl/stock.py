@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from shared import progress
 from shared.normalisation import MEAN, PIXEL_MAX, STD
+from shared.running.clock import Clock
 from shared.spec import TRAIN_EXAMPLES, Spec
-from shared.timing import Clock
+from shared.system import progress
 from tensorflow_impl.data import builder
 
 
@@ -25,22 +25,22 @@ def load(split: Literal["train", "test"], spec: Spec) -> tf.data.Dataset:
     mnist = mnist.map(normalise, num_parallel_calls=tf.data.AUTOTUNE).cache()
     if split == "train":
         # A smaller buffer would shuffle only within itself. As it is, only the draw differs from PyTorch's; without the
-        # habit it is another.
-        mnist = mnist.shuffle(TRAIN_EXAMPLES, seed=spec.seed + ("order" not in spec.keras_habits))
+        # default it is another.
+        mnist = mnist.shuffle(TRAIN_EXAMPLES, seed=spec.seed + ("order" not in spec.keras_defaults))
     return mnist.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def build(spec: Spec) -> keras.Model:
     """The model, started as the framework does."""
-    habits = spec.keras_habits  # all, unless the spec drops some to do as PyTorch does
-    activations = ("relu", "relu", "softmax" if "loss" in habits else None)
+    defaults = spec.keras_defaults  # all, unless the spec drops some to do as PyTorch does
+    activations = ("relu", "relu", "softmax" if "loss" in defaults else None)
     model = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
     for (fan_in, fan_out), activation in zip(spec.layer_sizes, activations, strict=True):
         bound = 1 / math.sqrt(fan_in)  # PyTorch's Linear draws both uniformly within it
-        kernels = "glorot_uniform" if "kernels" in habits else keras.initializers.RandomUniform(-bound, bound)
-        biases = "zeros" if "biases" in habits else keras.initializers.RandomUniform(-bound, bound)
+        kernels = "glorot_uniform" if "kernels" in defaults else keras.initializers.RandomUniform(-bound, bound)
+        biases = "zeros" if "biases" in defaults else keras.initializers.RandomUniform(-bound, bound)
         model.add(layers.Dense(fan_out, activation, kernel_initializer=kernels, bias_initializer=biases))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits="loss" not in habits)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits="loss" not in defaults)
     model.compile(keras.optimizers.SGD(spec.learning_rate), loss, metrics=["accuracy"])
     return model
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared.dataset import Dataset
+from shared.mnist import Dataset
 from shared.spec import PIXELS, Spec
 from tensorflow_impl.model import MLP, interchange
 
@@ -14,7 +14,7 @@ from tensorflow_impl.model import MLP, interchange
 def cross_entropy(model: MLP, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean over the batch, ()."""
     if model.loss_of_probabilities:
-        # Keras's habit, and harmless: its softmax carries the logits along, and its loss takes those.
+        # Keras's default, and harmless: its softmax carries the logits along, and its loss takes those.
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, keras.activations.softmax(logits)))
     # Keras expects probabilities unless told that these are logits; PyTorch's cross_entropy always takes logits.
     # Its loss *class* would compute in the floatx that held when it was made, float32, even in a float64 run.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from shared.paths import ROOT
+from shared.system.paths import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import cache, output
 from shared.comparing import store
-from shared.comparing.experiment import FRAMEWORKS
+from shared.comparing.runs import FRAMEWORKS
 from shared.spec import Spec
+from shared.system import cache, output
 from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,7 @@ PACKAGES = {"pytorch": "torch", "tensorflow": "tensorflow"}
 def pytest_addoption(parser):
     parser.addoption(
         "--framework",
-        choices=[*PACKAGES, "referee"],
+        choices=[*PACKAGES, "reference"],
         help="the implementation or framework to test, for the tests that `make test` runs in both environments "
         "(default: the one that is installed); one a process, for the two crash together",
     )
@@ -41,7 +41,7 @@ def framework(request):
 
 @pytest.fixture(scope="session")
 def implementation(framework):
-    module = "shared.referee" if framework == "referee" else f"{framework}_impl.__main__"
+    module = "shared.reference.reference" if framework == "reference" else f"{framework}_impl.__main__"
     return importlib.import_module(module).load()
 
 
@@ -53,9 +53,9 @@ def device(implementation):
 
 @pytest.fixture(scope="session")
 def name(framework, device):
-    """Of the framework under test, as tables have it; the referee is skipped."""
-    if framework == "referee":
-        pytest.skip("the referee has no defaults")
+    """Of the framework under test, as tables have it; the reference is skipped."""
+    if framework == "reference":
+        pytest.skip("the reference has no defaults")
     # TensorFlow, once it is told to be deterministic, draws no number without a seed.
     if framework == "tensorflow":
         importlib.import_module("keras").utils.set_random_seed(0)

@@ -15,12 +15,14 @@ import sys
 import threading
 
 import compare
-from shared import ending, referee, runner
+from shared.reference import reference
+from shared.running import runner
+from shared.system import ending
 from tests import stand_in
 
 PROGRAMS = {
     "compare.py": lambda options: ending.exit_status("compare.py", lambda: run_compare(options)),
-    "referee": lambda options: runner.main("Referee", "shared.referee", referee.load, options),
+    "reference": lambda options: runner.main("Reference", "shared.reference.reference", reference.load, options),
 }
 
 
@@ -30,7 +32,7 @@ def run_compare(options):
 
 
 def find_code(name):
-    """The code of a function, "shared.output:fresh_folder"."""
+    """The code of a function, "shared.system.output:fresh_folder"."""
     module, _, path = name.partition(":")
     found = importlib.import_module(module)
     for part in path.split("."):

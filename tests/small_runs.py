@@ -1,29 +1,33 @@
-"""Small runs of the referee under the frameworks' names: a comparison to show, made in a second."""
+"""Small runs of the reference under the frameworks' names: a comparison to show, made in a second."""
 
 import dataclasses
 
-from shared import referee, renumbered, runner
-from shared.comparing import parity
+from shared.comparing import checks
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
-from shared.record import read_run
+from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, rounding_variants
+from shared.network import initial_weights, perturb, save_weights
+from shared.reference import reference, reordered
+from shared.running import runner
+from shared.running.record import read_run
 from shared.spec import Spec
-from shared.weights import initial_weights, nudge, save_weights
 
 SPEC = Spec(epochs=2, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
 
 
 def make_runs(folder):
-    save_weights(folder / "nudged.safetensors", nudge(initial_weights(SPEC)))
+    save_weights(folder / "perturbed.safetensors", perturb(initial_weights(SPEC)))
     ways = {
-        Variant(REFEREE, "float64"): (referee, []),
-        Variant(REFEREE, "float64", nudged=True): (referee, ["--weights", str(folder / "nudged.safetensors")]),
-        Variant(REFEREE, "float64", renumbered=True): (renumbered, []),
+        Variant(REFERENCE, "float64"): (reference, []),
+        Variant(REFERENCE, "float64", perturbed=True): (
+            reference,
+            ["--weights", str(folder / "perturbed.safetensors")],
+        ),
+        Variant(REFERENCE, "float64", reordered=True): (reordered, []),
     }
     runs = {}
     for variant, (module, more) in ways.items():
         options = [*SPEC.options(), "--out", str(folder / variant.folder), *more]
-        assert runner.main(REFEREE, "referee", module.load, options) == 0
+        assert runner.main(REFERENCE, "reference", module.load, options) == 0
         runs[variant] = read_run(folder / variant.folder)
     for name, source in zip(FRAMEWORKS, ways, strict=False):
         record = runs[source].record.model_copy(update={"framework": name})
@@ -33,9 +37,9 @@ def make_runs(folder):
 
 def outcome_of(made, **more):
     runs = [made[Variant(name, "float64")] for name in FRAMEWORKS]
-    rounding = [made[variant] for variant in rounding_variants(REFEREE, "float64")]
-    verdict = parity.judge(runs, made[Variant(REFEREE, "float64")], rounding)
-    return Outcome(SPEC, made, verdict, **({"parting": None} | more))
+    rounding = [made[variant] for variant in rounding_variants(REFERENCE, "float64")]
+    verdict = checks.judge(runs, made[Variant(REFERENCE, "float64")], rounding)
+    return Outcome(SPEC, made, verdict, **({"first_divergence": None} | more))
 
 
 def with_run(made, framework, **arrays):
@@ -44,6 +48,6 @@ def with_run(made, framework, **arrays):
 
 
 def proof_of(outcome, repeats):
-    rungs = [rung.name for rung in outcome.verdict.pairs[FRAMEWORKS]]
-    yardstick = {"PyTorch against itself": dict.fromkeys(rungs, 1e-16)}
-    return Proof(outcome.verdict, yardstick, dict.fromkeys(rungs, 0.5), repeats)
+    checks = [check.name for check in outcome.verdict.pairs[FRAMEWORKS]]
+    yardstick = {"PyTorch against itself": dict.fromkeys(checks, 1e-16)}
+    return Proof(outcome.verdict, yardstick, dict.fromkeys(checks, 0.5), repeats)

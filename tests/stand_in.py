@@ -1,4 +1,4 @@
-"""The referee under a framework's name: a comparison with two of it takes a second or two, and is a comparison.
+"""The reference under a framework's name: a comparison with two of it takes a second or two, and is a comparison.
 
 `compare.py --pytorch-python` and `--tensorflow-python` are given the interpreters that `interpreters` writes. What the
 stand-in is told in FAULT, "PyTorch epoch kill parent 9", it does when it tells compare.py that event: so a fault comes
@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
-from shared import ending, progress, referee, runner
+from shared.reference import reference
+from shared.running import runner
+from shared.system import ending, progress
 
 MODULES = {"pytorch_impl": "PyTorch", "tensorflow_impl": "TensorFlow"}
 SCRIPT = """#!/bin/sh
@@ -42,7 +44,7 @@ def cause(what):
 
 
 def main(module, *options):
-    """Run the referee as this module's framework."""
+    """Run the reference as this module's framework."""
     framework = MODULES[module]
     who, stage, what = [*os.environ.get("FAULT", "").split(" ", 2), "", "", ""][:3]
     real = progress.tell
@@ -55,7 +57,7 @@ def main(module, *options):
     progress.tell = tell
     if who == framework and stage == "start":
         return ending.exit_status(module, lambda: cause(what) or 0)
-    return runner.main(framework, module, referee.load, options)
+    return runner.main(framework, module, reference.load, options)
 
 
 if __name__ == "__main__":

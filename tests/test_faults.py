@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import cache
-from shared.output import is_whole, sha256
+from shared.system import cache
+from shared.system.output import is_whole, sha256
 from tests import stand_in
 from tests.conftest import ROOT
 from tests.faults import trying
@@ -154,7 +154,7 @@ def compared(injector, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(injector, tmp_path_factory):
-    return Result(injector, "referee", SMALL, tmp_path_factory.mktemp("alone"))
+    return Result(injector, "reference", SMALL, tmp_path_factory.mktemp("alone"))
 
 
 @pytest.fixture(scope="module")
@@ -181,31 +181,31 @@ FAULTS = {
 # In which functions, and at which call of them. A generator is called anew when it goes on.
 STAGES = {
     "alone": [
-        ("shared.dataset:check_files", 1),
-        ("shared.output:fresh_folder", 1),
-        ("shared.output:_claim", 1),
-        ("shared.runner:_start", 1),
-        ("shared.runner:_load", 1),
-        ("shared.referee:train_step", 3),
-        ("shared.referee:predict", 1),
-        ("shared.record:write_arrays", 1),
-        ("shared.record:write_record", 1),
-        ("shared.output:fresh_folder", 2),
-        ("shared.output:write_manifest", 2),
-        ("shared.output:_put", 1),
+        ("shared.mnist:check_files", 1),
+        ("shared.system.output:fresh_folder", 1),
+        ("shared.system.output:_claim", 1),
+        ("shared.running.runner:_start", 1),
+        ("shared.running.runner:_load", 1),
+        ("shared.reference.reference:train_step", 3),
+        ("shared.reference.reference:predict", 1),
+        ("shared.running.record:write_arrays", 1),
+        ("shared.running.record:write_record", 1),
+        ("shared.system.output:fresh_folder", 2),
+        ("shared.system.output:write_manifest", 2),
+        ("shared.system.output:_put", 1),
     ],
     "own_pair": [
-        ("shared.elsewhere.own_files:read_source", 2),
-        ("shared.elsewhere.own_report:write", 1),
-        ("shared.elsewhere.own_plots:divergence", 1),
-        ("shared.output:write_manifest", 2),
+        ("shared.logs.sources:read_source", 2),
+        ("shared.logs.log_report:write", 1),
+        ("shared.logs.log_plots:divergence", 1),
+        ("shared.system.output:write_manifest", 2),
     ],
     "compared": [
         ("shared.comparing.processes:find_interpreter", 2),
-        ("shared.comparing.experiment:make_runs", 1),
+        ("shared.comparing.runs:make_runs", 1),
         ("shared.comparing.processes:Child.__init__", 2),
         ("shared.comparing.processes:Child.finish", 1),
-        ("shared.comparing.parity:judge", 1),
+        ("shared.comparing.checks:judge", 1),
         ("shared.reporting.report:write", 1),
         ("shared.reporting.page:render", 1),
     ],
@@ -315,7 +315,7 @@ def test_impatience_leaves_no_process_either(compared, stage):
 
 @pytest.mark.parametrize("asked", ["--seeds", "--explain"])
 def test_a_later_part_that_fails_does_not_lose_the_comparison(compared, asked):
-    function = {"--seeds": "shared.comparing.seeds:run_seeds", "--explain": "shared.comparing.attribution:attribute"}
+    function = {"--seeds": "shared.studies.seeds:run_seeds", "--explain": "shared.studies.attribution:attribute"}
     for fault in ("raise RuntimeError", "raise MemoryError", f"raise OSError {errno.ENOSPC}"):
         statuses, line = FAULTS[fault]
         before = (compared.out / "report.md").read_bytes()

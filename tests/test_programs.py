@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from shared import machine
 from shared.comparing.processes import find_interpreter
-from shared.errors import InputError
-from shared.output import MANIFEST, fresh_folder
-from shared.record import read_run
+from shared.running.record import read_run
+from shared.system import machine
+from shared.system.errors import InputError
+from shared.system.output import MANIFEST, fresh_folder
 from tests.conftest import ROOT, run_program
 from tests.faults import DAMAGES, trying
 
@@ -26,7 +26,7 @@ PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlo
 ALONE = {
     "pytorch_impl": PYTHONS["PyTorch"],
     "tensorflow_impl": PYTHONS["TensorFlow"],
-    "shared.referee": sys.executable,
+    "shared.reference.reference": sys.executable,
 }
 
 
@@ -75,7 +75,7 @@ def test_results_hold_the_promised_keys(compared):
     assert {"schema", "spec", "runs", "comparison"} <= results.keys()
     for framework in ("pytorch", "tensorflow"):
         run = results["runs"][framework]
-        assert {"device", "versions", "data_fingerprint", "epochs", "timing"} <= run.keys()
+        assert {"device", "versions", "data_checksum", "epochs", "timing"} <= run.keys()
         assert len(run["epochs"]) == 1
         assert run["epochs"][0].keys() == {"train_loss", "train_loss_per_example", "test_loss", "test_accuracy"}
         assert {"import", "data", "compile", "training", "evaluation"} == run["timing"].keys()
@@ -93,10 +93,12 @@ def test_prove_adds_the_yardstick_float64_and_repeats(tmp_path):
     assert run.returncode == 0, run.stderr
     proof = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))["proof"]
     assert proof["float64"]["match"] is True
-    assert len(proof["yardstick"]) == 7  # two ways each, and the referee's third
+    assert len(proof["yardstick"]) == 7  # two ways each, and the reference's third
     assert 0 < proof["times_largest_of_yardstick"]["step losses"] < 2
     assert set(proof["same_bits_when_repeated"]) == {
-        f"{framework} {dtype}" for framework in ("PyTorch", "TensorFlow", "Referee") for dtype in ("float32", "float64")
+        f"{framework} {dtype}"
+        for framework in ("PyTorch", "TensorFlow", "Reference")
+        for dtype in ("float32", "float64")
     }
     assert all(proof["same_bits_when_repeated"].values())
     assert "## What rounding alone does" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
@@ -116,7 +118,7 @@ def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
     run = run_program("-m", program, *SMALL, "--epochs", "2", "--out", tmp_path / "out", python=ALONE[program])
     assert run.returncode == 0, run.stderr
     patterns = [
-        r"(PyTorch|TensorFlow|Referee) \d+\.\d+\.\d+\S*",
+        r"(PyTorch|TensorFlow|Reference) \d+\.\d+\.\d+\S*",
         r"CUDA available: (True|False)",
         r"Device: (cpu|cuda) \(.+\)",
         r"Epoch 1/2, Loss: \d\.\d{4}",
@@ -189,7 +191,7 @@ def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_pat
         (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
         (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
         (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
-        (["--keras-habits", "sloth"], "--keras-habits sloth: input should be 'kernels',"),
+        (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
         (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
         *[
             (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")
@@ -404,7 +406,7 @@ def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(endle
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_stops_all_processes_and_leaves_the_earlier_result(endless_compare, earlier_result, how):
     before, process = contents(earlier_result), endless_compare
-    pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.referee")}
+    pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.reference.reference")}
     process.send_signal(how)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -19,19 +19,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
+from tests.test_escaping import NEVER, shown, tokens
 
 import compare
-from shared import cli, files, referee, runner
-from shared.elsewhere import own_pair, own_report
-from shared.elsewhere.own_files import read_source
-from shared.errors import InputError
-from shared.escaping import markdown, markdown_code, one_line
-from shared.record import ARRAYS_FILE, RUN_JSON, WEIGHTS_FILE, RecordError, read_run
+from shared import cli
+from shared.logs import log_pair, log_report
+from shared.logs.sources import read_source
+from shared.network import load_weights
+from shared.reference import reference
 from shared.reporting.tables import Code, Table
+from shared.running import runner
+from shared.running.record import ARRAYS_FILE, RUN_JSON, WEIGHTS_FILE, RecordError, read_run
 from shared.spec import Spec, option_name, parse_spec
-from shared.weights import load_weights
+from shared.system import files
+from shared.system.errors import InputError
+from shared.system.escaping import markdown, markdown_code, one_line
 from tests.faults import trying
-from tests.test_escaping import NEVER, shown, tokens
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 LONGEST_LINE = 1_500  # characters of an error
@@ -68,12 +71,12 @@ def compared_and_told(kind, path, other=None):
     """Both compared, and all that is written about them. None where they are refused."""
 
     def work():
-        pair = own_pair.compare(path, other or path)
-        text = own_report.markdown(pair, "python compare.py")
+        pair = log_pair.compare(path, other or path)
+        text = log_report.markdown(pair, "python compare.py")
         assert not NEVER & {token.type for token in tokens(text)}
-        assert all(line.isprintable() for line in own_report.summary(pair).splitlines())
+        assert all(line.isprintable() for line in log_report.summary(pair).splitlines())
         text.encode()
-        json.dumps(own_report.json_safe(own_report.results(pair)), allow_nan=False)
+        json.dumps(log_report.json_safe(log_report.results(pair)), allow_nan=False)
         return pair
 
     return outcome_of(kind, work)
@@ -257,7 +260,7 @@ def test_damaged_weights_are_weights_or_refused(folder, name):
     def each(content):
         path = written(folder, f"damaged{whole.suffix}", content)
         compared_and_told("damaged weights", path)
-        outcome_of("damaged weights", lambda: own_pair.compare(whole, path))
+        outcome_of("damaged weights", lambda: log_pair.compare(whole, path))
         outcome_of("damaged weights", lambda: load_weights(path, SPEC))
 
     each()
@@ -339,7 +342,7 @@ def test_whatever_safetensors_say_of_themselves_is_read_or_refused(folder, heade
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     made = tmp_path_factory.mktemp("runs") / "record"
-    assert runner.main("Referee", "referee", referee.load, [*SPEC.options(), "--out", str(made)]) == 0
+    assert runner.main("Reference", "reference", reference.load, [*SPEC.options(), "--out", str(made)]) == 0
     return made
 
 
@@ -585,7 +588,7 @@ def line_soon_and_in_little_memory(path):
     """What is said of it; None where it is read."""
 
     def work():
-        own_report.refuse_to_replace(path.parent / "out", (path, path))
+        log_report.refuse_to_replace(path.parent / "out", (path, path))
         read_source(path)
 
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -619,4 +622,4 @@ def test_an_input_that_fell_short_once_does_no_more(path):
 def test_a_name_at_out_that_no_file_can_have_is_no_trouble_before_it_is_used(tmp_path):
     path = written(tmp_path, "log.csv", b"loss\n1\n")
     for out in (tmp_path / ("x" * 300), loop(tmp_path)):
-        outcome_of("--out", lambda out=out: own_report.refuse_to_replace(out, (path, path)))
+        outcome_of("--out", lambda out=out: log_report.refuse_to_replace(out, (path, path)))

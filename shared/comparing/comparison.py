@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import footprint, machine
-from shared.comparing import parity, parting
-from shared.comparing.experiment import (
+from shared.comparing import checks, first_divergence
+from shared.comparing.checks import Verdict
+from shared.comparing.first_divergence import FirstDivergence
+from shared.comparing.runs import (
     FRAMEWORKS,
-    REFEREE,
+    REFERENCE,
     Announcer,
     Variant,
     Watcher,
@@ -18,13 +19,13 @@ from shared.comparing.experiment import (
     own_spec,
     rounding_variants,
 )
-from shared.comparing.parity import Verdict
-from shared.comparing.parting import Parting
-from shared.errors import InputError
-from shared.record import Run
+from shared.running import footprint
+from shared.running.record import Run
 from shared.spec import Spec
+from shared.system import machine
+from shared.system.errors import InputError
 
-EVERYONE = (*FRAMEWORKS, REFEREE)
+EVERYONE = (*FRAMEWORKS, REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Proof:
     """What `--prove` adds."""
 
     exact: Verdict  # of the runs in float64
-    yardstick: dict[str, dict[str, float]]  # who against itself -> rung -> how far rounding alone carried it
-    factors: dict[str, float]  # rung -> the frameworks' difference as a multiple of the largest of these
+    yardstick: dict[str, dict[str, float]]  # who against itself -> check -> how far rounding alone carried it
+    factors: dict[str, float]  # check -> the frameworks' difference as a multiple of the largest of these
     repeats: dict[str, bool]  # run -> whether the same command gave the same bits again
 
 
@@ -44,7 +45,7 @@ class Outcome:
     spec: Spec
     made: Mapping[Variant, Run]
     verdict: Verdict
-    parting: Parting | None
+    first_divergence: FirstDivergence | None
     proof: Proof | None = None
     side_by_side: bool = False  # whether the frameworks trained at the same time
 
@@ -54,8 +55,8 @@ class Outcome:
         return [self.made[Variant(framework, self.spec.dtype)] for framework in FRAMEWORKS]
 
     @property
-    def referee(self) -> Run:
-        return self.made[Variant(REFEREE, self.spec.dtype)]
+    def reference(self) -> Run:
+        return self.made[Variant(REFERENCE, self.spec.dtype)]
 
     @property
     def reasons(self) -> list[str]:
@@ -75,7 +76,7 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         """What a reader of the comparison must know before anything else."""
-        found = parity.unequal_surroundings(*self.runs)
+        found = checks.unequal_surroundings(*self.runs)
         if len({run.record.device.type for run in self.runs}) > 1:
             found.append("One framework ran on a GPU and one on a CPU: their times say nothing about each other.")
         if self.side_by_side:
@@ -92,7 +93,7 @@ def compare(
     side_by_side: bool = False,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Run both frameworks, and the referee with its noise floor, and judge; with `prove`, all the rest as well.
+    """Run both frameworks, and the reference with its noise floor, and judge; with `prove`, all the rest as well.
 
     Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof.
     """
@@ -104,15 +105,15 @@ def compare(
     a, b = (made[variant] for variant in frameworks)
     part = None
     if verdict.pairs:
-        floor = {rung.name: rung.floor for rung in verdict.pairs[FRAMEWORKS]}
-        part = parting.start_differs(a, b, floor)
+        floor = {check.name: check.floor for check in verdict.pairs[FRAMEWORKS]}
+        part = first_divergence.start_differs(a, b, floor)
     if not prove:
         return Outcome(spec, made, verdict, part, side_by_side=side_by_side)
 
     watcher = watcher or Announcer()
     made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, watcher=watcher)
     proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
-    step = parity.parted_step(a, b)
+    step = checks.first_divergence_step(a, b)
     if part is None and step is not None and verdict.pairs:
         part = _trace(spec, pythons, folder / "traced", step, watcher)
     return Outcome(spec, made, verdict, part, proof, side_by_side)
@@ -143,15 +144,15 @@ def disk_needed(spec: Spec, *, prove: bool) -> int:
 
 
 def _variants(dtype: str) -> list[Variant]:
-    """What a verdict takes: the frameworks, and the referee with its noise floor."""
+    """What a verdict takes: the frameworks, and the reference with its noise floor."""
     plain = [Variant(name, dtype) for name in EVERYONE]
-    return [*plain, *rounding_variants(REFEREE, dtype)]
+    return [*plain, *rounding_variants(REFERENCE, dtype)]
 
 
 def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:
     runs = [made[Variant(framework, dtype)] for framework in FRAMEWORKS]
-    rounding = [made[variant] for variant in rounding_variants(REFEREE, dtype)]
-    return parity.judge(runs, made[Variant(REFEREE, dtype)], rounding)
+    rounding = [made[variant] for variant in rounding_variants(REFERENCE, dtype)]
+    return checks.judge(runs, made[Variant(REFERENCE, dtype)], rounding)
 
 
 def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
@@ -159,7 +160,7 @@ def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
     dtypes = dict.fromkeys((dtype, "float64"))
     wanted = [Variant(framework, d) for framework in EVERYONE for d in dtypes]
     wanted += [variant for framework in EVERYONE for variant in rounding_variants(framework, dtype)]
-    wanted += rounding_variants(REFEREE, "float64")
+    wanted += rounding_variants(REFERENCE, "float64")
     wanted += [Variant(framework, d, repeated=True) for framework in EVERYONE for d in dtypes]
     return [variant for variant in dict.fromkeys(wanted) if variant not in set(made)]
 
@@ -170,15 +171,15 @@ def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[
     units: dict[str, float] = {}
     for framework in EVERYONE:
         for variant in rounding_variants(framework, dtype):
-            climbed = parity.ladder(made[Variant(framework, dtype)], made[variant])
+            climbed = checks.ladder(made[Variant(framework, dtype)], made[variant])
             against = variant.name.removeprefix(f"{framework} ")
             yardstick[f"{framework} {dtype} against {against}"] = {
-                name: parity.largest(differences).absolute for name, differences in climbed.items()
+                name: checks.largest(differences).absolute for name, differences in climbed.items()
             }
             units |= {name: max(d.unit for d in differences) for name, differences in climbed.items()}
-    between = parity.ladder(*(made[Variant(framework, dtype)] for framework in FRAMEWORKS))
+    between = checks.ladder(*(made[Variant(framework, dtype)] for framework in FRAMEWORKS))
     factors = {
-        name: parity.largest(differences).absolute / max(units[name], *(row[name] for row in yardstick.values()))
+        name: checks.largest(differences).absolute / max(units[name], *(row[name] for row in yardstick.values()))
         for name, differences in between.items()
     }
     return yardstick, factors
@@ -190,7 +191,7 @@ def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
     return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
 
 
-def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int, watcher: Watcher) -> Parting:
+def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int, watcher: Watcher) -> FirstDivergence:
     """Run the frameworks again to see what enters their ReLUs up to `step`; leaves no records: they are large."""
     variants = [Variant(framework, spec.dtype, traced_until=step + 1) for framework in FRAMEWORKS]
     try:
@@ -199,4 +200,4 @@ def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int, wat
         shutil.rmtree(folder, ignore_errors=True)
     a, b = (traced[variant] for variant in variants)
     unknown = "no ReLU's input had crossed zero before: the records do not show the cause"
-    return parting.trace_crossings(a, b, step + 1) or Parting(step, unknown, [])
+    return first_divergence.trace_crossings(a, b, step + 1) or FirstDivergence(step, unknown, [])

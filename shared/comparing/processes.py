@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from shared import ending, progress
-from shared.errors import CrashError, InputError
-from shared.paths import ROOT
+from shared.system import ending, progress
+from shared.system.errors import CrashError, InputError
+from shared.system.paths import ROOT
 
 PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
 LAST_WORDS = 2000  # bytes

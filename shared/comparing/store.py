@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import cache
-from shared.machine import cpu_name, environment
-from shared.paths import ROOT
 from shared.spec import Spec
+from shared.system import cache
+from shared.system.machine import cpu_name, environment
+from shared.system.paths import ROOT
 
 KIND = "runs"  # of the cache; some 4 MB each
 

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from shared.comparing.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
-from shared.comparing.experiment import FRAMEWORKS
-from shared.differences.habits import ROWS
+from library_defaults.rows import ROWS
+from shared.comparing.runs import FRAMEWORKS
 from shared.reporting import plots
 from shared.reporting.drawing import plt
 from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
 from shared.reporting.section import Section
 from shared.reporting.tables import Code, Table
+from shared.studies.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten
 HOW_TO_READ = (
     "Figures are Keras’s minus PyTorch’s, of the first epoch’s loss where nothing else is said: the mean over {seeds} "
-    "seeds and its {confidence:.0%} confidence interval. Put in: the matched pair, equal to rounding, with this habit "
-    "of Keras’s alone. Taken out: Keras’s own tutorial without it. Share: the mean of both."
+    "seeds and its {confidence:.0%} confidence interval. Put in: the matched pair, equal to rounding, with this "
+    "default of Keras’s alone. Taken out: Keras’s own tutorial without it. Share: the mean of both."
 )
 
 

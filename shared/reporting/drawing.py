@@ -8,7 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from shared import cache
+from shared.system import cache
 
 kept = cache.folder()
 os.environ |= {"MPLBACKEND": "agg", "MPLCONFIGDIR": str(kept / "matplotlib") if kept else os.devnull}

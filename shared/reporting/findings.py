@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from shared.comparing import tutorial
+from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, Check
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.experiment import FRAMEWORKS
-from shared.comparing.parity import LIMIT, PARTED_LIMIT, Rung
-from shared.record import Epoch
+from shared.comparing.runs import FRAMEWORKS
 from shared.reporting.tables import Table
+from shared.running.record import Epoch
 from shared.spec import Spec
 
 # What a run's clock tells apart, in the order in which it happens.
@@ -21,25 +21,25 @@ PHASES = {
 }
 LOSS_MEANS = "Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images."
 RULE = (
-    "Each rung of the ladder rests on those above it. The noise floor is how far rounding alone carries the referee, "
+    "Each check rests on those above it. The noise floor is how far rounding alone carries the reference, "
     "the same training in NumPy, in this very comparison. A pair matches while it stays within "
     f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
     "and the floor is itself a sample. "
-    f"After two runs have parted, as float32 runs mostly do, by a ReLU, their losses and logits may lie "
-    f"{PARTED_LIMIT:g} apart."
+    f"After two runs have diverged, as float32 runs mostly do, by a ReLU, their losses and logits may lie "
+    f"{DIVERGED_LIMIT:g} apart."
 )
 
 YARDSTICK_MEANS = (
-    "Each implementation against itself, with nothing changed but its rounding: the largest difference on each rung. "
+    "Each implementation against itself, with nothing changed but its rounding: the largest difference on each check. "
     "The multiples at the end are of the largest of these; the verdict's are of the noise floor, which is the "
-    "referee's alone."
+    "reference's alone."
 )
 
 
-def furthest_rung(outcome: Outcome) -> tuple[str, float]:
-    """The judged rung on which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
-    judged = [rung for rung in outcome.verdict.pairs[FRAMEWORKS] if rung.limit is not None]
-    worst = max(judged, key=lambda rung: rung.factor)
+def furthest_check(outcome: Outcome) -> tuple[str, float]:
+    """The judged check on which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
+    judged = [check for check in outcome.verdict.pairs[FRAMEWORKS] if check.limit is not None]
+    worst = max(judged, key=lambda check: check.factor)
     return worst.name, worst.factor
 
 
@@ -48,9 +48,9 @@ def sentence(outcome: Outcome) -> str:
     if outcome.reasons:
         more = len(outcome.reasons) - 1
         return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
-    worst, factor = furthest_rung(outcome)
+    worst, factor = furthest_check(outcome)
     changed = outcome.verdict.pairs[FRAMEWORKS][-1].difference.absolute
-    examples = len(outcome.referee.test_logits)
+    examples = len(outcome.reference.test_logits)
     return (
         f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
         f"{factor:.2g} times what rounding alone does ({worst}); "
@@ -78,16 +78,16 @@ def epoch_table(spec: Spec, runs: Sequence[Sequence[Epoch]]) -> Table:
     return Table(header, rows)
 
 
-def ladder(rungs: list[Rung]) -> Table:
-    header = ["rung", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
+def ladder(checks: list[Check]) -> Table:
+    header = ["check", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
     rows = []
-    for rung in rungs:
-        judged = "" if rung.limit is None else f"≤ {rung.limit:g} {'✓' if rung.passes else '✗'}"
-        counts = rung.name == "predictions"
-        size = f"{rung.difference.absolute:.0f}" if counts else f"{rung.difference.absolute:.1e}"
-        floor = f"{rung.floor:.0f}" if counts else f"{rung.floor:.1e}"
-        ulps = "" if counts else f"{rung.difference.ulps:.3g}"
-        rows.append([rung.name, size, rung.difference.tensor, ulps, floor, f"{rung.factor:.2f}", judged])
+    for check in checks:
+        judged = "" if check.limit is None else f"≤ {check.limit:g} {'✓' if check.passes else '✗'}"
+        counts = check.name == "predictions"
+        size = f"{check.difference.absolute:.0f}" if counts else f"{check.difference.absolute:.1e}"
+        floor = f"{check.floor:.0f}" if counts else f"{check.floor:.1e}"
+        ulps = "" if counts else f"{check.difference.ulps:.3g}"
+        rows.append([check.name, size, check.difference.tensor, ulps, floor, f"{check.factor:.2f}", judged])
     return Table(header, rows)
 
 
@@ -115,7 +115,7 @@ def times(outcome: Outcome) -> Table:
 def time_caveats(outcome: Outcome) -> list[str]:
     """What a reader must know before drawing anything from the seconds."""
     caveats = [
-        "One run each, on a machine that may have had other work, the referee's runs among it: not a benchmark.",
+        "One run each, on a machine that may have had other work, the reference's runs among it: not a benchmark.",
         "Where a core is free, one framework is imported and compiled while the other trains, which slows both.",
         "The first run on a machine takes longer: MNIST is decoded and code compiled, once.",
     ]
@@ -131,8 +131,8 @@ def time_caveats(outcome: Outcome) -> list[str]:
 
 def facts(outcome: Outcome) -> Table:
     rows = [[name, str(value)] for name, value in outcome.spec.model_dump(mode="json").items()]
-    fingerprints = outcome.referee.record.data_fingerprint
-    rows.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in fingerprints.items())])
+    checksums = outcome.reference.record.data_checksum
+    rows.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in checksums.items())])
     for run in outcome.runs:
         about = run.record
         rows.append([about.framework, ", ".join(f"{name} {version}" for name, version in about.versions.items())])
@@ -141,11 +141,11 @@ def facts(outcome: Outcome) -> Table:
     return Table(["what", "value"], rows, words=True)
 
 
-def fingerprints(outcome: Outcome) -> Table:
+def checksums(outcome: Outcome) -> Table:
     """SHA-256 of what the runs were given and of what each left behind."""
-    record = outcome.referee.record
-    rows = [[f"{split} images and labels", value] for split, value in record.data_fingerprint.items()]
-    rows += [[f"order of epoch {number}", value] for number, value in enumerate(record.order_fingerprints, start=1)]
+    record = outcome.reference.record
+    rows = [[f"{split} images and labels", value] for split, value in record.data_checksum.items()]
+    rows += [[f"order of epoch {number}", value] for number, value in enumerate(record.order_checksums, start=1)]
     for run in outcome.runs:
         rows += [[f"{run.record.framework}, {file}", value] for file, value in run.record.files.items()]
     return Table(["what", "SHA-256"], rows, words=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics
-from shared.dataset import Examples
-from shared.record import Run
+from shared.mnist import Examples
 from shared.reporting.tables import Table
+from shared.running.record import Run
 from shared.spec import CLASSES
 
 SHOWN = 12  # digits of each kind

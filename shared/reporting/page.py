@@ -15,16 +15,16 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared import referee
 from shared.comparing.comparison import Outcome
-from shared.comparing.experiment import FRAMEWORKS
-from shared.dataset import Examples
-from shared.paths import ROOT
+from shared.comparing.runs import FRAMEWORKS
+from shared.mnist import Examples
+from shared.reference import reference
 from shared.reporting import findings, mistakes, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Picture
 from shared.reporting.section import Section
 from shared.reporting.side_by_side import Row, side_by_side
+from shared.system.paths import ROOT
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Read in this order; the page runs no other script, and a browser refuses it one.
@@ -142,7 +142,7 @@ def key_figures(outcome: Outcome, found: Mistakes) -> list[tuple[str, str]]:
         (" · ".join(f"{accuracy:.2%}" for accuracy in last), f"test accuracy, {' · '.join(FRAMEWORKS)}"),
     ]
     if outcome.verdict.pairs:
-        worst, factor = findings.furthest_rung(outcome)
+        worst, factor = findings.furthest_check(outcome)
         figures.insert(0, (f"{factor:.2g}×", f"what rounding alone does, at the most ({worst})"))
     return figures
 
@@ -229,10 +229,10 @@ def _change(number: int, label: int, taken_for: int, most: int, names: tuple[str
 
 def crossing_digits(outcome: Outcome) -> list[tuple[int, int, np.ndarray]]:
     """Index, label and image of the training images at which the two part."""
-    if not (outcome.parting and outcome.parting.crossings):
+    if not (outcome.first_divergence and outcome.first_divergence.crossings):
         return []
-    train: Examples = referee.read("train")
-    chosen = dict.fromkeys(crossing.example for crossing in outcome.parting.crossings)
+    train: Examples = reference.read("train")
+    chosen = dict.fromkeys(crossing.example for crossing in outcome.first_divergence.crossings)
     return [(index, int(train.labels[index]), train.images[index]) for index in chosen]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.comparing import tutorial
 from shared.comparing.comparison import Outcome
-from shared.comparing.experiment import FRAMEWORKS, REFEREE, Variant, rounding_variants
+from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, rounding_variants
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
@@ -206,13 +206,13 @@ def divergence(outcome: Outcome) -> Picture:
             curves.append(Curve(name, style, so_far[shown]))
             grown.append(f"{name}: {so_far[-1]:.1e}")
 
-    for number, variant in enumerate(rounding_variants(REFEREE, dtype), start=1):
-        against = variant.name.removeprefix(f"{REFEREE} ")
-        add(Variant(REFEREE, dtype), variant, f"rounding alone: the referee against {against}", f"floor-{number}")
+    for number, variant in enumerate(rounding_variants(REFERENCE, dtype), start=1):
+        against = variant.name.removeprefix(f"{REFERENCE} ")
+        add(Variant(REFERENCE, dtype), variant, f"rounding alone: the reference against {against}", f"floor-{number}")
     for precision in dict.fromkeys((dtype, "float64")):
         first, second = (Variant(framework, precision) for framework in FRAMEWORKS)
         add(first, second, f"PyTorch against TensorFlow, {precision}", precision)
-    part = outcome.parting
+    part = outcome.first_divergence
     return Picture(
         name="divergence",
         title="Largest difference of the step losses so far",
@@ -221,10 +221,10 @@ def divergence(outcome: Outcome) -> Picture:
         x=shown,
         curves=curves,
         words=f"Over the whole run: {'; '.join(grown)}."
-        + (f" PyTorch and TensorFlow part at step {part.step:,}." if part else ""),
+        + (f" PyTorch and TensorFlow diverge at step {part.step:,}." if part else ""),
         scale="logarithmic",
         stairs=True,
-        mark=(part.step, f"they part, step {part.step}") if part else None,
+        mark=(part.step, f"they diverge, step {part.step}") if part else None,
     )
 
 

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import escaping, referee
-from shared.comparing import parity
+from shared.comparing import checks
+from shared.comparing.checks import Check, Verdict
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.parity import Rung, Verdict
-from shared.record import Run
+from shared.reference import reference
 from shared.reporting import findings, mistakes, page, pictures, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import Picture
 from shared.reporting.section import Section, complete, image
+from shared.running.record import Run
+from shared.system import escaping
 
 SCHEMA = 1
 
@@ -25,7 +26,7 @@ def results(outcome: Outcome) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "spec": outcome.spec.model_dump(mode="json"),
-        "runs": {run.record.framework.lower(): _run(run) for run in (*outcome.runs, outcome.referee)},
+        "runs": {run.record.framework.lower(): _run(run) for run in (*outcome.runs, outcome.reference)},
         "comparison": _comparison(outcome),
         "proof": outcome.proof and _proof(outcome.proof),
     }
@@ -37,8 +38,8 @@ def _run(run: Run) -> dict[str, Any]:
         "versions",
         "settings",
         "environment",
-        "data_fingerprint",
-        "order_fingerprints",
+        "data_checksum",
+        "order_checksums",
         "epochs",
         "timing",
     }
@@ -47,18 +48,18 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _comparison(outcome: Outcome) -> dict[str, Any]:
     a, b = outcome.runs
-    rungs = {name: parity.largest(differences).absolute for name, differences in parity.ladder(a, b).items()}
+    largest = {name: checks.largest(differences).absolute for name, differences in checks.ladder(a, b).items()}
     return {
         "match": outcome.match,
         "reasons": outcome.reasons,
         "steps": min(len(a.step_losses), len(b.step_losses)),
-        "max_step_loss_difference": rungs["step losses"],
-        "max_weight_difference": rungs["final weights"],
-        "max_logit_difference": rungs["test logits"],
-        "identical_predictions": len(a.test_logits) - int(rungs["predictions"]),
+        "max_step_loss_difference": largest["step losses"],
+        "max_weight_difference": largest["final weights"],
+        "max_logit_difference": largest["test logits"],
+        "identical_predictions": len(a.test_logits) - int(largest["predictions"]),
         "test_examples": len(a.test_logits),
         "ladder": _ladders(outcome.verdict),
-        "parting": outcome.parting and dataclasses.asdict(outcome.parting),
+        "first_divergence": outcome.first_divergence and dataclasses.asdict(outcome.first_divergence),
     }
 
 
@@ -72,19 +73,19 @@ def _proof(proof: Proof) -> dict[str, Any]:
 
 
 def _ladders(verdict: Verdict) -> dict[str, Any]:
-    return {f"{a.lower()}-{b.lower()}": [_rung(rung) for rung in pair] for (a, b), pair in verdict.pairs.items()}
+    return {f"{a.lower()}-{b.lower()}": [_check(check) for check in pair] for (a, b), pair in verdict.pairs.items()}
 
 
-def _rung(rung: Rung) -> dict[str, Any]:
+def _check(check: Check) -> dict[str, Any]:
     return {
-        "rung": rung.name,
-        "largest_difference": rung.difference.absolute,
-        "tensor": rung.difference.tensor,
-        "ulps": rung.difference.ulps,
-        "noise_floor": rung.floor,
-        "times_noise_floor": rung.factor,
-        "limit": rung.limit,
-        "tensors": {d.tensor: d.absolute for d in rung.tensors},
+        "check": check.name,
+        "largest_difference": check.difference.absolute,
+        "tensor": check.difference.tensor,
+        "ulps": check.difference.ulps,
+        "noise_floor": check.floor,
+        "times_noise_floor": check.factor,
+        "limit": check.limit,
+        "tensors": {d.tensor: d.absolute for d in check.tensors},
     }
 
 
@@ -96,7 +97,7 @@ def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Secti
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     drawn = pictures.pictures(outcome)
     stills = plots.write([*drawn, *(picture for section in sections for picture in section.pictures)], folder)
-    found = mistakes.compare(outcome.runs, referee.read("test"))
+    found = mistakes.compare(outcome.runs, reference.read("test"))
     sections = complete(outcome, sections, command)
     (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections), encoding="utf-8")
     (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections), encoding="utf-8")
@@ -134,13 +135,11 @@ def markdown(
     parts += [images["loss"], images["steps"], images["accuracy"]]
     parts += [findings.epochs(outcome).markdown(), findings.LOSS_MEANS]
     parts += ["## How far apart", images["divergence"]]
-    if outcome.parting:
-        parts.append(
-            f"They part at step {outcome.parting.step}, counted from 0: {escaping.markdown(outcome.parting.cause)}."
-        )
+    if first := outcome.first_divergence:
+        parts.append(f"They diverge at step {first.step}, counted from 0: {escaping.markdown(first.cause)}.")
     parts.append(findings.RULE)
-    for pair, rungs in outcome.verdict.pairs.items():
-        parts += [f"### {escaping.markdown(' and '.join(pair))}", findings.ladder(rungs).markdown()]
+    for pair, judged in outcome.verdict.pairs.items():
+        parts += [f"### {escaping.markdown(' and '.join(pair))}", findings.ladder(judged).markdown()]
     if outcome.proof:
         parts += _proof_parts(outcome.proof)
     parts += [section.markdown() for section in sections]
@@ -165,6 +164,6 @@ def _proof_parts(proof: Proof) -> list[str]:
     parts = ["## What rounding alone does", findings.YARDSTICK_MEANS, findings.yardstick(proof).markdown()]
     parts.append("## In float64")
     parts.append(_bullets(proof.exact.reasons) or "All three pairs match.")
-    for pair, rungs in proof.exact.pairs.items():
-        parts += [f"### {escaping.markdown(' and '.join(pair))}, float64", findings.ladder(rungs).markdown()]
+    for pair, judged in proof.exact.pairs.items():
+        parts += [f"### {escaping.markdown(' and '.join(pair))}, float64", findings.ladder(judged).markdown()]
     return [*parts, "## Run twice", findings.repeats(proof).markdown()]

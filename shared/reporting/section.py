@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.comparing.comparison import Outcome
-from shared.escaping import markdown, markdown_code
 from shared.reporting.pictures import Drawn, Picture
 from shared.reporting.tables import Table
+from shared.system.escaping import markdown, markdown_code
 
 NO_PROOF = "No proof was run: neither float64, nor each framework against itself, nor every run twice. This does it:"
 NO_SEEDS = (

@@ -3,12 +3,12 @@
 import numpy as np
 
 from shared.comparing import tutorial
-from shared.comparing.attribution import CONFIDENCE, Estimate
-from shared.comparing.experiment import FRAMEWORKS
-from shared.comparing.seeds import ALPHA, ManySeeds
+from shared.comparing.runs import FRAMEWORKS
 from shared.reporting.pictures import Curve, Picture, ends, padded
 from shared.reporting.section import Section
 from shared.reporting.tables import Table
+from shared.studies.attribution import CONFIDENCE, Estimate
+from shared.studies.seeds import ALPHA, ManySeeds
 
 HOW_TO_READ = (
     "Equivalence is asked by two one-sided tests of the paired differences. That no difference was found would prove "

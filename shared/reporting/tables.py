@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.escaping import markdown, markdown_code
+from shared.system.escaping import markdown, markdown_code
 
 
 class Code(str):

@@ -13,14 +13,14 @@ from rich.progress import Progress, TaskID, TextColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shared import progress
 from shared.comparing.comparison import Outcome
-from shared.comparing.experiment import FRAMEWORKS, Variant, Watcher
-from shared.record import Epoch
+from shared.comparing.runs import FRAMEWORKS, Variant, Watcher
 from shared.reporting import findings
 from shared.reporting.pictures import STYLES
 from shared.reporting.tables import Table
+from shared.running.record import Epoch
 from shared.spec import Spec
+from shared.system import progress
 
 # What a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
 DISPENSABLE = (("tutorial loss",), ("difference",), tuple(f"{name} accuracy" for name in FRAMEWORKS))

@@ -1,0 +1,9 @@
+"""`python -m library_defaults`: measure the table of differences anew."""
+
+import sys
+
+from library_defaults.table import main
+from shared.system import ending
+
+if __name__ == "__main__":
+    sys.exit(ending.exit_status("python -m library_defaults", main))

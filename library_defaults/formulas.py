@@ -1,0 +1,208 @@
+"""What layers, losses and pipelines may compute, written out by hand: the candidates that probes are held against.
+
+The numbers of the tiny computations stand here once, for both frameworks; those of the optimizers are in `descents`.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from library_defaults.probing import UnrecognisedError, recognise
+from shared import metrics
+
+# --- Initial weights. A layer so wide that the shape of the distribution shows, and with unlike bounds. ---
+
+FAN_IN, FAN_OUT = 16, 100_000
+QUANTILES = np.linspace(0.01, 0.99, 99)
+# Of the bound. Chance moves a quantile of FAN_OUT uniform numbers by that less than once in 10^18 draws.
+SAMPLING_TOLERANCE = 0.03
+
+
+def _uniform(bound: float) -> np.ndarray:
+    return bound * (2 * QUANTILES - 1)
+
+
+def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
+    """Which initialiser drew these values, by their quantiles."""
+    normal = np.array([NormalDist().inv_cdf(share) for share in QUANTILES])
+    candidates = {
+        "zeros": 0 * normal,
+        "U(±1/√fan_in)": _uniform(1 / math.sqrt(fan_in)),
+        "U(±√(6/(fan_in + fan_out)))": _uniform(math.sqrt(6 / (fan_in + fan_out))),
+        "U(±0.05)": _uniform(0.05),
+        "N(0, 1)": normal,
+    }
+    return recognise(np.quantile(values, QUANTILES), candidates, SAMPLING_TOLERANCE)
+
+
+# --- Convolution, and what follows it. ---
+
+# Four places of one channel, and a kernel of ones: each output is the sum of those it covers.
+PLACES = np.array([1.0, 2.0, 3.0, 4.0])
+KERNEL = 3
+
+
+def halving_padding(outputs: np.ndarray) -> str:
+    """Where a convolution of stride 2 that makes two of four PLACES had added zeros."""
+    return recognise(outputs, {"on both sides": [0 + 1 + 2, 2 + 3 + 4], "at the end only": [1 + 2 + 3, 3 + 4 + 0]})
+
+
+# Of two channels, wherever in the image.
+CHANNELS = (1.0, 2.0)
+IMAGE_SIZE = 2
+
+
+def flattened_order(values: np.ndarray) -> str:
+    """In which order an image of constant CHANNELS is flattened."""
+    pixels = IMAGE_SIZE**2
+    return recognise(
+        values,
+        {"channel by channel": np.repeat(CHANNELS, pixels), "pixel by pixel": np.tile(CHANNELS, pixels)},
+    )
+
+
+# --- Normalisation and activations. ---
+
+# Two examples of one feature: mean 2, variance 1 if biased, 2 if not.
+BATCH = np.array([[1.0], [3.0]])
+
+
+def running_variance(moved: float, weight: float) -> str:
+    """Which variance of BATCH a running variance took in, from where it moved from 1 with this weight of the new."""
+    taken_in = (moved - (1 - weight)) / weight
+    return recognise(taken_in, {"biased: ÷ n": BATCH.var(), "unbiased: ÷ (n − 1)": BATCH.var(ddof=1)})
+
+
+def kept_scale(kept: float, rate: float) -> str:
+    """What dropout of this rate makes of a 1 that it keeps."""
+    return recognise(kept, {"÷ (1 − rate)": 1 / (1 - rate), "unchanged": 1.0})
+
+
+def gelu(at_one: float) -> str:
+    """Which GELU has this value at 1."""
+    return recognise(
+        at_one,
+        {
+            "exact": NormalDist().cdf(1),
+            "approximated by tanh": (1 + math.tanh(math.sqrt(2 / math.pi) * (1 + 0.044715))) / 2,
+        },
+    )
+
+
+# --- Losses. ---
+
+PROBABILITIES = np.array([[0.5, 0.25, 0.25]])
+# Of class 0, and as sure as can be that it is not: as logits, and as probabilities.
+CERTAIN_MISTAKE_LOGITS = np.array([[0.0, 1000.0]])
+CERTAIN_MISTAKE = np.array([[0.0, 1.0]])
+# Three examples, two classes: with batches of two, the last is short.
+LOGITS = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
+LABELS = np.array([0, 0, 1])
+CLASS_WEIGHTS = (1.0, 0.25)
+TARGETS = np.array([1.0, 2.0, 4.0])
+
+
+def _losses() -> np.ndarray:
+    """Cross-entropy of each example of LOGITS, (3,)."""
+    return np.array([metrics.cross_entropy(LOGITS[[i]], LABELS[[i]]) for i in range(len(LABELS))])
+
+
+def loss_input(loss: float) -> str:
+    """What a cross-entropy takes PROBABILITIES for, where the label is 0."""
+    return recognise(
+        loss,
+        {
+            "logits": metrics.cross_entropy(PROBABILITIES, np.array([0])),
+            "probabilities": -math.log(PROBABILITIES[0, 0]),
+        },
+    )
+
+
+def softmax_before_loss(loss: float) -> str:
+    """What becomes of a softmax in front of the loss, from the loss of CERTAIN_MISTAKE_LOGITS."""
+    return recognise(
+        loss,
+        {
+            "is applied a second time": metrics.cross_entropy(CERTAIN_MISTAKE, np.array([0])),
+            "is taken back: the loss is of its logits": metrics.cross_entropy(CERTAIN_MISTAKE_LOGITS, np.array([0])),
+            "is where the loss starts": -math.log(1e-7),
+        },
+    )
+
+
+def weighted_mean(loss: float) -> str:
+    """What a loss with CLASS_WEIGHTS of LOGITS is divided by."""
+    weights = np.array(CLASS_WEIGHTS)[LABELS]
+    total = (weights * _losses()).sum()
+    return recognise(loss, {"÷ Σ weights": total / weights.sum(), "÷ batch size": total / len(weights)})
+
+
+def epoch_loss(loss: float) -> str:
+    """How an epoch over LOGITS in batches of two is averaged."""
+    losses = _losses()
+    return recognise(
+        loss,
+        {"over examples": losses.mean(), "over batches, the short one as a whole": (losses[:2].mean() + losses[2]) / 2},
+    )
+
+
+def column_against_vector(loss: float) -> str:
+    """How predictions (B, 1) that equal their TARGETS (B,) are compared."""
+    everyone = np.square(TARGETS[:, None] - TARGETS).mean()
+    return recognise(loss, {"paired": 0.0, "each with every other: (B, B)": everyone})
+
+
+# --- Data. ---
+
+EXAMPLES = 1000
+BUFFER = 10
+
+
+def shuffled(order: Sequence[int]) -> bool:
+    """Whether the examples, numbered from 0, came in another order. Raises UnrecognisedError where some are missing."""
+    if sorted(order) != list(range(len(order))):
+        raise UnrecognisedError(f"{len(set(order))} different examples came, in {len(order)} places")
+    return list(order) != sorted(order)
+
+
+def shuffle_reach(order: Sequence[int]) -> str:
+    """How far ahead of its place, at most, a shuffled example came: within BUFFER, or from anywhere."""
+    if not shuffled(order):
+        raise UnrecognisedError("it did not shuffle")
+    ahead = max(example - place for place, example in enumerate(order))
+    if BUFFER <= ahead < EXAMPLES // 2:
+        raise UnrecognisedError(f"an example came {ahead} places ahead, with a buffer of {BUFFER}")
+    return "the buffer" if ahead < BUFFER else "the whole data set"
+
+
+def short_batch(sizes: Sequence[int]) -> str:
+    """What became of the third of three examples in batches of two."""
+    return recognise(sizes, {"kept": (2, 1), "dropped": (2,), "filled up": (2, 2)})
+
+
+PIXELS = np.arange(256, dtype=np.uint8)
+
+
+def pixel_scaling(scaled: np.ndarray) -> str:
+    """Which operation, rounded to the dtype of `scaled`, made it of PIXELS, bit for bit."""
+    number = scaled.dtype.type
+    pixels = PIXELS.astype(scaled.dtype)
+    candidates = {"÷ 255": pixels / number(255), "× 1/255": pixels * number(1 / 255)}
+    if number is np.float64:
+        candidates["× 1/255 in float32"] = pixels * np.float32(1 / 255)
+    return recognise(scaled, candidates, tolerance=0)
+
+
+def standard_deviation(spread: float) -> str:
+    """What a standard deviation of BATCH is divided by."""
+    return recognise(spread, {"n": BATCH.std(), "n − 1": BATCH.std(ddof=1)})
+
+
+STEPS = 3
+
+
+def python_calls(calls: int) -> str:
+    """When a model's Python code runs, from the count of its calls in STEPS steps of training."""
+    return recognise(calls, {"at every step": STEPS, "once, while a graph is traced": 1})

@@ -1,0 +1,17 @@
+"""`python -m library_defaults.pytorch`: print what PyTorch does unless told otherwise, as JSON."""
+
+import sys
+
+from library_defaults import probing
+
+
+def load() -> probing.Loaded:
+    """Import PyTorch and the probes."""
+    from library_defaults.pytorch import layers, optimizers, training
+    from pytorch_impl import runtime
+
+    return probing.Loaded(runtime.versions(), (layers, optimizers, training))
+
+
+if __name__ == "__main__":
+    sys.exit(probing.main(load))

@@ -1,0 +1,143 @@
+"""What PyTorch's layers do unless told otherwise."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from library_defaults import formulas
+from library_defaults.probing import default, six_digits
+
+
+def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of a new dense layer."""
+    layer = nn.Linear(fan_in, fan_out)
+    return layer.weight.detach().numpy(), layer.bias.detach().numpy()
+
+
+def dense_kernel_layout() -> tuple[int, ...]:
+    """The shape of the kernel from 3 inputs to 5 units."""
+    kernel, _ = _dense(3, 5)
+    return kernel.shape
+
+
+def dense_kernel_initialiser() -> str:
+    """The distribution of a dense layer's first weights."""
+    kernel, _ = _dense(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(kernel, formulas.FAN_IN, formulas.FAN_OUT)
+
+
+def dense_bias_initialiser() -> str:
+    """The distribution of a dense layer's first biases."""
+    _, bias = _dense(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(bias, formulas.FAN_IN, formulas.FAN_OUT)
+
+
+def embedding_initialiser() -> str:
+    """The distribution of an embedding's first vectors."""
+    table = nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN).weight.detach().numpy()
+    return formulas.distribution(table, formulas.FAN_IN, formulas.FAN_OUT)
+
+
+def lstm_forget_bias() -> int:
+    """What an LSTM's forget gate adds to its input at first, on average."""
+    units = formulas.FAN_IN
+    lstm = nn.LSTM(1, units)
+    bias = lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0")
+    return round(bias[units : 2 * units].mean().item())
+
+
+def halving_padding() -> str:
+    """Where a convolution that halves its input adds zeros."""
+    layer = nn.Conv1d(1, 1, formulas.KERNEL, stride=2, padding=1, bias=False)  # "same" refuses strides
+    nn.init.ones_(layer.weight)
+    return formulas.halving_padding(layer(torch.from_numpy(formulas.PLACES).float()[None]).detach().numpy().ravel())
+
+
+def flattened_convolution() -> str:
+    """The order in which the outputs of a convolution are flattened."""
+    layer = nn.Conv2d(1, len(formulas.CHANNELS), 1)
+    nn.init.zeros_(layer.weight)
+    layer.bias = nn.Parameter(torch.tensor(formulas.CHANNELS))
+    outputs = nn.Flatten()(layer(torch.zeros(1, 1, formulas.IMAGE_SIZE, formulas.IMAGE_SIZE)))
+    return formulas.flattened_order(outputs.detach().numpy().ravel())
+
+
+def float64_into_a_float32_layer() -> str:
+    """What a layer made without a dtype does with float64 inputs."""
+    try:
+        outputs = nn.Linear(3, 5)(torch.zeros(2, 3, dtype=torch.float64))
+    except RuntimeError:
+        return "refuses"
+    return f"computes in {outputs.dtype}".replace("torch.", "")
+
+
+def batch_norm_epsilon() -> float:
+    """What batch normalisation adds to the variance."""
+    return default(nn.BatchNorm1d, "eps")
+
+
+def batch_norm_momentum() -> float:
+    """The number that batch normalisation calls momentum."""
+    return default(nn.BatchNorm1d, "momentum")
+
+
+def batch_norm_weight_of_the_new() -> float:
+    """How far one batch moves the running mean from 0 towards its own."""
+    layer = nn.BatchNorm1d(1, dtype=torch.float64)
+    layer(torch.from_numpy(formulas.BATCH))
+    return six_digits(layer.get_buffer("running_mean").item() / formulas.BATCH.mean())
+
+
+def batch_norm_running_variance() -> str:
+    """Which variance of a batch moves the running one."""
+    layer = nn.BatchNorm1d(1, dtype=torch.float64)
+    layer(torch.from_numpy(formulas.BATCH))
+    return formulas.running_variance(layer.get_buffer("running_var").item(), batch_norm_weight_of_the_new())
+
+
+def batch_norm_frozen() -> str:
+    """What batch normalisation whose parameters are not trained does in training."""
+    layer = nn.BatchNorm1d(1).requires_grad_(False)
+    layer(torch.from_numpy(formulas.BATCH).float())
+    return "keeps its statistics" if layer.get_buffer("running_mean").item() == 0 else "goes on learning its statistics"
+
+
+def layer_norm_epsilon() -> float:
+    """What layer normalisation adds to the variance."""
+    return default(nn.LayerNorm, "eps")
+
+
+def dropout_scale() -> str:
+    """What becomes of an input that dropout keeps."""
+    rate = 0.75
+    outputs = nn.Dropout(rate)(torch.ones(formulas.EXAMPLES))
+    return formulas.kept_scale(outputs.max().item(), rate)
+
+
+def dropout_of_a_new_layer() -> str:
+    """What a new dropout layer does when it is called, and nothing was said of training."""
+    outputs = nn.Dropout(0.5)(torch.ones(formulas.EXAMPLES))
+    return "drops" if (outputs == 0).any() else "passes everything on"
+
+
+def leaky_relu_layer() -> float:
+    """The slope of the leaky ReLU layer below zero."""
+    return six_digits(-nn.LeakyReLU()(torch.tensor([-1.0])).item())
+
+
+def leaky_relu_function() -> float:
+    """The slope of the leaky ReLU function below zero."""
+    return six_digits(-F.leaky_relu(torch.tensor([-1.0])).item())
+
+
+def gelu_function() -> str:
+    """Which GELU the function computes."""
+    return formulas.gelu(F.gelu(torch.tensor(1.0, dtype=torch.float64)).item())
+
+
+def relu_gradient_at_zero() -> float:
+    """What a ReLU passes back where its input is exactly 0."""
+    inputs = torch.zeros(1, requires_grad=True)
+    (gradient,) = torch.autograd.grad(F.relu(inputs).sum(), inputs)
+    return gradient.item()

@@ -1,0 +1,207 @@
+"""What PyTorch's optimizers, and what stands around them, do unless told otherwise."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from library_defaults import update_rules
+from library_defaults.probing import default
+from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
+
+
+def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
+    """A float64 weight, from START, after each step's (rate, gradient): (steps,)."""
+    weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = kind([weight], lr=steps[0][0], **options)
+    seen = []
+    for rate, gradient in steps:
+        optimizer.param_groups[0]["lr"] = rate
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+        seen.append(weight.item())
+    return np.array(seen)
+
+
+def sgd_learning_rate() -> float:
+    """SGD's rate."""
+    return default(torch.optim.SGD, "lr")
+
+
+def sgd_momentum() -> str:
+    """Where the rate enters SGD's momentum, seen when it changes."""
+    return update_rules.momentum(_descend(torch.optim.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
+
+
+def sgd_weight_decay() -> str:
+    """How `weight_decay` enters SGD, seen with momentum."""
+    return update_rules.sgd_decay(_descend(torch.optim.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
+
+
+def adam_learning_rate() -> float:
+    """Adam's rate."""
+    return default(torch.optim.Adam, "lr")
+
+
+def adam_epsilon() -> float:
+    """Adam's ε."""
+    return default(torch.optim.Adam, "eps")
+
+
+def adam_epsilon_place() -> str:
+    """Where Adam adds ε, seen with a large one."""
+    return update_rules.adam_epsilon(_descend(torch.optim.Adam, betas=BETAS, eps=EPSILON))
+
+
+def adam_weight_decay() -> str:
+    """How `weight_decay` enters Adam."""
+    return update_rules.adam_decay(_descend(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
+
+
+def adamw_weight_decay() -> float:
+    """AdamW's decay."""
+    return default(torch.optim.AdamW, "weight_decay")
+
+
+def nadam_learning_rate() -> float:
+    """NAdam's rate."""
+    return default(torch.optim.NAdam, "lr")
+
+
+def rmsprop_learning_rate() -> float:
+    """RMSprop's rate."""
+    return default(torch.optim.RMSprop, "lr")
+
+
+def rmsprop_smoothing() -> float:
+    """The share of the old in RMSprop's mean square."""
+    return default(torch.optim.RMSprop, "alpha")
+
+
+def rmsprop_epsilon() -> float:
+    """RMSprop's ε."""
+    return default(torch.optim.RMSprop, "eps")
+
+
+def rmsprop_epsilon_place() -> str:
+    """Where RMSprop adds ε, seen with a large one."""
+    return update_rules.rmsprop_epsilon(_descend(torch.optim.RMSprop, alpha=BETAS[1], eps=EPSILON))
+
+
+def adagrad_learning_rate() -> float:
+    """Adagrad's rate."""
+    return default(torch.optim.Adagrad, "lr")
+
+
+def adagrad_accumulator() -> float:
+    """Where Adagrad's sum of squares begins."""
+    return default(torch.optim.Adagrad, "initial_accumulator_value")
+
+
+def adagrad_epsilon() -> float:
+    """Adagrad's ε."""
+    return default(torch.optim.Adagrad, "eps")
+
+
+def adagrad_epsilon_place() -> str:
+    """Where Adagrad adds ε, seen with a large one."""
+    options: dict[str, Any] = {"initial_accumulator_value": update_rules.ACCUMULATED, "eps": EPSILON}
+    return update_rules.adagrad_epsilon(_descend(torch.optim.Adagrad, **options))
+
+
+def learning_rate_dtype() -> str:
+    """The dtype that SGD keeps the rate of a float64 weight in."""
+    return update_rules.rate_dtype(_descend(torch.optim.SGD, [(update_rules.TENTH, 1.0)]))
+
+
+def momentum_dtype() -> str:
+    """The dtype that SGD keeps the momentum of a float64 weight in."""
+    return update_rules.momentum_dtype(_descend(torch.optim.SGD, update_rules.COASTING, momentum=update_rules.TENTH))
+
+
+def l2_gradient() -> str:
+    """What an L2 penalty of strength λ adds to the gradient."""
+    # In PyTorch such a penalty is the `weight_decay` of SGD; Keras has it as a layer's regulariser.
+    rate = 0.5
+    (weight,) = _descend(torch.optim.SGD, [(rate, 0.0)], weight_decay=DECAY)
+    return update_rules.penalty_gradient((START - weight) / rate)
+
+
+def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
+    """What clipping by norm makes of the gradients of so many weights."""
+    weights = [nn.Parameter(torch.tensor(START, dtype=torch.float64)) for _ in gradients]
+    clipped = [torch.tensor(gradient, dtype=torch.float64) for gradient in gradients]
+    for weight, gradient in zip(weights, clipped, strict=True):
+        weight.grad = gradient
+    nn.utils.clip_grad_norm_(weights, **options)  # in place
+    return np.array([gradient.item() for gradient in clipped])
+
+
+def clipping_scope() -> str:
+    """Whose norm is limited where gradients are clipped by norm."""
+    return update_rules.clipping_scope(_clipped(update_rules.TWO_GRADIENTS, max_norm=1.0))
+
+
+def clipping_denominator() -> str:
+    """What gradients are divided by where all are clipped together."""
+    return update_rules.clipping_denominator(_clipped(update_rules.TINY_GRADIENTS, max_norm=update_rules.TINY_LIMIT))
+
+
+def gradients_of_two_passes() -> str:
+    """What the second backward pass does with the gradient of the first."""
+    weight = nn.Parameter(torch.tensor(START))
+    gradients = []
+    for _ in range(2):
+        (update_rules.SLOPE * weight).backward()
+        assert weight.grad is not None
+        gradients.append(weight.grad.item())
+    return update_rules.second_pass(gradients)
+
+
+def _first_drop(losses: Sequence[float], **options: Any) -> int:
+    """The epoch after which the rate dropped on a plateau, counted from 0; 0 where it never did."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.tensor(START))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+    for epoch, loss in enumerate(losses):
+        scheduler.step(loss)
+        if optimizer.param_groups[0]["lr"] < 1:
+            return epoch
+    return 0
+
+
+def plateau_threshold() -> float:
+    """By how much a loss must fall to count as better."""
+    return default(torch.optim.lr_scheduler.ReduceLROnPlateau, "threshold")
+
+
+def plateau_threshold_mode() -> str:
+    """What that much is measured against."""
+    return update_rules.plateau_threshold(
+        _first_drop(update_rules.BETTER_RELATIVELY, patience=0), _first_drop(update_rules.BETTER_ABSOLUTELY, patience=0)
+    )
+
+
+def plateau_patience() -> int:
+    """The number that is called patience."""
+    return default(torch.optim.lr_scheduler.ReduceLROnPlateau, "patience")
+
+
+def plateau_epochs_waited() -> int:
+    """How many epochs in a row are not better before the rate drops."""
+    return _first_drop(update_rules.MANY_EQUAL_LOSSES)
+
+
+def milestone() -> int:
+    """The first step, from 0, of the rate after a milestone."""
+    weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [update_rules.MILESTONE])
+    seen = [START]
+    for _ in update_rules.STEPS_AROUND_IT:
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        scheduler.step()
+        seen.append(weight.item())
+    return update_rules.first_lower(-np.diff(seen))

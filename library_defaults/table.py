@@ -1,0 +1,114 @@
+"""Measure what both frameworks do by default, and write the table of differences.
+
+Each framework's probes run in a process of its own, with its own interpreter. What they measured goes to
+docs/differences.json, and docs/differences.md is made of that and of the rows in `defaults`.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from library_defaults.rows import ROWS, SECTIONS, Row
+from shared.comparing.processes import find_interpreter
+from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.system import ending
+from shared.system.errors import InputError
+from shared.system.paths import ROOT
+
+COMMAND = "make differences"
+JSON_FILE, MARKDOWN_FILE = ROOT / "docs" / "differences.json", ROOT / "docs" / "differences.md"
+
+# Per framework, as `probing.main` prints it: "versions", "values" by row, "unrecognised" by row.
+Measured = dict[str, dict[str, Any]]
+
+
+def measure(framework: str, python: Path) -> dict[str, Any]:
+    """Run the probes of one framework. Raises InputError where they died; what they said is on standard error."""
+    module = f"{MODULES[framework]}.defaults"
+    run = subprocess.run(
+        [python, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8"
+    )
+    if run.returncode:
+        raise InputError(f"{python} -m {module} ended with status {run.returncode}; see above")
+    measured: dict[str, Any] = json.loads(run.stdout)
+    return measured
+
+
+def check(measured: Measured) -> None:
+    """Raise InputError unless every row was measured in both frameworks, and nothing else."""
+    keys = {row.key for row in ROWS}
+    for framework, found in measured.items():
+        for key, what in found["unrecognised"].items():
+            raise InputError(f"{key} in {framework}: {what}; add what it does now to the candidates, by hand")
+        for key in sorted(keys ^ found["values"].keys()):
+            raise InputError(f"{key}: a row without a probe in {framework}, or a probe without a row")
+
+
+def differs(row: Row, measured: Measured) -> bool:
+    a, b = (measured[framework]["values"][row.key] for framework in FRAMEWORKS)
+    return bool(a != b)
+
+
+def _shown(value: Any) -> str:
+    """A value as the table has it."""
+    if isinstance(value, list):
+        return f"({', '.join(map(_shown, value))})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
+
+
+def _values_table(rows: list[Row], measured: Measured) -> str:
+    def line(row: Row) -> list[str]:
+        return [row.item, *(_shown(measured[framework]["values"][row.key]) for framework in FRAMEWORKS), row.curve]
+
+    return _table(["what", "PyTorch", "TensorFlow/Keras", "what it does to a curve"], [line(row) for row in rows])
+
+
+def _code_table(rows: list[Row]) -> str:
+    lines = [[row.item, f"`{row.pytorch}`", f"`{row.keras}`"] for row in rows]
+    return _table(["what", "PyTorch, as Keras does it", "Keras, as PyTorch does it"], lines)
+
+
+def markdown(measured: Measured) -> str:
+    """The page: what differs and what it does to a curve, how to make it the same, and what is the same already."""
+    differing = {title: [row for row in rows if differs(row, measured)] for title, rows in SECTIONS.items()}
+    same = [row for row in ROWS if not differs(row, measured)]
+    versions = ", ".join(
+        f"{name} {number}" for found in measured.values() for name, number in found["versions"].items()
+    )
+    parts = [f"# What the frameworks do unless told otherwise\n\n<!-- Made by `{COMMAND}`: not edited by hand. -->"]
+    parts.append(
+        f"`{COMMAND}` made this page, with {versions}. Every value was asked of the installed library by a probe, in "
+        "`pytorch_impl/defaults` and `tensorflow_impl/defaults`, where possible by a tiny computation that only one "
+        "formula fits. The tests ask again, and fail where a library has changed its mind. What holds on a GPU is read "
+        "from the switch that decides it."
+    )
+    parts.append(f"Of {len(ROWS)} defaults {len(ROWS) - len(same)} differ, and [{len(same)} are the same](#the-same).")
+    parts.append("## Different")
+    for title, rows in differing.items():
+        parts += [f"### {title}", _values_table(rows, measured)]
+    parts.append("## To make it the same")
+    parts.append(
+        "The tests run every piece of code. Names stand for what yours will be called; `step` counts from 1, `square` "
+        "is the optimizer's mean or sum of squared gradients, `before` the running variance before the batch. What "
+        "sets a rate, an ε, a threshold or weights goes before each step or epoch; in Keras into a step that is not "
+        "traced, for a traced one keeps the number that it saw first."
+    )
+    for title, rows in differing.items():
+        parts += [f"### {title}", _code_table(rows)]
+    parts += ["## The same", _values_table(same, measured)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Measure, and write both files. Returns the exit status."""
+    measured = {framework: measure(framework, find_interpreter(framework, None)) for framework in FRAMEWORKS}
+    check(measured)
+    JSON_FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    MARKDOWN_FILE.write_text(markdown(measured), encoding="utf-8")
+    print(f"{MARKDOWN_FILE.relative_to(ROOT)}: {sum(differs(row, measured) for row in ROWS)} of {len(ROWS)} differ")
+    return ending.OK

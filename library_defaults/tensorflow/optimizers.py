@@ -1,0 +1,214 @@
+"""What Keras's optimizers, and what stands around them, do unless told otherwise."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from library_defaults import update_rules
+from library_defaults.probing import default
+from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
+
+
+def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
+    """A float64 weight, from START, after each step's (rate, gradient): (steps,)."""
+    weight = keras.Variable(START, dtype="float64")
+    optimizer = kind(steps[0][0], **options)
+    optimizer.build([weight])
+    seen = []
+    for rate, gradient in steps:
+        optimizer.learning_rate = rate
+        optimizer.apply([tf.constant(gradient, tf.float64)], [weight])
+        seen.append(weight.numpy().item())
+    return np.array(seen)
+
+
+def sgd_learning_rate() -> float:
+    """SGD's rate."""
+    return default(keras.optimizers.SGD, "learning_rate")
+
+
+def sgd_momentum() -> str:
+    """Where the rate enters SGD's momentum, seen when it changes."""
+    return update_rules.momentum(_descend(keras.optimizers.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
+
+
+def sgd_weight_decay() -> str:
+    """How `weight_decay` enters SGD, seen with momentum."""
+    return update_rules.sgd_decay(_descend(keras.optimizers.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
+
+
+def adam_learning_rate() -> float:
+    """Adam's rate."""
+    return default(keras.optimizers.Adam, "learning_rate")
+
+
+def adam_epsilon() -> float:
+    """Adam's ε."""
+    return default(keras.optimizers.Adam, "epsilon")
+
+
+def adam_epsilon_place() -> str:
+    """Where Adam adds ε, seen with a large one."""
+    return update_rules.adam_epsilon(_descend(keras.optimizers.Adam, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=EPSILON))
+
+
+def adam_weight_decay() -> str:
+    """How `weight_decay` enters Adam."""
+    options: dict[str, Any] = {"beta_1": BETAS[0], "beta_2": BETAS[1], "epsilon": 0.0, "weight_decay": DECAY}
+    return update_rules.adam_decay(_descend(keras.optimizers.Adam, **options))
+
+
+def adamw_weight_decay() -> float:
+    """AdamW's decay."""
+    return default(keras.optimizers.AdamW, "weight_decay")
+
+
+def nadam_learning_rate() -> float:
+    """NAdam's rate."""
+    return default(keras.optimizers.Nadam, "learning_rate")
+
+
+def rmsprop_learning_rate() -> float:
+    """RMSprop's rate."""
+    return default(keras.optimizers.RMSprop, "learning_rate")
+
+
+def rmsprop_smoothing() -> float:
+    """The share of the old in RMSprop's mean square."""
+    return default(keras.optimizers.RMSprop, "rho")
+
+
+def rmsprop_epsilon() -> float:
+    """RMSprop's ε."""
+    return default(keras.optimizers.RMSprop, "epsilon")
+
+
+def rmsprop_epsilon_place() -> str:
+    """Where RMSprop adds ε, seen with a large one."""
+    return update_rules.rmsprop_epsilon(_descend(keras.optimizers.RMSprop, rho=BETAS[1], epsilon=EPSILON))
+
+
+def adagrad_learning_rate() -> float:
+    """Adagrad's rate."""
+    return default(keras.optimizers.Adagrad, "learning_rate")
+
+
+def adagrad_accumulator() -> float:
+    """Where Adagrad's sum of squares begins."""
+    return default(keras.optimizers.Adagrad, "initial_accumulator_value")
+
+
+def adagrad_epsilon() -> float:
+    """Adagrad's ε."""
+    return default(keras.optimizers.Adagrad, "epsilon")
+
+
+def adagrad_epsilon_place() -> str:
+    """Where Adagrad adds ε, seen with a large one."""
+    options: dict[str, Any] = {"initial_accumulator_value": update_rules.ACCUMULATED, "epsilon": EPSILON}
+    return update_rules.adagrad_epsilon(_descend(keras.optimizers.Adagrad, **options))
+
+
+def learning_rate_dtype() -> str:
+    """The dtype that SGD keeps the rate of a float64 weight in."""
+    return update_rules.rate_dtype(_descend(keras.optimizers.SGD, [(update_rules.TENTH, 1.0)]))
+
+
+def momentum_dtype() -> str:
+    """The dtype that SGD keeps the momentum of a float64 weight in."""
+    return update_rules.momentum_dtype(
+        _descend(keras.optimizers.SGD, update_rules.COASTING, momentum=update_rules.TENTH)
+    )
+
+
+def l2_gradient() -> str:
+    """What an L2 penalty of strength λ adds to the gradient."""
+    # In Keras such a penalty is a layer's regulariser; PyTorch has it as the `weight_decay` of SGD.
+    weight = tf.Variable(START, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        penalty = keras.regularizers.L2(DECAY)(weight)
+    return update_rules.penalty_gradient(tape.gradient(penalty, weight).numpy())
+
+
+def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
+    """What clipping by norm makes of the gradients of so many weights."""
+    weights = [keras.Variable(0.0, dtype="float64") for _ in gradients]
+    optimizer = keras.optimizers.SGD(1.0, **options)
+    optimizer.build(weights)
+    optimizer.apply([tf.constant(gradient, tf.float64) for gradient in gradients], weights)
+    return np.array([-weight.numpy() for weight in weights])
+
+
+def clipping_scope() -> str:
+    """Whose norm is limited where gradients are clipped by norm."""
+    return update_rules.clipping_scope(_clipped(update_rules.TWO_GRADIENTS, clipnorm=1.0))
+
+
+def clipping_denominator() -> str:
+    """What gradients are divided by where all are clipped together."""
+    return update_rules.clipping_denominator(
+        _clipped(update_rules.TINY_GRADIENTS, global_clipnorm=update_rules.TINY_LIMIT)
+    )
+
+
+def gradients_of_two_passes() -> str:
+    """What the second backward pass does with the gradient of the first."""
+    weight = tf.Variable(START)
+    gradients = []
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            outputs = update_rules.SLOPE * weight
+        gradients.append(tape.gradient(outputs, weight).numpy().item())
+    return update_rules.second_pass(gradients)
+
+
+def _first_drop(losses: Sequence[float], **options: Any) -> int:
+    """The epoch after which the rate dropped on a plateau, counted from 0; 0 where it never did."""
+    model = keras.Sequential()
+    model.compile(keras.optimizers.SGD(1.0))
+    callback = keras.callbacks.ReduceLROnPlateau(**options)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.optimizer.learning_rate < 1:
+            return epoch
+    return 0
+
+
+def plateau_threshold() -> float:
+    """By how much a loss must fall to count as better."""
+    return default(keras.callbacks.ReduceLROnPlateau, "min_delta")
+
+
+def plateau_threshold_mode() -> str:
+    """What that much is measured against."""
+    return update_rules.plateau_threshold(
+        _first_drop(update_rules.BETTER_RELATIVELY, patience=0), _first_drop(update_rules.BETTER_ABSOLUTELY, patience=0)
+    )
+
+
+def plateau_patience() -> int:
+    """The number that is called patience."""
+    return default(keras.callbacks.ReduceLROnPlateau, "patience")
+
+
+def plateau_epochs_waited() -> int:
+    """How many epochs in a row are not better before the rate drops."""
+    return _first_drop(update_rules.MANY_EQUAL_LOSSES)
+
+
+def milestone() -> int:
+    """The first step, from 0, of the rate after a milestone."""
+    weight = keras.Variable(START, dtype="float64")
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([update_rules.MILESTONE], [0.5, 0.25])
+    optimizer = keras.optimizers.SGD(schedule)
+    optimizer.build([weight])
+    seen = [START]
+    for _ in update_rules.STEPS_AROUND_IT:
+        optimizer.apply([tf.constant(1.0, tf.float64)], [weight])
+        seen.append(weight.numpy().item())
+    return update_rules.first_lower(-np.diff(seen))

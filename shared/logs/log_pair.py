@@ -1,0 +1,172 @@
+"""Two results of any program's runs -> how far apart they lie, and what that points to.
+
+For such runs no noise floor can be measured, so nothing here says that two match: only where they diverge by more than
+their files can hide, and how far.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shared.comparing import checks
+from shared.comparing.checks import Difference, difference, first_beyond
+from shared.logs.loss_logs import LossLog
+from shared.logs.sources import Source, read_source
+from shared.system.errors import InputError
+
+LETTERS = ("A", "B")  # what the two are called, whatever their files are
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Two logs, at the steps that both have. N > 0."""
+
+    logs: tuple[LossLog, LossLog]
+    steps: np.ndarray  # (N,) int64
+    values: np.ndarray  # (2, N) float64
+    gap: np.ndarray  # (N,) float64: absolute difference; infinite where either is not finite, or both
+    resolution: np.ndarray  # (N,) float64: how far apart one and the same loss can be written
+    only: tuple[np.ndarray, np.ndarray]  # the steps that A alone has, and B alone
+
+    @property
+    def first_difference(self) -> int | None:
+        """Index of the first common step at which what is written differs."""
+        return first_beyond(self.gap, 0.0)
+
+    @property
+    def first_apart(self) -> int | None:
+        """Index of the first common step at which the two differ by more than the files can hide."""
+        return first_beyond(self.gap, self.resolution)
+
+    @property
+    def diverged(self) -> int | None:
+        """Index of the first common step at which they have diverged, as `checks.first_divergence_step` means it."""
+        return first_beyond(self.gap, checks.DIVERGED_ULPS * np.maximum.accumulate(self.resolution))
+
+    @property
+    def largest(self) -> int:
+        """Index of the largest difference."""
+        return int(self.gap.argmax())
+
+    @property
+    def agree(self) -> bool:
+        """Whether both have the same steps, and nowhere differ by more than the files can hide."""
+        return self.first_apart is None and not any(len(steps) for steps in self.only)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor that both have."""
+
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    transposed: bool  # whether B's was transposed for the comparison
+    whole: bool  # whether either is of whole numbers, which are the same or are not
+    difference: Difference
+
+    @property
+    def agrees(self) -> bool:
+        """Whether they lie within one unit in the last place of the largest magnitude. False for other shapes."""
+        return self.difference.ulps <= (not self.whole)
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Two sets of weights, by name."""
+
+    shared: dict[str, Tensor]  # in A's order; never empty
+    only: tuple[list[str], list[str]]  # the names that A alone has, and B alone
+
+    @property
+    def agree(self) -> bool:
+        return all(tensor.agrees for tensor in self.shared.values()) and not any(self.only)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two, and what they have in common: losses, weights or both."""
+
+    sources: tuple[Source, Source]
+    losses: Losses | None
+    tensors: Tensors | None
+
+    @property
+    def agree(self) -> bool:
+        return all(part.agree for part in (self.losses, self.tensors) if part is not None)
+
+
+def compare(a: Path, b: Path) -> Pair:
+    """Read both and compare what they have in common. Raises InputError where that is nothing."""
+    pair = read_source(a), read_source(b)
+    losses = compare_logs(pair) if all(source.log for source in pair) else None
+    tensors = compare_weights(pair) if all(source.weights for source in pair) else None
+    if losses is None and tensors is None:
+        held = " and ".join(f"{source.path} holds {'losses' if source.log else 'weights'}" for source in pair)
+        raise InputError(f"{held}, which can't be compared; give two of one kind")
+    return Pair(pair, losses, tensors)
+
+
+def compare_logs(sources: tuple[Source, Source]) -> Losses:
+    """Compare at the steps that both have. Raises InputError where there are none, or they count different things."""
+    a, b = (source.log for source in sources)
+    assert a is not None
+    assert b is not None
+    names = f"{sources[0].path} and {sources[1].path}"
+    if a.counts and b.counts and a.counts != b.counts:
+        cure = "give both logs by step, or both by epoch"
+        raise InputError(f"{names} count different things, {a.counts}s and {b.counts}s; {cure}")
+    steps, in_a, in_b = np.intersect1d(a.steps, b.steps, assume_unique=True, return_indices=True)
+    if not len(steps):
+        ranges = " and ".join(f"{log.steps[0]} to {log.steps[-1]}" for log in (a, b))
+        raise InputError(f"{names} have no step in common: {ranges}; number both in the same way")
+    values = np.array([a.losses[in_a], b.losses[in_b]])
+    finite = np.isfinite(values).all(axis=0)
+    gap = np.full(len(steps), np.inf)
+    gap[finite] = np.abs(values[0, finite] - values[1, finite])
+    resolution = np.where(finite, a.resolution[in_a] + b.resolution[in_b], 0.0)
+    only = np.setdiff1d(a.steps, steps), np.setdiff1d(b.steps, steps)
+    return Losses((a, b), steps, values, gap, resolution, only)
+
+
+def compare_weights(sources: tuple[Source, Source]) -> Tensors:
+    """Compare by name. Raises InputError where no name is in both."""
+    a, b = (source.weights for source in sources)
+    assert a is not None
+    assert b is not None
+    only = [name for name in a if name not in b], [name for name in b if name not in a]
+    shared = {name: _compare_tensor(name, a[name], b[name]) for name in a if name in b}
+    if not shared:
+        examples = " and ".join(f"{source.path} has {next(iter(w))}" for source, w in zip(sources, (a, b), strict=True))
+        raise InputError(f"no tensor is in both: {examples}; rename the tensors of one as in the other")
+    return Tensors(shared, only)
+
+
+def _compare_tensor(name: str, a: np.ndarray, b: np.ndarray) -> Tensor:
+    """Compare as they are, or transposed where that fits and the other does not."""
+    fitting = [(values, values is not b) for values in (b, *_other_layouts(b)) if values.shape == a.shape]
+    compared = []
+    for values, transposed in fitting or [(b, False)]:
+        found = _difference(name, a, values)
+        whole = a.dtype.kind != "f" or b.dtype.kind != "f"
+        compared.append(Tensor((a.shape, b.shape), transposed, whole, found))
+    # A square kernel fits both ways: only its numbers tell that it is transposed.
+    return next((tensor for tensor in compared if tensor.agrees), compared[0])
+
+
+def _other_layouts(values: np.ndarray) -> list[np.ndarray]:
+    """A kernel (out, in, …) as (…, in, out), and the other way round: PyTorch's layout and Keras's."""
+    if values.ndim <= 1:
+        return []
+    axes = (*range(2, values.ndim), 1, 0)
+    return [values.transpose(axes), values.transpose(np.argsort(axes))]
+
+
+def _difference(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
+    """As `checks.difference`, and of whole numbers or of none at all as well."""
+    if a.shape == b.shape and np.array_equal(a, b):
+        return Difference(0.0, name, 1.0)
+    if a.dtype.kind == "f" and b.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):  # of a dtype that holds larger numbers than the other's
+            return difference(name, a, b)
+    absolute = difference(name, a.astype(np.float64), b.astype(np.float64)).absolute
+    return Difference(absolute or 1.0, name, 1.0)  # too large for a float64 to tell apart, and yet not the same

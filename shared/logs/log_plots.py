@@ -1,0 +1,95 @@
+"""Pictures of two results that were made elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.logs.log_pair import Losses, Tensors
+from shared.reporting import plots
+from shared.reporting.drawing import Axes, plt
+from shared.reporting.pictures import BLUE, FEW_POINTS, GREEN, GREY, STYLES
+
+LONGEST_NAME = 50
+SMALLEST_SHOWN = 1e-300  # far below this a logarithmic axis can't reach
+MOST_TENSORS = 40  # that a picture has room for
+
+
+def losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
+    """Two logs, each at all of its own steps."""
+    axes = plots.figure("Loss of both, as logged", "loss", _counted(losses))
+    for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
+        axes.plot(log.steps, log.losses, label=_legible(label), **plots.line(STYLES[style], len(log.steps)))
+    _mark_divergence(axes, losses)
+    _save(axes, path)
+
+
+def divergence(losses: Losses, path: Path) -> None:
+    """How far apart two logs lie, step by step, and what their files can hide."""
+    axes = plots.figure("Largest difference of the losses so far", "difference", _counted(losses))
+    finite = np.isfinite(losses.gap)
+    so_far = np.maximum.accumulate(np.where(finite, losses.gap, 0.0))
+    seen, known = so_far > 0, losses.resolution > 0  # zero has no place on a logarithmic axis
+    marker = {"marker": "o" if len(losses.steps) <= FEW_POINTS else ""}
+    label = "A against B" if seen.any() else "A against B: no difference that is a number"
+    style: dict[str, Any] = {"color": BLUE, "linewidth": 2, "markersize": 4} | marker
+    axes.step(losses.steps[seen], so_far[seen], where="post", label=label, **style)
+    hidden: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "markersize": 2} | marker
+    axes.plot(losses.steps[known], losses.resolution[known], label="what the files can hide", **hidden)
+    axes.set_yscale("log")
+    drawn = np.concatenate([so_far[seen], losses.resolution[known]])
+    if len(drawn):
+        axes.set_ylim(max(drawn.min() / 3, SMALLEST_SHOWN), drawn.max() * 3)
+    margin = max(0.04 * (losses.steps[-1] - losses.steps[0]), 0.5)
+    axes.set_xlim(losses.steps[0] - margin, losses.steps[-1] + margin)
+    if not finite.all():
+        axes.axvline(losses.steps[~finite][0], color=GREY, linewidth=1.2, linestyle=":", label="not finite from here")
+    _mark_divergence(axes, losses)
+    _save(axes, path)
+
+
+def weights(tensors: Tensors, path: Path) -> None:
+    """The largest difference in each tensor that fits, in units in the last place, the furthest apart first."""
+    ulps = {name: tensor.difference.ulps for name, tensor in tensors.shared.items()}
+    ordered = sorted((name for name in ulps if np.isfinite(ulps[name])), key=lambda name: ulps[name], reverse=True)
+    shown = ordered[:MOST_TENSORS]
+    title = "Largest difference in each tensor"
+    axes = plots.figure(title + (f", the {MOST_TENSORS} largest" if len(ordered) > MOST_TENSORS else ""), "", "ulps")
+    plt.gcf().set_figheight(max(2.4, 1.6 + 0.25 * len(shown)))
+    # Zero has no place on a logarithmic axis, and is worth being seen: up to one unit the axis is linear.
+    axes.set_xscale("symlog", linthresh=1)
+    axes.axvline(1, color=GREY, linewidth=1, linestyle="--", label="one unit in the last place")
+    axes.plot([ulps[name] for name in shown], range(len(shown)), "o", color=BLUE, label="A against B")
+    axes.set_yticks(range(len(shown)), [_legible(name) for name in shown])
+    axes.set_xlim(left=-0.1)
+    axes.invert_yaxis()
+    _save(axes, path)
+
+
+def _save(axes: Axes, path: Path) -> None:
+    """Write the figure of these axes, with a legend, and let go of it."""
+    axes.legend(frameon=False)
+    plt.savefig(path, dpi=150)
+    plt.close()
+
+
+def _counted(losses: Losses) -> str:
+    return next((log.counts for log in losses.logs if log.counts), "step")
+
+
+def _mark_divergence(axes: Axes, losses: Losses) -> None:
+    counted = _counted(losses)
+    if losses.diverged is not None:
+        step = losses.steps[losses.diverged]
+        axes.axvline(step, color=GREEN, linewidth=1.2, label=f"they diverge, {counted} {step}")
+    elif losses.first_apart is not None:
+        step = losses.steps[losses.first_apart]
+        axes.axvline(step, color=GREEN, linewidth=1.2, linestyle="--", label=f"they differ from {counted} {step}")
+
+
+def _legible(name: str) -> str:
+    """A name from outside for a picture: not too long, no mathematics between dollars, no glyph that the font lacks."""
+    name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    plain = "".join(character if " " <= character <= "~" else "?" for character in name)
+    return plain.replace("$", r"\$")

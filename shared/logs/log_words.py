@@ -1,0 +1,125 @@
+"""What was found in a pair of own results, in words: for the report and for the terminal."""
+
+import dataclasses
+
+import numpy as np
+
+from shared.comparing.checks import DIVERGED_ULPS, unequal_inputs, unequal_surroundings
+from shared.logs.log_pair import LETTERS, Losses, Pair, Tensor, Tensors
+from shared.logs.sources import Source
+from shared.running.record import Run
+
+MANY = 10  # from here on a factor is written without decimals
+SHOWN_NAMES = 10
+
+
+def lettered(pair: Pair) -> list[tuple[str, Source]]:
+    return list(zip(LETTERS, pair.sources, strict=True))
+
+
+def notes(pair: Pair) -> list[str]:
+    """What a reader must know before anything else."""
+    (_, a), (_, b) = lettered(pair)
+    found = ["A and B are one and the same file."] if a.path.samefile(b.path) else []
+    if a.run and b.run:
+        runs = _called("A", a.run), _called("B", b.run)
+        found += [*(f"{reason}." for reason in unequal_inputs(*runs)), *unequal_surroundings(*runs)]
+    if pair.losses:
+        for letter, only in zip(LETTERS, pair.losses.only, strict=True):
+            if len(only):
+                which = f", the first {only[0]}, the last {only[-1]}" if len(only) > 1 else f", {only[0]}"
+                found.append(f"{letter} alone has {_count(len(only), 'step')}{which}.")
+    if pair.tensors:
+        for letter, names in zip(LETTERS, pair.tensors.only, strict=True):
+            if names:
+                found.append(f"{letter} alone has {_count(len(names), 'tensor')}: {_listed(names)}.")
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
+
+
+def _called(letter: str, run: Run) -> Run:
+    """The run under this name: both may be of one framework."""
+    return dataclasses.replace(run, record=run.record.model_copy(update={"framework": letter}))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def sentences(pair: Pair) -> list[str]:
+    """What was found: a sentence for the losses, one for the weights."""
+    found = [_losses_sentence(pair.losses)] if pair.losses else []
+    return found + ([_tensors_sentence(pair.tensors)] if pair.tensors else [])
+
+
+def _losses_sentence(losses: Losses) -> str:
+    steps = _count(len(losses.steps), "step")
+    if losses.first_apart is not None:
+        first = losses.steps[losses.first_apart]
+        if losses.diverged is None:
+            return f"DIFFER from step {first}{_size_at(losses, losses.first_apart)}; they do not part."
+        since = f"; they differ from step {first}" if losses.first_apart < losses.diverged else ""
+        return f"DIVERGE at step {losses.steps[losses.diverged]}{_size_at(losses, losses.diverged)}{since}."
+    largest = losses.gap[losses.largest]
+    how = f"differ by {largest:.1e} at most, which the files can hide" if largest else "are the same"
+    if losses.agree:
+        return f"AGREE: over all {steps} the losses {how}."
+    return f"OTHER STEPS: over the {steps} that both have the losses {how}; the rest has only one of the two."
+
+
+def _size_at(losses: Losses, index: int) -> str:
+    """Both losses, and how far apart they lie."""
+    (a, b), gap = losses.values[:, index], losses.gap[index]
+    values = f": {a:.9g} in A and {b:.9g} in B"
+    if not np.isfinite(gap):
+        return values
+    times = gap / losses.resolution[index]
+    shown = f"{times:.2g}" if times < MANY else f"{times:,.0f}"
+    return f"{values}, {gap:.1e} apart, {shown} times what the files can hide"
+
+
+def _tensors_sentence(tensors: Tensors) -> str:
+    apart = {name: tensor for name, tensor in tensors.shared.items() if not tensor.agrees}
+    count = _count(len(tensors.shared), "tensor")
+    if apart:
+        name, tensor = max(apart.items(), key=lambda item: item[1].difference.absolute)
+        return f"DIFFERENT WEIGHTS: {len(apart)} of {count}, most in {name}, {_distance(tensor)}."
+    same = all(tensor.difference.absolute == 0 for tensor in tensors.shared.values())
+    how = "number for number" if same else "within one unit in the last place"
+    if tensors.agree:
+        return f"THE WEIGHTS AGREE: all {count}, {how}."
+    return f"OTHER TENSORS: the {count} that both have agree, {how}; the rest has only one of the two."
+
+
+def _distance(tensor: Tensor) -> str:
+    a, b = tensor.shapes
+    if a != b and not tensor.transposed:
+        return f"of shape {a} against {b}"
+    if not np.isfinite(tensor.difference.absolute):
+        return "where not all is finite"
+    return f"by {tensor.difference.absolute:.1e} ({tensor.difference.ulps:.3g} ulps)"
+
+
+def gap_in_words(gap: float) -> str:
+    return f"{gap:.1e}" if np.isfinite(gap) else "not finite"
+
+
+def milestones(losses: Losses) -> list[list[str]]:
+    """The answers in the order of a reader's questions: what, at which step, how far apart there."""
+
+    def row(what: str, index: int | None) -> list[str]:
+        if index is None:
+            return [what, "nowhere", ""]
+        return [what, str(losses.steps[index]), gap_in_words(losses.gap[index])]
+
+    return [
+        row("what is written differs from", losses.first_difference),
+        row("they differ by more than the files can hide from", losses.first_apart),
+        row(f"they diverge, by more than {DIVERGED_ULPS} times that, at", losses.diverged),
+        row("they differ most at", losses.largest),
+        row("the last step that both have", len(losses.steps) - 1),
+    ]

@@ -1,0 +1,118 @@
+"""The reference's optimizers: PyTorch's formulas in NumPy, by hand.
+
+Every rule here says in which direction a weight goes, from its gradient and what is kept of earlier ones; then, for
+all alike, weight -= rate × direction. docs/optimizers.md has the formulas, and how Keras's differ.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.constants import (
+    ADAGRAD_EPSILON,
+    ADAGRAD_INITIAL_ACCUMULATOR,
+    ADAM_BETAS,
+    ADAM_EPSILON,
+    CLIP_EPSILON,
+    MOMENTUM,
+    RMSPROP_ALPHA,
+    RMSPROP_EPSILON,
+)
+from shared.network import Weights
+from shared.running.schedule import factor
+from shared.spec import Spec
+
+
+class Kept(NamedTuple):
+    """What is kept of earlier gradients for one weight tensor, of its shape and dtype; altered in place."""
+
+    mean: np.ndarray
+    square: np.ndarray
+
+
+# From (gradient, kept, number of this step from 1) to the direction, all of the shape and dtype of the weights.
+Rule = Callable[[np.ndarray, Kept, int], np.ndarray]
+
+
+def _sgd(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    return gradient
+
+
+def _momentum(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    # Polyak's, as Sutskever et al. 2013 write it, but for the rate: theirs, and Keras's, is inside the buffer.
+    kept.mean[...] = MOMENTUM * kept.mean + gradient
+    return kept.mean
+
+
+def _nesterov(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    return gradient + MOMENTUM * _momentum(gradient, kept, count)
+
+
+def _adam(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    # Algorithm 1 of Kingma and Ba 2015 (arXiv 1412.6980). Both means start from 0, which the division makes good.
+    beta1, beta2 = ADAM_BETAS
+    kept.mean[...] = beta1 * kept.mean + (1 - beta1) * gradient
+    kept.square[...] = beta2 * kept.square + (1 - beta2) * gradient**2
+    mean, square = kept.mean / (1 - beta1**count), kept.square / (1 - beta2**count)
+    return mean / (np.sqrt(square) + ADAM_EPSILON)
+
+
+def _rmsprop(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    kept.square[...] = RMSPROP_ALPHA * kept.square + (1 - RMSPROP_ALPHA) * gradient**2
+    direction: np.ndarray = gradient / (np.sqrt(kept.square) + RMSPROP_EPSILON)
+    return direction
+
+
+def _adagrad(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
+    kept.square[...] += gradient**2  # their sum, which forgets nothing
+    direction: np.ndarray = gradient / (np.sqrt(kept.square) + ADAGRAD_EPSILON)
+    return direction
+
+
+RULES: dict[str, Rule] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "adam": _adam,
+    "adamw": _adam,
+    "rmsprop": _rmsprop,
+    "adagrad": _adagrad,
+}
+
+
+class Optimizer:
+    """Applies gradients to a model, and keeps what its rule needs from step to step."""
+
+    def __init__(self, spec: Spec, model: Weights) -> None:
+        self._spec, self._steps = spec, 0
+        start = ADAGRAD_INITIAL_ACCUMULATOR if spec.optimizer == "adagrad" else 0.0
+        self._kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in model.items()}
+
+    def apply(self, model: dict[str, np.ndarray], gradients: Weights) -> None:
+        """One update of `model` in place. `gradients` has its names, shapes and dtype, and is left as it is."""
+        spec, decay = self._spec, self._spec.weight_decay
+        rate = spec.learning_rate * factor(spec, self._steps)
+        self._steps += 1
+        if spec.clip_norm:
+            shrinking = np.minimum(spec.clip_norm / (self.norm(gradients) + CLIP_EPSILON), 1)
+            gradients = {name: shrinking * gradient for name, gradient in gradients.items()}
+        if decay and spec.optimizer == "adamw":
+            # Decoupled: weights shrink beside the rule (Loshchilov and Hutter 2019, arXiv 1711.05101).
+            for name in model:
+                model[name] *= 1 - rate * decay
+        elif decay:
+            # Coupled: the gradient of decay / 2 × |weights|², which goes through the rule like the rest.
+            gradients = {name: gradient + decay * model[name] for name, gradient in gradients.items()}
+        for name, gradient in gradients.items():
+            model[name] -= rate * RULES[spec.optimizer](gradient, self._kept[name], self._steps)
+
+    def norm(self, gradients: Weights) -> np.floating:
+        """The Euclidean norm of all gradients together, by which they are clipped: Pascanu et al. 2013."""
+        norm: np.floating = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients.values()))
+        return norm
+
+
+def make_optimizer(spec: Spec, model: Weights) -> Optimizer:
+    """The spec's optimizer for `model`, at its first step."""
+    return Optimizer(spec, model)

@@ -1,0 +1,191 @@
+"""Why the curves of two stock runs differ: each of Keras's defaults put into the matched, taken out of the stock.
+
+All figures are Keras's minus PyTorch's. A run's figures are one vector: the loss of each epoch, then the accuracy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from shared.spec import KERAS_DEFAULTS, KerasDefault, Spec
+from shared.studies.sweep import Figures, Job, figures
+
+CONFIDENCE = 0.95
+
+
+class Factor(NamedTuple):
+    """Something that the frameworks do differently."""
+
+    name: str
+    row: str  # of docs/differences.md, where the code to set it stands
+    what: str
+    default: KerasDefault | None = None  # where it is one that a run can keep or drop
+
+
+FACTORS = (
+    Factor(
+        "first kernels",
+        "dense_kernel_initialiser",
+        "Keras draws a layer's first kernel wider, by Glorot's rule: its curve has fallen further after one epoch",
+        "kernels",
+    ),
+    Factor("first biases", "dense_bias_initialiser", "Keras starts biases at zero, PyTorch draws them", "biases"),
+    Factor(
+        "order of the examples",
+        "shuffle_reach",
+        "both shuffle all examples anew each epoch; only the draw differs, as between two seeds",
+        "order",
+    ),
+    Factor(
+        "input of the loss",
+        "cross_entropy_input",
+        "Keras's loss takes probabilities; those of its own softmax carry their logits along",
+        "loss",
+    ),
+    Factor(
+        "average that is printed",
+        "epoch_loss",
+        "Keras prints the mean of examples, a PyTorch loop the mean of batches: the last, short one counts as whole",
+    ),
+    Factor("compilation", "jit_compilation", "compiled by XLA or run step by step: sums are added in another order"),
+)
+UNMEASURED = {
+    "precision": "TF32, TensorFlow's default on a GPU, exists on GPUs alone",
+    "optimizer constants": "plain SGD has none but its rate",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its confidence interval, per figure: (epochs + 1,)."""
+
+    mean: np.ndarray
+    half_width: np.ndarray
+
+    @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """From where to where."""
+        return self.mean - self.half_width, self.mean + self.half_width
+
+    def is_noise(self, figure: int) -> bool:
+        """Whether the interval holds zero."""
+        return bool(abs(self.mean[figure]) <= self.half_width[figure])
+
+
+@dataclass(frozen=True)
+class Share:
+    """A factor's part in the difference of the stock runs."""
+
+    factor: Factor
+    added: Estimate  # what it does, put into the matched pair
+    removed: Estimate | None  # what it did, taken out of the stock pair; None where it can't be
+    share: Estimate  # the mean of both
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The difference of the stock runs, and what it is made of."""
+
+    spec: Spec
+    seeds: list[int]
+    curves: dict[str, Estimate]  # of the stock runs, "PyTorch" and "TensorFlow", and where they were made of "matched"
+    gap: Estimate
+    shares: list[Share]  # the largest first; none where nothing was taken apart
+    unexplained: Estimate
+
+
+def estimate(samples: np.ndarray) -> Estimate:
+    """Student's interval from (seeds, figures); infinitely wide for one seed."""
+    count = len(samples)
+    if count == 1:
+        return Estimate(samples[0], np.full(samples.shape[1], np.inf))
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
+    return Estimate(samples.mean(axis=0), quantile * samples.std(axis=0, ddof=1) / np.sqrt(count))
+
+
+def attribute(spec: Spec, seeds: int, pythons: Mapping[str, Path]) -> Attribution:
+    """Make the runs of `seeds` seeds, from the spec's on, and take the difference apart. Raises InputError."""
+    chosen = list(range(spec.seed, spec.seed + seeds))
+    wanted = [_jobs(spec.model_copy(update={"seed": seed})) for seed in chosen]
+    made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining")
+    return _take_apart(spec, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted])
+
+
+def stock_pair(spec: Spec, pythons: Mapping[str, Path]) -> Attribution:
+    """The two stock runs of one seed, as they are. Raises InputError."""
+    wanted = _jobs(spec)
+    stock = [wanted["stock PyTorch"], wanted["stock Keras"]]
+    made = figures(stock, pythons, "training")
+    pytorch, keras = (_vector(made[job])[None] for job in stock)
+    gap = estimate(keras - pytorch)
+    return Attribution(spec, [spec.seed], {"PyTorch": estimate(pytorch), "TensorFlow": estimate(keras)}, gap, [], gap)
+
+
+def _jobs(spec: Spec) -> dict[str, Job]:
+    """What is run for one seed, by name."""
+
+    def keras(**changes: object) -> Job:
+        # Validated anew: the defaults' default follows the mode.
+        return "TensorFlow", Spec(**(spec.model_dump(exclude={"keras_defaults", "mode"}) | changes))
+
+    matched = {"engine": "fast"}
+    jobs = {
+        "stock PyTorch": ("PyTorch", keras(mode="stock", engine="auto")[1]),
+        "stock Keras": keras(mode="stock", engine="auto"),
+        "matched": keras(**matched),
+        "step by step": keras(engine="eager"),
+    }
+    for default in KERAS_DEFAULTS:
+        jobs[f"matched with {default}"] = keras(**matched, keras_defaults=(default,))
+        kept = tuple(other for other in KERAS_DEFAULTS if other != default)
+        jobs[f"stock without {default}"] = keras(mode="stock", engine="auto", keras_defaults=kept)
+    return jobs
+
+
+def _vector(run: Figures) -> np.ndarray:
+    return np.array([*run.losses, run.accuracy])
+
+
+def _take_apart(spec: Spec, seeds: list[int], made: list[dict[str, Figures]]) -> Attribution:
+    """`made` holds the figures of each seed's runs by name."""
+
+    def over_seeds(name: str) -> np.ndarray:
+        return np.array([_vector(runs[name]) for runs in made])
+
+    stock, matched = over_seeds("stock Keras"), over_seeds("matched")
+    gap = stock - over_seeds("stock PyTorch")
+    shares, explained = [], np.zeros_like(gap)
+    for factor in FACTORS:
+        if factor.default:
+            added = over_seeds(f"matched with {factor.default}") - matched
+            removed = stock - over_seeds(f"stock without {factor.default}")
+            share = (added + removed) / 2
+            shares.append(Share(factor, estimate(added), estimate(removed), estimate(share)))
+        else:
+            share = _averaging(made) if factor.row == "epoch_loss" else matched - over_seeds("step by step")
+            shares.append(Share(factor, estimate(share), None, estimate(share)))
+        explained += share
+    shares.sort(key=lambda share: -abs(share.share.mean[0]))
+    curves = {"PyTorch": over_seeds("stock PyTorch"), "TensorFlow": stock, "matched": matched}
+    return Attribution(
+        spec,
+        seeds,
+        {name: estimate(samples) for name, samples in curves.items()},
+        estimate(gap),
+        shares,
+        estimate(gap - explained),
+    )
+
+
+def _averaging(made: list[dict[str, Figures]]) -> np.ndarray:
+    """The mean of examples minus the mean of batches, of the very same losses; no figure for the accuracy."""
+    rows = []
+    for runs in made:
+        matched = runs["matched"]
+        assert matched.losses_per_example is not None
+        rows.append([*np.subtract(matched.losses_per_example, matched.losses), 0.0])
+    return np.array(rows)

@@ -1,0 +1,122 @@
+"""Many runs of which only the figures matter, as many at once as there are cores, each made once and then kept."""
+
+import functools
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from pydantic import FiniteFloat, ValidationError
+
+from shared.comparing import store
+from shared.comparing.processes import Children, versions
+from shared.comparing.runs import MODULES, REFERENCE
+from shared.running import footprint
+from shared.running.record import RUN_JSON, RunRecord, StockRecord, Strict
+from shared.spec import Spec
+from shared.system import cache, machine, progress
+from shared.system.errors import InputError
+
+KIND, FILE = "figures", "figures.json"  # of the cache, and in an entry
+# What a run rests on, by the names it is imported by.
+LIBRARIES = {
+    "PyTorch": ("torch", "torchvision", "numpy"),
+    "TensorFlow": ("tensorflow", "keras", "tensorflow_datasets", "numpy"),
+    REFERENCE: ("numpy",),
+}
+Job = tuple[str, Spec]  # framework and spec
+
+
+class Figures(Strict):
+    """What a run comes to, each a list over its epochs. Stock runs know only the loss that they print."""
+
+    losses: list[FiniteFloat]
+    losses_per_example: list[FiniteFloat] | None
+    accuracy: FiniteFloat  # on the test set, after the last epoch
+
+
+def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) -> dict[Job, Figures]:
+    """The figures of every job, from earlier where they are kept.
+
+    Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
+    """
+    keys = _keys(jobs, pythons)
+    found = {job: kept for job in keys if (kept := _kept(keys[job]))}
+    missing = [job for job in keys if job not in found]
+    for framework, spec in missing:
+        footprint.refuse_what_does_not_fit(spec, functools.partial(footprint.memory_needed, framework=framework))
+    workers = min((_at_once(*job) for job in missing), default=1)
+    if missing:
+        notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
+        progress.notice(notice)
+    # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        Children() as children,
+        progress.bar(len(missing), description) as advance,
+    ):
+        made = {pool.submit(_make, job, pythons[job[0]], children, keys[job]): job for job in missing}
+        try:
+            for future in as_completed(made):
+                found[made[future]] = future.result()
+                advance(1)
+        finally:
+            for future in made:
+                future.cancel()
+    return found
+
+
+def _keys(jobs: Sequence[Job], pythons: Mapping[str, Path]) -> dict[Job, str]:
+    """By what each job's figures are kept: by all that they depend on, so also by the GPUs that it could choose."""
+    libraries = {name: json.dumps(versions(python, LIBRARIES[name])) for name, python in pythons.items()}
+    return {job: store.key(MODULES[job[0]], job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
+
+
+def _at_once(framework: str, spec: Spec) -> int:
+    """How many such runs can go on at the same time: one to a GPU, else as many as cores and memory allow."""
+    if framework != REFERENCE and spec.device != "cpu" and machine.gpus():
+        return 1
+    return max(1, min(machine.cores() // spec.threads, machine.memory() // footprint.memory_needed(spec, framework)))
+
+
+def _make(job: Job, python: Path, children: Children, key: str) -> Figures:
+    """Make the run, and keep its figures."""
+    framework, spec = job
+    name = f"{framework}, {spec.mode}, seed {spec.seed}"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        command = [str(python), "-m", MODULES[framework], *spec.options(), "--out", str(out)]
+        child = children.start(name, command, watched=False, heard=False)
+        child.take_turn()
+        child.finish()
+        text = (out / RUN_JSON).read_text(encoding="utf-8")
+    try:
+        made = _from_record(spec, text)
+    except ValidationError:
+        raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
+    text = made.model_dump_json() + "\n"
+    cache.kept(KIND, key, lambda entry: (entry / FILE).write_text(text, encoding="utf-8"))
+    return made
+
+
+def _from_record(spec: Spec, text: str) -> Figures:
+    if spec.mode == "stock":
+        stock = StockRecord.model_validate_json(text)
+        return Figures(losses=stock.printed_losses, losses_per_example=None, accuracy=stock.test_accuracy)
+    epochs = RunRecord.model_validate_json(text).epochs
+    return Figures(
+        losses=[epoch.train_loss for epoch in epochs],
+        losses_per_example=[epoch.train_loss_per_example for epoch in epochs],
+        accuracy=epochs[-1].test_accuracy,
+    )
+
+
+def _kept(key: str) -> Figures | None:
+    entry = cache.find(KIND, key)
+    if entry is None:
+        return None
+    try:
+        return Figures.model_validate_json((entry / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None

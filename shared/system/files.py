@@ -1,0 +1,110 @@
+"""Files from outside: looked at before they are opened, and read in no more memory than is said here.
+
+All raise OSError where a file can't be read or is none, and ValueError where it is not whole or not of its kind.
+"""
+
+import errno
+import stat
+import tokenize
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import psutil
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from shared.system import output
+
+LARGEST_TEXT = 64 * 2**20  # bytes of a log or a description; as objects of Python they are some twenty times as large
+LARGEST_UNPACKED = 4 * 2**30  # bytes that a compressed archive may become
+NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def size(path: Path) -> int:
+    """Bytes of a regular file, or of what a link leads to. A pipe or a device, which may never end, is not opened."""
+    try:
+        found = path.stat()
+    except ValueError as error:  # a NUL, or what no file system can be told
+        raise OSError(errno.EINVAL, f"no name that a file can have: {error}", str(path)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return found.st_size
+
+
+def read_utf8(path: Path) -> str:
+    """Text, with or without a byte order mark."""
+    if (found := size(path)) > LARGEST_TEXT:
+        message = f"{_mebibytes(found)} of text, and more than {_mebibytes(LARGEST_TEXT)} are not read"
+        raise OSError(errno.EFBIG, message, str(path))
+    return path.read_text(encoding="utf-8-sig")
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Tensors by name."""
+    _check_memory(path, size(path))
+    try:
+        found: dict[str, np.ndarray] = load_file(path)
+    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over.
+    except (SafetensorError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(str(error)) from None
+    return found
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by name. An archive is refused by what its directory says, before it takes the memory."""
+    on_disk = size(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > max(LARGEST_UNPACKED, on_disk):
+                limit = _mebibytes(LARGEST_UNPACKED)
+                raise ValueError(f"it would become {_mebibytes(unpacked)}, and more than {limit} are not unpacked")
+            _check_memory(path, unpacked)
+            found: dict[str, np.ndarray] = {}
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                if name in found:
+                    raise ValueError(f"{name} comes twice")
+                found[name] = _member(archive, member)
+            return found
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
+        raise ValueError(str(error) or "it ends too soon") from None
+
+
+def sha256(path: Path) -> str:
+    """Of a file that could be read as well."""
+    _check_memory(path, size(path))
+    return output.sha256(path)
+
+
+def why(error: OSError | ValueError) -> str:
+    """What was wrong, without the file's name."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"
+
+
+def _check_memory(path: Path, needed: int) -> None:
+    free = psutil.virtual_memory().available
+    if needed > free:
+        message = f"it takes {_mebibytes(needed)} of memory, and {_mebibytes(free)} are free"
+        raise OSError(errno.ENOMEM, message, str(path))
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is compressed as NumPy compresses nothing")
+    with archive.open(member) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers that old versions wrote
+        try:
+            shape, by_columns, dtype = NPY_HEADERS[np.lib.format.read_magic(file)](file)
+            # Numbers and text alone, and no more than the file has, whatever it says; to read objects may run anything.
+            return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if by_columns else "C")
+        except (KeyError, TypeError, SyntaxError, tokenize.TokenError, RecursionError):
+            raise ValueError(f"{member.filename} has a header that NumPy does not write") from None

@@ -1,0 +1,231 @@
+"""The judge, on runs of the reference that take a second, and on what has been done to them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from shared.comparing import checks
+from shared.comparing.checks import difference
+from shared.network import initial_weights, perturb, save_weights
+from shared.reference import reference, reordered
+from shared.running import runner
+from shared.running.record import Run, read_run
+from shared.spec import Spec
+
+SPEC = Spec(epochs=1, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The reference plainly, and its two rounding runs, through the same door as any framework."""
+    folder = tmp_path_factory.mktemp("runs")
+    save_weights(folder / "perturbed.safetensors", perturb(initial_weights(SPEC)))
+    ways = {
+        "plain": (reference, []),
+        "perturbed": (reference, ["--weights", str(folder / "perturbed.safetensors")]),
+        "reordered": (reordered, []),
+    }
+    for name, (module, more) in ways.items():
+        options = [*SPEC.options(), "--out", str(folder / name), *more]
+        assert runner.main("Reference", name, module.load, options) == 0
+    return {name: read_run(folder / name) for name in ways}
+
+
+def named(run: Run, framework: str) -> Run:
+    return dataclasses.replace(run, record=run.record.model_copy(update={"framework": framework}))
+
+
+def judge(runs, pytorch=None, tensorflow=None):
+    """Two frameworks: the reference itself and, by rounding alone another, the reordered one."""
+    pair = [named(pytorch or runs["plain"], "PyTorch"), named(tensorflow or runs["reordered"], "TensorFlow")]
+    return checks.judge(pair, runs["plain"], [runs["perturbed"], runs["reordered"]])
+
+
+def changed(run: Run, name: str, change) -> Run:
+    """A copy of a run in which `change` was applied to a copy of one of its arrays."""
+    where = "weights" if name in run.weights else "arrays"
+    arrays = dict(getattr(run, where))
+    arrays[name] = arrays[name].copy()
+    change(arrays[name])
+    return dataclasses.replace(run, **{where: arrays})
+
+
+def test_runs_that_differ_by_rounding_match(runs):
+    verdict = judge(runs)
+    assert verdict.match, verdict.reasons
+    assert set(verdict.pairs) == {("PyTorch", "TensorFlow"), ("PyTorch", "Reference"), ("TensorFlow", "Reference")}
+    for judged in verdict.pairs.values():
+        assert [check.name for check in judged] == [
+            "input", "logits", "loss", "gradients", "weights after 1 step", "weights after 10 steps",
+            "final weights", "step losses", "test logits", "predictions",
+        ]  # fmt: skip
+
+
+def test_the_noise_floor_is_a_few_units_in_the_last_place(runs):
+    floor = checks.noise_floor(runs["plain"], [runs["perturbed"], runs["reordered"]])
+    for name, differences in checks.ladder(runs["plain"], runs["reordered"]).items():
+        # Three times the largest that was measured over seeds 0 to 9 of this spec: 50, in the gradients.
+        assert floor[name] <= 150 * max(d.unit for d in differences), name
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("at/0/input", "input"),
+        ("at/0/logits", "logits"),
+        ("at/0/loss", "loss"),
+        ("at/0/gradient/fc2.bias", "gradients"),
+        ("at/1/weights/fc1.weight", "weights after 1 step"),
+        ("at/10/weights/fc3.weight", "weights after 10 steps"),
+        ("fc2.weight", "final weights"),
+        ("step_losses", "step losses"),
+        ("test_logits", "test logits"),
+    ],
+)
+@pytest.mark.parametrize("side", ["pytorch", "tensorflow"])
+def test_one_number_altered_by_a_millionth_is_named(runs, name, check, side):
+    def alter(values):
+        values.flat[values.size // 2] += 1e-6
+
+    run = changed(runs["plain"], name, alter)
+    reasons = judge(runs, **{side: run}).reasons
+    assert len(reasons) == 2  # against the other framework, and against the reference
+    framework = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[side]
+    assert all(f"differ in {check} (" in reason and framework in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["step_losses", "fc1.bias", "test_logits"])
+@pytest.mark.parametrize("sides", [("pytorch",), ("tensorflow",), ("pytorch", "tensorflow")])
+def test_a_number_that_is_not_one_is_never_a_match(runs, sides, name, bad):
+    def spoil(values):
+        values.flat[-1] = bad
+
+    run = changed(runs["plain"], name, spoil)
+    verdict = judge(runs, **dict.fromkeys(sides, run))
+    assert not verdict.match
+    assert len(verdict.reasons) == len(sides)
+
+
+def test_a_diverged_run_says_at_which_step(runs):
+    def spoil(values):
+        values[7:] = np.nan
+
+    reasons = judge(runs, pytorch=changed(runs["plain"], "step_losses", spoil)).reasons
+    assert reasons == ["PyTorch: the loss is nan from step 7"]
+
+
+def with_record(run: Run, **update) -> Run:
+    return dataclasses.replace(run, record=run.record.model_copy(update=update))
+
+
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        ({"spec": SPEC.model_copy(update={"learning_rate": 0.0101})}, "different specs: learning_rate 0.01 and 0.0101"),
+        ({"spec": SPEC.model_copy(update={"seed": 1})}, "different specs: seed 0 and 1"),
+        ({"data_checksum": {"train": "x", "test": "y"}}, "different test data"),
+        ({"order_checksums": ["x"]}, "the examples of epoch 1 in different orders"),
+    ],
+)
+def test_unequal_inputs_are_named_before_anything_is_compared(runs, update, reason):
+    verdict = judge(runs, tensorflow=with_record(runs["plain"], **update))
+    assert any(reason in found for found in verdict.reasons)
+    assert not verdict.pairs
+
+
+def test_another_device_is_no_other_input(runs):
+    spec = SPEC.model_copy(update={"device": "cuda"})
+    pair = [named(with_record(runs["plain"], spec=spec), name) for name in ("PyTorch", "TensorFlow")]
+    assert checks.judge(pair, runs["plain"], [runs["perturbed"], runs["reordered"]]).match
+
+
+def test_a_missing_step_is_named(runs):
+    short = dataclasses.replace(runs["plain"], arrays={**runs["plain"].arrays, "step_losses": np.ones(29)})
+    assert any("different numbers of steps: 29 and 30" in r for r in judge(runs, pytorch=short).reasons)
+
+
+def test_a_wrong_framework_cannot_widen_the_floor(runs):
+    def double(values):
+        values *= 2
+
+    both_wrong = changed(runs["plain"], "step_losses", double)
+    verdict = judge(runs, pytorch=both_wrong, tensorflow=both_wrong)
+    assert {reason.partition(" differ")[0] for reason in verdict.reasons} == {
+        "PyTorch and Reference",
+        "TensorFlow and Reference",
+    }
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "absolute", "ulps"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0, 0),
+        ([1.0, 2.0], [1.0, 2.0 + 2**-51], 2**-51, 1),  # the unit at 2 is 2**-51
+        ([2.0, 2**-40], [2.0, 0.0], 2**-40, 2**11),  # of the largest magnitude, not of the element's own
+        ([1.0], [np.nan], np.inf, np.inf),
+        ([np.nan], [np.nan], np.inf, np.inf),
+        ([np.inf], [np.inf], np.inf, np.inf),
+        ([1.0, 2.0], [1.0], np.inf, np.inf),
+    ],
+)
+def test_difference_by_hand(a, b, absolute, ulps):
+    found = difference("t", np.array(a), np.array(b))
+    assert (found.absolute, found.ulps) == (absolute, ulps)
+
+
+def test_difference_across_dtypes_counts_in_the_coarser_units():
+    found = difference("t", np.array([1.0], np.float32), np.array([1.0 + 2**-23]))
+    assert (found.absolute, found.ulps) == (2**-23, 1)
+
+
+def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
+    def move(values):
+        values += 1e-9
+
+    grown = changed(changed(runs["plain"], "step_losses", move), "fc1.weight", move)
+    assert checks.first_divergence_step(grown, runs["plain"]) is None
+    assert any("differ in final weights (fc1.weight)" in reason for reason in judge(runs, pytorch=grown).reasons)
+
+
+@pytest.mark.parametrize(
+    ("check", "diverged", "expected"),
+    [
+        ("gradients", None, checks.LIMIT),
+        ("gradients", 0, checks.LIMIT),  # the first step is always judged sharply
+        ("weights after 1 step", 1, checks.LIMIT),
+        ("weights after 1 step", 0, None),
+        ("weights after 10 steps", 10, checks.LIMIT),
+        ("weights after 10 steps", 9, None),
+        ("weights after 1 epoch", None, checks.LIMIT),
+        ("weights after 1 epoch", 4_000, None),
+        ("final weights", None, checks.LIMIT),
+        ("final weights", 500, None),
+        ("step losses", None, checks.LIMIT),
+        ("step losses", 500, checks.DIVERGED_LIMIT),
+        ("test logits", 500, checks.DIVERGED_LIMIT),
+        ("predictions", None, None),
+    ],
+)
+def test_rungs_are_judged_sharply_until_the_two_have_parted(check, diverged, expected):
+    assert checks.limit(check, diverged) == expected
+
+
+def test_what_lies_around_a_run_and_differs_is_said(runs):
+    assert checks.unequal_surroundings(runs["plain"], named(runs["reordered"], "Other")) == []
+    record = runs["plain"].record
+    update = {
+        "framework": "Other",
+        "device": record.device.model_copy(update={"name": "another CPU"}),
+        "versions": {"numpy": "1.0", "torch": "2.0"},  # a library of its own is no difference
+        "environment": {"MKL_CBWR": "COMPATIBLE"},
+    }
+    other = dataclasses.replace(runs["plain"], record=record.model_copy(update=update))
+    plain = dataclasses.replace(runs["plain"], record=record.model_copy(update={"environment": {"XLA_FLAGS": "--x"}}))
+    assert checks.unequal_surroundings(plain, other) == [
+        f"Reference and Other differ in device: cpu ({record.device.name}) and cpu (another CPU).",
+        f"Reference and Other differ in version of numpy: {np.__version__} and 1.0.",
+        "Reference and Other differ in MKL_CBWR: not set and COMPATIBLE.",
+        "Reference and Other differ in XLA_FLAGS: --x and not set.",
+    ]

@@ -1,0 +1,301 @@
+"""One implementation against the reference, in the environment of its framework: `make test` runs this in both.
+
+No tolerance is picked here: two probes agree when they differ by no more than `parity.LIMIT` times what moving the
+reference's weights by one unit in the last place does, or adding its sums in another order.
+"""
+
+import importlib
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from shared import metrics
+from shared.comparing.checks import LIMIT, difference
+from shared.mnist import CHECKSUMS, Examples, checksum
+from shared.network import initial_weights, perturb
+from shared.normalisation import normalise
+from shared.reference import reference, reordered
+from shared.running import batches
+from shared.spec import LAYERS, PIXELS, Spec
+from shared.system import cache
+from shared.system.errors import InputError
+from shared.system.output import is_whole
+from tests.faults import DAMAGES, trying
+
+pytestmark = pytest.mark.usefixtures("device")
+
+
+@pytest.fixture(scope="session")
+def test_examples():
+    return reference.read("test")
+
+
+# Where both hidden layers are as wide, a kernel that was not transposed fits.
+WORLDS = {
+    "float32": Spec(dtype="float32"),
+    "float64": Spec(dtype="float64"),
+    "float64 square": Spec(dtype="float64", hidden_sizes=(32, 32)),
+}
+
+
+@pytest.fixture(params=["eager", "fast"])
+def engine(request, framework, implementation):
+    if framework == "reference" and request.param == "fast":
+        pytest.skip("the reference has one engine")
+    return implementation.run_by(request.param)[1]
+
+
+@pytest.fixture(params=WORLDS)
+def world(request, implementation, device, test_examples):
+    """The implementation and the reference with the same weights and data, in one dtype."""
+    spec = WORLDS[request.param]
+    initial = initial_weights(spec)
+    model = implementation.model.build(spec, initial, device)
+    return SimpleNamespace(
+        spec=spec,
+        device=device,
+        initial=initial,
+        model=model,
+        optimizer=implementation.optimizers.make_optimizer(spec, model),
+        dataset=implementation.data.to_dataset(test_examples, spec, device),
+        reference=reference.build(spec, initial, "cpu"),
+        perturbed=reference.build(spec, perturb(initial), "cpu"),
+        reference_dataset=reference.to_dataset(test_examples, spec, "cpu"),
+    )
+
+
+def idle(_steps):
+    """Nobody watches."""
+
+
+def by_kind(weights):
+    return {f"weights/{name}": values for name, values in weights.items()}
+
+
+def jittered(weights, seed):
+    """Every weight moved by one unit in the last place, up or down."""
+    up = np.random.default_rng(seed)
+    ends = {name: np.where(up.random(values.shape) < 0.5, np.inf, -np.inf) for name, values in weights.items()}
+    return {name: np.nextafter(values, ends[name].astype(values.dtype)) for name, values in weights.items()}
+
+
+def trained_by_the_reference(initial, spec, examples, steps, module=reference):
+    model = module.build(spec, initial, "cpu")
+    optimizer = module.load().optimizers.make_optimizer(spec, model)
+    losses = module.train_steps(model, optimizer, module.to_dataset(examples, spec, "cpu"), steps, idle)
+    return {"losses": losses} | by_kind(module.weights(model))
+
+
+def forward_one_after_another(model, inputs):
+    """The reference's, each product added to the sum of those before it, as a plain loop does.
+
+    Some libraries add so on some processors. NumPy's own sums are more exact by a digit, in whatever order.
+    """
+    outputs = []
+    for layer in LAYERS:
+        below = np.maximum(outputs[-1], 0) if outputs else inputs
+        products = below[:, np.newaxis] * model[f"{layer}.weight"]  # (B, out, in)
+        outputs.append(products.cumsum(axis=2)[..., -1] + model[f"{layer}.bias"])
+    return outputs
+
+
+def assert_within_noise(found, expected, *rounding):
+    """By kind, as on the ladder: all gradients together, all weights together."""
+    assert found.keys() == expected.keys()
+    for kind in {name.partition("/")[0] for name in found}:
+        names = [name for name in found if name.startswith(kind)]
+        gap = max(difference(name, found[name], expected[name]).absolute for name in names)
+        floors = [difference(name, expected[name], other[name]) for other in rounding for name in names]
+        assert gap <= LIMIT * max(max(floor.absolute, floor.unit) for floor in floors), kind
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_its_own_loader_delivers_the_canonical_arrays(implementation, split, monkeypatch):
+    def uncached(_sources, read):
+        return read()
+
+    # Not what an earlier version of the loader may have read and kept.
+    monkeypatch.setattr(implementation.data, "cached", uncached, raising=False)
+    examples = implementation.data.read(split)
+    assert (examples.images.dtype, examples.labels.dtype) == (np.uint8, np.int64)
+    assert checksum(examples) == CHECKSUMS[split]
+
+
+def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world):
+    pixels = np.zeros((256, PIXELS), np.uint8)
+    pixels[:, 0] = np.arange(256)
+    dataset = implementation.data.to_dataset(Examples(pixels, np.arange(256)), world.spec, world.device)
+    expected = normalise(pixels, world.spec.numpy_dtype)
+    found = np.asarray(dataset.inputs)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.asarray(dataset.labels), np.arange(256))
+
+
+def test_weights_go_in_and_come_out_as_the_same_bits(implementation, world):
+    found = implementation.model.weights(world.model)
+    assert list(found) == list(world.spec.weight_shapes)
+    for name, values in found.items():
+        assert values.dtype == world.spec.numpy_dtype
+        np.testing.assert_array_equal(values, world.initial[name])
+
+
+@pytest.mark.parametrize("size", [64, 17, 1])
+def test_computes_the_referenceactivations_logits_loss_and_gradients(implementation, world, size):
+    batch = np.arange(size) * 7
+    found = implementation.train.probe(world.model, world.dataset, batch)
+    assert {values.dtype for values in found.values()} == {world.spec.numpy_dtype}
+    expected, perturbed = (
+        reference.probe(m, world.reference_dataset, batch) for m in (world.reference, world.perturbed)
+    )
+    np.testing.assert_array_equal(found["input"], expected["input"])
+    assert_within_noise(found, expected, perturbed)
+
+
+def test_trains_as_the_referencedoes_short_last_batch_included(implementation, engine, world, test_examples):
+    order = batches.epoch_order(0, 0)
+    # PyTorch's fast engine takes eight steps at once: one such call, one step, and the short batch.
+    steps = batches.split(order[order < 10_000][: 9 * 64 + 17], 64)
+    ticks = []
+    engine.warm_up(world.spec, world.model, world.optimizer, world.dataset)
+    losses = engine.train_steps(world.model, world.optimizer, world.dataset, steps, ticks.append)
+    assert (len(losses), losses.dtype, sum(ticks)) == (10, world.spec.numpy_dtype, 10)
+    expected, perturbed = (
+        trained_by_the_reference(initial, world.spec, test_examples, steps)
+        for initial in (world.initial, perturb(world.initial))
+    )
+    assert_within_noise({"losses": losses} | by_kind(implementation.model.weights(world.model)), expected, perturbed)
+
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
+# Of as many steps as are taken here, so that a rate goes through its whole schedule.
+TEN_STEPS = {"epochs": 1, "batch_size": 6_000, "hidden_sizes": (32, 16)}
+CHANGES = {"alone": {}, "with all": {"weight_decay": 0.1, "clip_norm": 0.5, "schedule": "cosine"}}
+UPDATES = {
+    f"{optimizer} {name} {dtype}": Spec(optimizer=optimizer, dtype=dtype, **TEN_STEPS, **changes)
+    for optimizer in OPTIMIZERS
+    for name, changes in CHANGES.items()
+    for dtype in ("float32", "float64")
+}
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_updates_as_the_referencedoes(framework, implementation, device, test_examples, engine, update):
+    if framework == "pytorch" and engine is implementation.fast:
+        pytest.skip("PyTorch's fast engine takes steps of plain SGD only: the test above")
+    spec, steps = UPDATES[update], batches.split(np.arange(640), 64)
+    initial = initial_weights(spec)
+    examples = Examples(*(array[:640] for array in test_examples))
+    model = implementation.model.build(spec, initial, device)
+    dataset = implementation.data.to_dataset(examples, spec, device)
+    optimizer = implementation.optimizers.make_optimizer(spec, model)
+    losses = engine.train_steps(model, optimizer, dataset, steps, idle)
+    found = {"losses": losses} | by_kind(implementation.model.weights(model))
+    # An adaptive rule enlarges the rounding of a gradient near zero, so the one weight whose gradient is nearest to it
+    # decides: more runs than two are needed to see how far that goes.
+    starts = [initial, perturb(initial), *(jittered(initial, seed) for seed in range(3))]
+    expected, *rounding = (
+        trained_by_the_reference(start, spec, examples, steps, module)
+        for start in starts
+        for module in (reference, reordered)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "forward", forward_one_after_another)
+        rounding.append(trained_by_the_reference(initial, spec, examples, steps))
+    assert_within_noise(found, expected, *rounding)
+
+
+def test_an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training(framework, implementation, device):
+    if framework != "pytorch":
+        pytest.skip("PyTorch's fast engine alone takes plain SGD only")
+    for changes in ({"optimizer": "adam"}, {"schedule": "step"}, {"weight_decay": 0.5}, {"clip_norm": 1}):
+        option, value = next(iter(changes.items()))
+        option = option.replace("_", "-")
+        with pytest.raises(InputError, match=rf"^--engine fast with --{option} {value}.*; use --engine auto or eager$"):
+            implementation.fast.warm_up(Spec(**changes), None, None, None)
+
+
+def test_loss_is_the_mean_cross_entropy_before_the_update(implementation, world, test_examples):
+    batch = np.arange(64)
+    logits = implementation.train.probe(world.model, world.dataset, batch)["logits"]
+    (loss,) = implementation.train.train_steps(world.model, world.optimizer, world.dataset, [batch], idle)
+    by_hand = metrics.cross_entropy(logits, test_examples.labels[batch])
+    assert abs(loss - by_hand) <= 4 * np.spacing(world.spec.numpy_dtype.type(by_hand))
+
+
+def test_looking_changes_nothing(implementation, world):
+    implementation.train.predict(world.model, world.dataset.inputs)
+    implementation.train.probe(world.model, world.dataset, np.arange(64))
+    for name, values in implementation.model.weights(world.model).items():
+        np.testing.assert_array_equal(values, world.initial[name])
+
+    steps = batches.split(np.arange(640), 64)
+    fresh = implementation.model.build(world.spec, world.initial, world.device)
+    optimizer = implementation.optimizers.make_optimizer(world.spec, fresh)
+    unseen = implementation.train.train_steps(fresh, optimizer, world.dataset, steps, idle)
+    seen = implementation.train.train_steps(world.model, world.optimizer, world.dataset, steps, idle)
+    np.testing.assert_array_equal(seen, unseen)
+
+
+def test_predicts_all_test_images_as_the_referencedoes(implementation, world):
+    found = implementation.train.predict(world.model, world.dataset.inputs)
+    expected, perturbed = (
+        reference.predict(m, world.reference_dataset.inputs) for m in (world.reference, world.perturbed)
+    )
+    assert_within_noise({"logits": found}, {"logits": expected}, {"logits": perturbed})
+
+
+def test_describes_itself(implementation, world):
+    device = implementation.runtime.describe(world.device)
+    assert device.type == "cpu"
+    assert device.name
+    assert all(implementation.runtime.versions().values())
+
+
+def test_knows_when_memory_ran_out(framework, implementation, device):
+    if framework == "reference":
+        # More than any machine has: 4 PB.
+        def take():
+            np.ones(2**50, np.float32)
+    else:
+        library = importlib.import_module({"pytorch": "torch", "tensorflow": "tensorflow"}[framework])
+
+        def take():
+            library.ones([2**50])
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011 which one it is differs, and is what is asked
+        take()
+    assert implementation.runtime.ran_out_of_memory(raised.value), raised.value
+    assert not implementation.runtime.ran_out_of_memory(ValueError("a shape is wrong"))
+
+
+@pytest.fixture
+def copied(framework, implementation, device, own_cache, monkeypatch):
+    """A copy of what the framework's own loader has prepared, from which it is made again: TFDS takes half a minute."""
+    kind = {"pytorch": "extracted", "tensorflow": "tensorflow_datasets"}.get(framework)
+    if not kind:
+        pytest.skip("the reference prepares nothing")
+    implementation.data.read("test")
+    entry = cache.find(kind, "mnist")
+    good = own_cache.parent / "good"
+    entry.rename(good)
+    if framework == "tensorflow":
+        monkeypatch.setattr(
+            implementation.data, "_prepare", lambda folder: shutil.copytree(good, folder, dirs_exist_ok=True)
+        )
+    shutil.copytree(good, entry)
+    return entry
+
+
+def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, capsys):
+    files = [path for path in copied.rglob("*") if path.is_file()]
+    for path in files:
+        for damage in DAMAGES.values():
+            with trying("a damaged copy of MNIST"):
+                damage(path)
+                assert checksum(implementation.data.read("test")) == CHECKSUMS["test"]
+                assert f"{copied} is damaged: it is made again\n" in capsys.readouterr().err
+                assert is_whole(copied)
+    assert len(files) >= 4

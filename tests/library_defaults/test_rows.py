@@ -1,0 +1,406 @@
+"""The code that gives one framework the other's default, run in the environment of each: `make test` runs this in both.
+
+Every piece runs. Where its outcome is a number, a dtype or an option, it must be what the other framework was measured
+to do, by the formulas that measured it.
+"""
+
+import ast
+import importlib
+import json
+import runpy
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from library_defaults import formulas, probing, update_rules
+from library_defaults import table as differences
+from library_defaults.rows import ROWS
+from shared import metrics
+from shared.comparing.runs import FRAMEWORKS, MODULES
+
+COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
+KERAS_DEFAULTS = {row.key: row for row in ROWS if differences.differs(row, COMMITTED)}
+
+# What stands in the code for the reader's own: arrays, which each framework is given as its tensors, and numbers.
+ARRAYS = {
+    "inputs": np.ones((3, formulas.FAN_IN)),
+    "logits": formulas.LOGITS,
+    "labels": formulas.LABELS,
+    "probabilities": formulas.PROBABILITIES,
+    "class_weights": np.array(formulas.CLASS_WEIGHTS),
+    "predictions": formulas.TARGETS[:, None],
+    "targets": formulas.TARGETS,
+    "images": formulas.PIXELS.reshape(1, 16, 16),
+    "values": formulas.BATCH,
+    "before": np.ones(1),
+    "square": np.array(1.0),
+}
+NUMBERS = {
+    "units": formulas.FAN_OUT,
+    "fan_in": formulas.FAN_IN,
+    "rows": formulas.FAN_OUT,
+    "width": formulas.FAN_IN,
+    "rate": update_rules.TENTH,
+    "decay": update_rules.DECAY,
+    "strength": update_rules.DECAY,
+    "epsilon": update_rules.EPSILON,
+    "limit": 1.0,
+    "old_rate": 0.5,
+    "new_rate": 0.125,
+    "momentum": update_rules.TENTH,
+    "milestone": update_rules.MILESTONE,
+    "step": 1,
+    "order": [2, 0, 1],
+    "batch_losses": [metrics.cross_entropy(formulas.LOGITS[b], formulas.LABELS[b]) for b in (slice(2), slice(2, 3))],
+    "batch_sizes": [2, 1],
+}
+# Where a default shows only with others.
+FIRST = np.array([0])
+OTHER_ARRAYS = {
+    "batch_norm_running_variance": {"inputs": formulas.BATCH},
+    "leaky_relu_function": {"inputs": np.array([-1.0])},
+    "gelu_function": {"inputs": np.array([1.0])},
+    "cross_entropy_input": {"logits": formulas.PROBABILITIES, "labels": FIRST},
+    "cross_entropy_of_a_certain_mistake": {
+        "probabilities": formulas.CERTAIN_MISTAKE,
+        "logits": formulas.CERTAIN_MISTAKE_LOGITS,
+        "labels": FIRST,
+    },
+    "softmax_before_the_loss": {"logits": formulas.CERTAIN_MISTAKE_LOGITS, "labels": FIRST},
+}
+SWITCHES = {
+    "PyTorch": {"torch": "set_float32_matmul_precision"},
+    "TensorFlow": {
+        "keras.config": "set_floatx",
+        "tensorflow.config.experimental": "enable_tensor_float_32_execution",
+    },
+}
+GRADIENTS = {"clipping_denominator": update_rules.TINY_GRADIENTS}
+OTHER_NUMBERS = {"clipping_denominator": {"limit": update_rules.TINY_LIMIT}}
+
+
+def pytorch_names(key, arrays, gradients):
+    torch, data = importlib.import_module("torch"), importlib.import_module("torch.utils.data")
+    nn = torch.nn
+    parameters = [nn.Parameter(torch.tensor(update_rules.START, dtype=torch.float64)) for _ in gradients]
+    tensors = [torch.tensor(gradient, dtype=torch.float64) for gradient in gradients]
+    for parameter, tensor in zip(parameters, tensors, strict=True):
+        parameter.grad = tensor
+    optimizer = torch.optim.SGD(parameters, lr=update_rules.TENTH, momentum=update_rules.MOMENTUM)
+    optimizer.step()
+    in_batch_norm = key.startswith("batch_norm")
+    return {
+        **{name: torch.from_numpy(array) for name, array in arrays.items()},
+        "torch": torch,
+        "nn": nn,
+        "F": nn.functional,
+        "v2": importlib.import_module("torchvision.transforms.v2"),
+        "DataLoader": data.DataLoader,
+        "data_set": data.TensorDataset(torch.arange(3)),
+        "layer": nn.BatchNorm1d(1, dtype=torch.float64)
+        if in_batch_norm
+        else nn.Linear(formulas.FAN_IN, formulas.FAN_OUT),
+        "embedding": nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN),
+        "lstm": nn.LSTM(1, formulas.FAN_IN),
+        "signal": torch.from_numpy(formulas.PLACES)[None, None, :],
+        "kernel": torch.ones(1, 1, formulas.KERNEL, dtype=torch.float64),
+        "outputs": torch.tensor(formulas.CHANNELS)[:, None, None].expand(1, -1, *[formulas.IMAGE_SIZE] * 2),
+        "model": nn.Sequential(nn.Linear(formulas.FAN_IN, 1), nn.Dropout()),
+        "parameters": parameters,
+        "p": parameters[0],
+        "gradients": tensors,
+        "optimizer": optimizer,
+    }
+
+
+def tensorflow_names(key, arrays, gradients):
+    tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+    in_batch_norm = key.startswith("batch_norm")
+    layer = keras.layers.BatchNormalization(dtype="float64") if in_batch_norm else keras.layers.Dense(formulas.FAN_OUT)
+    layer.build((None, 1 if in_batch_norm else formulas.FAN_IN))
+    model = keras.Sequential([keras.Input((formulas.FAN_IN,)), keras.layers.Dense(1), keras.layers.Dropout(0.5)])
+    model.compile("sgd", "mse")
+    callback = keras.callbacks.ReduceLROnPlateau()
+    callback.best = 1.0
+    optimizer = keras.optimizers.SGD(momentum=update_rules.MOMENTUM)
+    optimizer.build(model.trainable_variables)
+    tensors = [tf.constant(gradient, tf.float64) for gradient in gradients]
+    return {
+        **{name: tf.constant(array) for name, array in arrays.items()},
+        "tf": tf,
+        "keras": keras,
+        "layer": layer,
+        "signal": tf.constant(formulas.PLACES)[None, :, None],
+        "kernel": tf.ones((formulas.KERNEL, 1, 1), tf.float64),
+        "outputs": tf.broadcast_to(formulas.CHANNELS, (1, *[formulas.IMAGE_SIZE] * 2, len(formulas.CHANNELS))),
+        "model": model,
+        "weight": tf.Variable(update_rules.START, dtype=tf.float64),
+        "gradient": tensors[0],
+        "gradients": tensors,
+        "new_gradients": tensors,
+        "optimizer": optimizer,
+        "callback": callback,
+        "pipeline": tf.data.Dataset.range(formulas.EXAMPLES),
+    }
+
+
+def run_code(name, key, names, folder):
+    """The names after a default's code has run among these; the value of an expression is "result"."""
+    code = {"PyTorch": KERAS_DEFAULTS[key].pytorch, "TensorFlow": KERAS_DEFAULTS[key].keras}[name]
+    is_expression = isinstance(ast.parse(code).body[0], ast.Expr)
+    path = folder / f"{key}.py"
+    path.write_text("result = " * is_expression + code, encoding="utf-8")
+    return runpy.run_path(str(path), init_globals=names)
+
+
+@pytest.fixture
+def after(name, tmp_path, monkeypatch):
+    """Run a default's code; returns the names after it. Lasting switches are only called rightly."""
+
+    def run(key):
+        make = {"PyTorch": pytorch_names, "TensorFlow": tensorflow_names}[name]
+        names = make(key, ARRAYS | OTHER_ARRAYS.get(key, {}), GRADIENTS.get(key, update_rules.TWO_GRADIENTS))
+        names |= NUMBERS | OTHER_NUMBERS.get(key, {}) | {"np": np}
+        for module, switch in SWITCHES[name].items():
+            owner = importlib.import_module(module)
+            monkeypatch.setattr(owner, switch, mock.create_autospec(getattr(owner, switch)))
+        return run_code(name, key, names, tmp_path)
+
+    return run
+
+
+@pytest.mark.parametrize("key", KERAS_DEFAULTS)
+def test_the_code_runs(after, key):
+    after(key)
+
+
+# --- What the code leads to. ---
+
+
+def as_array(tensor):
+    return (tensor.detach() if hasattr(tensor, "detach") else tensor).numpy()
+
+
+def computed(judge):
+    """What a formula makes of the array that the code computes."""
+    return lambda names: judge(as_array(names["result"]))
+
+
+def number(judge):
+    """What a formula makes of the number that the code computes."""
+    return lambda names: judge(np.asarray(names["result"]).item())
+
+
+def option(pytorch, keras):
+    """What the optimizer, layer or schedule that the code makes is set to."""
+
+    def look(names):
+        made = names["result"]
+        if "keras" in names:
+            return float(getattr(made, keras))
+        return made.defaults[pytorch] if hasattr(made, "defaults") else getattr(made, pytorch)
+
+    return look
+
+
+def drawn(weights):
+    """The distribution of what the code draws: PyTorch's draws a tensor, Keras's makes a layer."""
+
+    def look(names):
+        made = names["result"]
+        if "keras" in names:
+            made.build((None, formulas.FAN_IN))
+            made = getattr(made, weights)
+        return formulas.distribution(as_array(made), formulas.FAN_IN, formulas.FAN_OUT)
+
+    return look
+
+
+def clipped(judge):
+    """What a formula makes of clipped gradients: PyTorch's are clipped in place, Keras's in a list or an optimizer."""
+
+    def look(names):
+        gradients, made = names["gradients"], names.get("result")
+        if "keras" not in names:
+            return judge(np.array([gradient.item() for gradient in gradients]))
+        if isinstance(made, list):
+            return judge(np.array([gradient.numpy() for gradient in made]))
+        weights = [names["keras"].Variable(0.0, dtype="float64") for _ in gradients]
+        made.build(weights)
+        made.learning_rate = 1.0
+        made.apply(gradients, weights)
+        return judge(np.array([-weight.numpy() for weight in weights]))
+
+    return look
+
+
+def forget_bias(names):
+    units = formulas.FAN_IN
+    if "keras" in names:
+        names["result"].build((None, None, 1))
+        bias = names["result"].cell.bias
+    else:
+        bias = names["lstm"].bias_ih_l0 + names["lstm"].bias_hh_l0
+    return round(as_array(bias)[units : 2 * units].mean().item())
+
+
+def milestone(names):
+    """The first step at another rate, by the schedule that the code makes."""
+    rates = []
+    for step in update_rules.STEPS_AROUND_IT:
+        if "keras" in names:
+            rates.append(names["result"](step).numpy().item())
+        else:
+            rates.append(names["optimizer"].param_groups[0]["lr"])
+            names["optimizer"].step()
+            names["result"].step()
+    return update_rules.first_lower(np.array(rates))
+
+
+def penalty(names):
+    if "keras" not in names:
+        return update_rules.penalty_gradient(names["result"].defaults["weight_decay"] * update_rules.START)
+    with names["tf"].GradientTape() as tape:
+        total = names["result"](names["weight"])
+    return update_rules.penalty_gradient(tape.gradient(total, names["weight"]).numpy())
+
+
+def running_variance(names):
+    moved = names["layer"].running_var if "torch" in names else names["layer"].moving_variance
+    weight = 0.1 if "torch" in names else 0.01
+    return formulas.running_variance(moved.numpy().item(), weight)
+
+
+OUTCOMES = {
+    "dense_kernel_initialiser": drawn("kernel"),
+    "dense_bias_initialiser": drawn("bias"),
+    "embedding_initialiser": drawn("embeddings"),
+    "lstm_forget_bias": forget_bias,
+    "halving_padding": computed(lambda sums: formulas.halving_padding(sums.ravel())),
+    "flattened_convolution": computed(lambda values: formulas.flattened_order(values.ravel())),
+    "batch_norm_epsilon": option("eps", "epsilon"),
+    "batch_norm_running_variance": running_variance,
+    "layer_norm_epsilon": option("eps", "epsilon"),
+    "leaky_relu_layer": option("negative_slope", "negative_slope"),
+    "leaky_relu_function": number(lambda slope: probing.six_digits(-slope)),
+    "gelu_function": number(formulas.gelu),
+    "sgd_learning_rate": option("lr", "learning_rate"),
+    "adam_epsilon": option("eps", "epsilon"),
+    "adamw_weight_decay": option("weight_decay", "weight_decay"),
+    "nadam_learning_rate": option("lr", "learning_rate"),
+    "rmsprop_learning_rate": option("lr", "learning_rate"),
+    "rmsprop_smoothing": option("alpha", "rho"),
+    "rmsprop_epsilon": option("eps", "epsilon"),
+    "adagrad_learning_rate": option("lr", "learning_rate"),
+    "adagrad_accumulator": option("initial_accumulator_value", "initial_accumulator_value"),
+    "adagrad_epsilon": option("eps", "epsilon"),
+    "l2_gradient": penalty,
+    "milestone": milestone,
+    "clipping_scope": clipped(update_rules.clipping_scope),
+    "clipping_denominator": clipped(update_rules.clipping_denominator),
+    "cross_entropy_input": number(formulas.loss_input),
+    "cross_entropy_of_a_certain_mistake": number(probing.six_digits),
+    "softmax_before_the_loss": number(formulas.softmax_before_loss),
+    "class_weighted_mean": number(formulas.weighted_mean),
+    "epoch_loss": number(formulas.epoch_loss),
+    "column_against_vector": number(formulas.column_against_vector),
+    "loss_object_dtype": computed(lambda loss: loss.dtype.name),
+    "pixel_scaling_layer": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
+    "pixel_scaling_function": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
+    "standard_deviation": number(formulas.standard_deviation),
+}
+
+
+@pytest.mark.parametrize("key", OUTCOMES)
+def test_the_code_does_what_the_other_framework_does(name, after, key):
+    (other,) = set(FRAMEWORKS) - {name}
+    expected = COMMITTED[other]["values"][key]
+    if isinstance(expected, list):
+        expected, _gradient = expected
+    outcome = OUTCOMES[key](after(key))
+    assert outcome == (
+        pytest.approx(expected, rel=probing.TOLERANCE, abs=0) if isinstance(outcome, float) else expected
+    )
+
+
+def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
+    (old_rate, first), (new_rate, second) = update_rules.DROPPING
+    rates, seen = {"old_rate": old_rate, "new_rate": new_rate}, []
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        weight = torch.nn.Parameter(torch.tensor(update_rules.START, dtype=torch.float64))
+        optimizer = torch.optim.SGD([weight], lr=old_rate, momentum=update_rules.MOMENTUM)
+        for gradient in (first, second):
+            weight.grad = torch.full_like(weight, gradient)
+            optimizer.step()
+            seen.append(weight.item())
+            run_code(name, "sgd_momentum", {"parameters": [weight], "optimizer": optimizer} | rates, tmp_path)
+            optimizer.param_groups[0]["lr"] = new_rate
+    else:
+        tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        weight = keras.Variable(update_rules.START, dtype="float64")
+        optimizer = keras.optimizers.SGD(old_rate, momentum=update_rules.MOMENTUM)
+        optimizer.build([weight])
+        for gradient in (first, second):
+            optimizer.apply([tf.constant(gradient, tf.float64)], [weight])
+            seen.append(weight.numpy().item())
+            run_code(name, "sgd_momentum", {"optimizer": optimizer} | rates, tmp_path)
+            optimizer.learning_rate = new_rate
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.momentum(seen) == COMMITTED[other]["values"]["sgd_momentum"]
+
+
+def test_momentum_in_the_dtype_of_the_other(name, tmp_path):
+    def make(parameters, **_rate):
+        names = {"np": np, "momentum": update_rules.TENTH, "parameters": parameters}
+        for library in {"PyTorch": ["torch"], "TensorFlow": ["keras"]}[name]:
+            names[library] = importlib.import_module(library)
+        return run_code(name, "momentum_dtype", names, tmp_path)["result"]
+
+    optimizers = importlib.import_module(f"{MODULES[name]}.defaults.optimizers")
+    (other,) = set(FRAMEWORKS) - {name}
+    found = update_rules.momentum_dtype(optimizers._descend(make, update_rules.COASTING))
+    assert found == COMMITTED[other]["values"]["momentum_dtype"]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+def test_the_threshold_of_a_plateau_takes_the_others_mode(name, tmp_path):
+    def drops(losses):
+        """Whether the rate drops after the second loss, where patience is 0."""
+        if name == "PyTorch":
+            torch = importlib.import_module("torch")
+            optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+            names = {"torch": torch, "optimizer": optimizer}
+            scheduler = run_code(name, "plateau_threshold_mode", names, tmp_path)["result"]
+            scheduler.patience = 0
+            for loss in losses:
+                scheduler.step(loss)
+            return optimizer.param_groups[0]["lr"] < 1
+        keras = importlib.import_module("keras")
+        model = keras.Sequential()
+        model.compile(keras.optimizers.SGD(1.0))
+        callback = keras.callbacks.ReduceLROnPlateau(patience=0)
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            run_code(name, "plateau_threshold_mode", {"callback": callback}, tmp_path)
+        return float(model.optimizer.learning_rate) < 1
+
+    found = update_rules.plateau_threshold(drops(update_rules.BETTER_RELATIVELY), drops(update_rules.BETTER_ABSOLUTELY))
+    (other,) = set(FRAMEWORKS) - {name}
+    assert found == COMMITTED[other]["values"]["plateau_threshold_mode"]
+
+
+@pytest.mark.parametrize("key", ["clipping_scope", "standard_deviation", "adam_epsilon"])
+def test_code_that_does_not_is_noticed(name, after, key, monkeypatch):
+    without = {
+        "clipping_scope": ("nn.utils.clip_grad_norm_(parameters, limit)", "keras.optimizers.SGD(clipnorm=limit)"),
+        "standard_deviation": ("values.std()", "np.std(values)"),
+        "adam_epsilon": ("torch.optim.Adam(parameters)", "keras.optimizers.Adam()"),
+    }
+    monkeypatch.setitem(
+        KERAS_DEFAULTS, key, KERAS_DEFAULTS[key]._replace(pytorch=without[key][0], keras=without[key][1])
+    )
+    assert OUTCOMES[key](after(key)) == pytest.approx(COMMITTED[name]["values"][key])

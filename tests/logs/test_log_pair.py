@@ -1,0 +1,218 @@
+"""Two logs, and two sets of weights: how far apart, by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from shared.comparing import checks
+from shared.logs import log_pair
+from shared.logs.sources import Source
+from shared.system.errors import InputError
+
+
+def log_of(folder, name, losses, steps=None, counts="step"):
+    path = folder / f"{name}.json"
+    numbers = {"loss": losses} if steps is None else {counts: steps, "loss": losses}
+    path.write_text(json.dumps(numbers), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Compare two logs."""
+
+    def compare(a, b, steps_a=None, steps_b=None):
+        pair = log_pair.compare(log_of(tmp_path, "a", a, steps_a), log_of(tmp_path, "b", b, steps_b))
+        assert pair.tensors is None
+        assert pair.agree is pair.losses.agree
+        return pair.losses
+
+    return compare
+
+
+FULL = [0.123456789, 0.987654321, 0.555555555, 0.444444444]
+
+
+def test_a_log_agrees_with_itself(compared):
+    losses = compared(FULL, FULL)
+    assert losses.agree
+    assert (losses.first_difference, losses.first_apart, losses.diverged) == (None, None, None)
+    assert losses.gap.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_loss_that_differs_is_found_at_its_step(compared, index, swapped):
+    other = list(FULL)
+    other[index] += 1e-3
+    losses = compared(*((other, FULL) if swapped else (FULL, other)), [3, 5, 8, 9], [3, 5, 8, 9])
+    assert not losses.agree
+    found = (losses.first_difference, losses.first_apart, losses.diverged, losses.largest)
+    assert found == (index,) * 4
+    assert losses.steps[index] == [3, 5, 8, 9][index]
+    assert losses.gap[index] == pytest.approx(1e-3)
+
+
+def test_the_three_thresholds_are_told_apart(compared):
+    a = [0.5000, 0.5001, 0.5002, 0.5003, 0.5004]
+    # One unit of the fourth decimal, which both files can hide between them; then 3 units, and then 12.
+    losses = compared(a, [0.5000, 0.5002, 0.5005, 0.5015, 0.5004])
+    assert (losses.first_difference, losses.first_apart, losses.diverged) == (1, 2, 3)
+    assert losses.resolution == pytest.approx(1e-4, rel=1e-2)
+
+
+def test_one_printed_unit_is_hidden_and_two_are_not(compared):
+    a = [x / 10_000 for x in range(1001, 9999)]
+    assert compared(a, [round(x + 1e-4, 4) for x in a]).agree
+    apart = compared(a, [round(x + 2e-4, 4) for x in a])
+    assert apart.first_apart == 0
+    assert (apart.gap > apart.resolution).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("sides", ["a", "b", "both"])
+def test_what_is_not_finite_is_a_parting_on_either_side_or_both(compared, bad, sides):
+    spoiled = [FULL[0], FULL[1], bad, FULL[3]]
+    losses = compared(FULL if sides == "b" else spoiled, FULL if sides == "a" else spoiled)
+    assert not losses.agree
+    assert (losses.first_difference, losses.first_apart, losses.diverged, losses.largest) == (2, 2, 2, 2)
+    assert losses.gap.tolist() == [0, 0, np.inf, 0]
+
+
+@pytest.mark.parametrize(
+    ("steps_a", "steps_b", "only"),
+    [([0, 1, 2, 3], [0, 1, 2], ([3], [])), ([0, 2, 4], [0, 1, 2, 4], ([], [1])), ([0, 1, 2], [1, 2, 9], ([0], [9]))],
+)
+def test_steps_that_one_alone_has_are_no_agreement(compared, steps_a, steps_b, only):
+    losses = compared([0.125 * s for s in steps_a], [0.125 * s for s in steps_b], steps_a, steps_b)
+    assert losses.first_apart is None
+    assert tuple(steps.tolist() for steps in losses.only) == only
+    assert not losses.agree
+
+
+def refused(a, b, message):
+    with pytest.raises(InputError) as error:
+        log_pair.compare(a, b)
+    assert message in str(error.value)
+    assert str(a) in str(error.value)
+    assert str(b) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_logs_without_a_step_in_common_are_refused(tmp_path):
+    a, b = log_of(tmp_path, "a", [1, 2], [0, 1]), log_of(tmp_path, "b", [1, 2], [5, 9])
+    refused(a, b, "have no step in common: 0 to 1 and 5 to 9; number both in the same way")
+
+
+def test_a_log_by_step_is_not_compared_with_one_by_epoch(tmp_path):
+    a, b = log_of(tmp_path, "a", [1, 2], [0, 1]), log_of(tmp_path, "b", [1, 2], [0, 1], "epoch")
+    refused(a, b, "count different things, steps and epochs; give both logs by step, or both by epoch")
+
+
+def test_losses_are_not_compared_with_weights(tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.ones(2))
+    refused(log_of(tmp_path, "a", [1]), tmp_path / "w.npz", "w.npz holds weights, which can't be compared; give two of")
+
+
+def tensors_of(folder, a, b):
+    for name, weights in (("a", a), ("b", b)):
+        np.savez(folder / f"{name}.npz", **weights)
+    return log_pair.compare(folder / "a.npz", folder / "b.npz").tensors
+
+
+KERNEL = np.random.default_rng(0).random((4, 3)).astype(np.float32)
+SQUARE = np.random.default_rng(1).random((4, 4)).astype(np.float32)
+CONVOLUTION = np.random.default_rng(2).random((5, 4, 3, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "transposed"),
+    [
+        (KERNEL, KERNEL, False),
+        (KERNEL, KERNEL.T, True),
+        (SQUARE, SQUARE, False),
+        (SQUARE, SQUARE.T, True),
+        # (out, in, height, width) in PyTorch, (height, width, in, out) in Keras.
+        (CONVOLUTION, CONVOLUTION.transpose(2, 3, 1, 0), True),
+        (CONVOLUTION.transpose(2, 3, 1, 0), CONVOLUTION, True),
+        (np.array(3), np.array(3), False),
+        (np.ones((0, 3)), np.ones((0, 3)), False),
+        (np.array([True]), np.array([True]), False),
+    ],
+)
+def test_the_same_numbers_agree_in_either_layout(tmp_path, a, b, transposed):
+    tensors = tensors_of(tmp_path, {"w": a}, {"w": b})
+    assert tensors.agree
+    assert (tensors.shared["w"].transposed, tensors.shared["w"].difference.absolute) == (transposed, 0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "absolute", "transposed"),
+    [
+        (KERNEL, KERNEL + np.float32(0.5), 0.5, False),
+        (KERNEL, KERNEL.T + np.float32(0.5), 0.5, True),
+        (SQUARE, SQUARE + np.float32(0.5), 0.5, False),
+        (KERNEL, KERNEL.reshape(2, 6), np.inf, False),
+        (KERNEL, KERNEL.ravel(), np.inf, False),
+        (np.array([1.0, np.nan]), np.array([1.0, np.nan]), np.inf, False),
+        (np.array(3), np.array(4), 1, False),
+        (np.array(2**53), np.array(2**53 + 1), 1, False),  # the same in float64
+        (np.array([True]), np.array([False]), 1, False),
+        (np.array([1e300]), np.ones(1, np.float32), 1e300, False),
+    ],
+)
+def test_numbers_or_shapes_that_differ_do_not(tmp_path, a, b, absolute, transposed):
+    tensors = tensors_of(tmp_path, {"w": a}, {"w": b})
+    assert not tensors.agree
+    assert tensors.shared["w"].difference.absolute == pytest.approx(absolute)
+    assert tensors.shared["w"].transposed is transposed
+
+
+def test_one_unit_in_the_last_place_agrees_and_two_do_not(tmp_path):
+    one = np.array([1.0, 0.1], np.float32)
+    for units, agree in ((1, True), (2, False)):
+        moved = one + np.array([units * 2**-23, 0], np.float32)
+        assert tensors_of(tmp_path, {"w": one}, {"w": moved}).agree is agree
+
+
+def test_weights_that_were_rounded_to_float32_agree_with_those_they_were(tmp_path):
+    double = np.random.default_rng(0).standard_normal(1000)
+    assert tensors_of(tmp_path, {"w": double}, {"w": double.astype(np.float32)}).agree
+
+
+def test_names_that_one_alone_has_are_no_agreement(tmp_path):
+    tensors = tensors_of(tmp_path, {"w": KERNEL, "x": KERNEL}, {"y": KERNEL, "w": KERNEL})
+    assert tensors.shared["w"].agrees
+    assert tensors.only == (["x"], ["y"])
+    assert not tensors.agree
+
+
+def test_weights_without_a_name_in_common_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"fc1.weight": KERNEL})
+    np.savez(tmp_path / "b.npz", **{"fc1/kernel": KERNEL})
+    message = "no tensor is in both: "
+    refused(tmp_path / "a.npz", tmp_path / "b.npz", message)
+    with pytest.raises(InputError, match=r"has fc1/kernel; rename the tensors of one as in the other$"):
+        log_pair.compare(tmp_path / "a.npz", tmp_path / "b.npz")
+
+
+def test_parted_means_what_it_means_of_two_records(tmp_path):
+    """Of float32 losses that fall, as those of a training, the same step as `checks.first_divergence_step`."""
+
+    class Run:
+        def __init__(self, losses):
+            self.step_losses = losses
+
+    random = np.random.default_rng(3)
+    a = np.sort(random.uniform(0.3, 2.2, 200).astype(np.float32))[::-1]
+    b = (a + np.cumsum(random.standard_normal(200)) * 3e-7).astype(np.float32)
+    paths = [log_of(tmp_path, name, [float(x) for x in losses]) for name, losses in (("a", a), ("b", b))]
+    losses = log_pair.compare(*paths).losses
+    assert losses.diverged == checks.first_divergence_step(Run(a), Run(b)) > 0
+
+
+def test_what_one_holds_besides_is_left_alone(tmp_path):
+    both = Source(tmp_path, log_pair.read_source(log_of(tmp_path, "a", FULL)).log, {"w": KERNEL})
+    assert log_pair.compare_weights((both, both)).agree
+    assert log_pair.compare_logs((both, both)).agree

@@ -1,0 +1,186 @@
+"""The reference's update rules against numbers worked by hand, and its schedules at known steps."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+from shared import constants
+from shared.network import initial_weights
+from shared.reference import optimizers, reference, reordered
+from shared.reference.optimizers import RULES, make_optimizer
+from shared.running import batches
+from shared.running.schedule import factor
+from shared.spec import Spec
+
+# By two gradients, 3 and -1, each rule's directions, from its definition; epsilon, at most 3e-8 of them, is left out.
+DIRECTIONS = {
+    "sgd": (3, -1),
+    "momentum": (3, 0.9 * 3 - 1),
+    "nesterov": (3 + 0.9 * 3, -1 + 0.9 * (0.9 * 3 - 1)),
+    # At first the corrected means are the gradient and its square. Then 0.9 × 0.3 - 0.1 = 0.17 over 1 - 0.9², and
+    # 0.999 × 0.009 + 0.001 = 0.009991 over 1 - 0.999².
+    "adam": (1, 0.17 / 0.19 / math.sqrt(0.009991 / 0.001999)),
+    # 0.01 × 9 = 0.09, whose root is 0.3; 0.99 × 0.09 + 0.01 = 0.0991.
+    "rmsprop": (3 / 0.3, -1 / math.sqrt(0.0991)),
+    "adagrad": (3 / 3, -1 / math.sqrt(9 + 1)),
+}
+DIRECTIONS["adamw"] = DIRECTIONS["adam"]
+# A gradient as large as what its root is once it has gone into the rule's mean, and half the direction is left.
+AS_SMALL_AS_EPSILON = {
+    "adam": (1e-8, 1 / 2),
+    "adamw": (1e-8, 1 / 2),
+    "rmsprop": (1e-7, 10 / 2),
+    "adagrad": (1e-10, 1 / 2),
+}
+
+
+def moved(spec, *gradients, start=2.0):
+    """How far one weight that starts from `start` goes in each of these steps."""
+    model = {"weight": np.array([start])}
+    optimizer = make_optimizer(spec, model)
+    distances = []
+    for gradient in gradients:
+        before = model["weight"].item()
+        optimizer.apply(model, {"weight": np.array([float(gradient)])})
+        distances.append(model["weight"].item() - before)
+    return distances
+
+
+def spec_of(optimizer, **changes):
+    """Without decay, at a rate that leaves the digits of a direction to be read."""
+    return Spec(dtype="float64", optimizer=optimizer, **({"learning_rate": 0.25, "weight_decay": 0} | changes))
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_two_steps_by_hand(optimizer):
+    expected = [-0.25 * direction for direction in DIRECTIONS[optimizer]]
+    assert moved(spec_of(optimizer), 3, -1) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", AS_SMALL_AS_EPSILON)
+def test_epsilon_is_added_to_the_root_of_the_corrected_mean(optimizer):
+    gradient, direction = AS_SMALL_AS_EPSILON[optimizer]
+    assert moved(spec_of(optimizer), gradient) == pytest.approx([-0.25 * direction], rel=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_a_weight_that_never_had_a_gradient_stays_where_it_is(optimizer):
+    assert moved(spec_of(optimizer), 0, 0) == [0, 0]
+
+
+def test_decay_goes_through_the_rule_but_in_adamw():
+    # From 2, with gradient 1 and decay 0.5, the gradient becomes 2, which Adam, like 1, makes a direction of 1.
+    assert moved(spec_of("sgd", weight_decay=0.5), 1) == pytest.approx([-0.25 * 2])
+    assert moved(spec_of("adam", weight_decay=0.5), 1) == pytest.approx([-0.25])
+    assert moved(spec_of("adamw", weight_decay=0.5), 1) == pytest.approx([-0.25 - 0.25 * 0.5 * 2])
+    assert moved(spec_of("adamw", weight_decay=0.5), 0) == pytest.approx([-0.25 * 0.5 * 2])
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
+def test_a_change_of_rate_counts_for_the_whole_buffer(optimizer):
+    # Two steps: the rate falls to a tenth for the second.
+    spec = spec_of(optimizer, epochs=1, batch_size=30_000, schedule="step")
+    first, second = DIRECTIONS[optimizer]
+    assert moved(spec, 3, -1) == pytest.approx([-0.25 * first, -0.025 * second])
+
+
+def test_the_decay_of_adamw_goes_with_the_rate():
+    spec = spec_of("adamw", epochs=1, batch_size=30_000, schedule="step", weight_decay=0.5)
+    assert moved(spec, 0, 0) == pytest.approx([-0.25 * 0.5 * 2, -0.025 * 0.5 * 1.75])
+
+
+@pytest.mark.parametrize("module", [optimizers, reordered])
+def test_all_gradients_are_clipped_by_their_norm_together(module):
+    gradients = {"a": np.array([3.0]), "b": np.array([[0.0, -4.0]])}
+
+    def updated(clip_norm, gradients):
+        model = {name: np.zeros_like(values) for name, values in gradients.items()}
+        module.make_optimizer(spec_of("sgd", clip_norm=clip_norm), model).apply(model, gradients)
+        return model
+
+    np.testing.assert_allclose(updated(1, gradients)["a"], [-0.25 * 3 / 5.000001], rtol=1e-15)
+    np.testing.assert_allclose(updated(1, gradients)["b"], [[0, 0.25 * 4 / 5.000001]], rtol=1e-15)
+    np.testing.assert_array_equal(updated(5.1, gradients)["b"], [[0, 1]])
+    np.testing.assert_array_equal(updated(1, {"a": np.zeros(2)})["a"], np.zeros(2))
+
+
+def test_gradients_are_clipped_before_the_decay():
+    spec = spec_of("sgd", clip_norm=1, weight_decay=0.5)
+    assert moved(spec, 100) == pytest.approx([-0.25 * (1 + 0.5 * 2)], rel=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", RULES)
+def test_stays_in_its_dtype_and_leaves_the_gradients(optimizer, dtype):
+    spec = spec_of(optimizer, schedule="cosine", weight_decay=0.1, clip_norm=1).model_copy(update={"dtype": dtype})
+    model, gradients = ({"weight": np.ones(3, dtype)} for _ in range(2))
+    make_optimizer(spec, model).apply(model, gradients)
+    assert model["weight"].dtype == dtype
+    np.testing.assert_array_equal(gradients["weight"], np.ones(3, dtype))
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_renumbered_it_trains_the_same_but_for_rounding(optimizer):
+    spec = Spec(dtype="float64", optimizer=optimizer, schedule="cosine", weight_decay=0.01, clip_norm=0.5, epochs=1)
+    examples, steps = reference.read("test"), batches.split(np.arange(640), 64)
+    found = []
+    for module in (reference, reordered):
+        model = module.build(spec, initial_weights(spec), "cpu")
+        dataset = module.to_dataset(examples, spec, "cpu")
+        optimizer = module.load().optimizers.make_optimizer(spec, model)
+        losses = module.train_steps(model, optimizer, dataset, steps, lambda _count: None)
+        found.append((losses, module.weights(model)))
+    (losses, weights), (other_losses, other_weights) = found
+    # Adagrad divides by what may be 1e-10: rounding, some 1e-17 in a gradient, grows to some 1e-9 of a step there.
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-13)
+    for name in weights:
+        np.testing.assert_allclose(weights[name], other_weights[name], atol=1e-10)
+
+
+# 60,000 / 7,500 = 8 steps in one epoch.
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1] * 8),
+        ("step", [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]),
+        ("cosine", [1, 0.9619397663, 0.8535533906, 0.6913417162, 0.5, 0.3086582838, 0.1464466094, 0.0380602337]),
+    ],
+)
+def test_schedules_by_hand(schedule, factors):
+    spec = Spec(epochs=1, batch_size=7_500, schedule=schedule)
+    assert [factor(spec, step) for step in range(spec.steps)] == pytest.approx(factors)
+    longer = Spec(epochs=2, batch_size=7_500, schedule=schedule)
+    assert [factor(longer, step) for step in range(0, 16, 2)] == pytest.approx(factors)
+
+
+def test_cosine_ends_at_nothing_and_no_schedule_rises():
+    for schedule in ("constant", "step", "cosine"):
+        spec = Spec(epochs=1, batch_size=601, schedule=schedule)
+        factors = [factor(spec, step) for step in range(spec.steps + 1)]
+        assert factors == sorted(factors, reverse=True)
+    assert math.isclose(factors[-1], 0, abs_tol=1e-15)
+
+
+def test_every_optimizer_of_the_spec_has_a_rule():
+    assert set(RULES) == set(Spec.model_fields["optimizer"].annotation.__args__)
+    assert {*constants.LEARNING_RATE, *constants.WEIGHT_DECAY} <= set(RULES)
+
+
+def test_constants_are_the_defaults_of_pytorchs_classes():
+    optim = pytest.importorskip("torch").optim
+
+    def default(optimizer, parameter):
+        return inspect.signature(optimizer).parameters[parameter].default
+
+    for adam in (optim.Adam, optim.AdamW):
+        assert default(adam, "betas") == constants.ADAM_BETAS
+        assert default(adam, "eps") == constants.ADAM_EPSILON
+        assert default(adam, "lr") == constants.LEARNING_RATE["adam"] == constants.LEARNING_RATE["adamw"]
+    assert default(optim.AdamW, "weight_decay") == constants.WEIGHT_DECAY["adamw"]
+    assert default(optim.RMSprop, "alpha") == constants.RMSPROP_ALPHA
+    assert default(optim.RMSprop, "eps") == constants.RMSPROP_EPSILON
+    assert default(optim.Adagrad, "eps") == constants.ADAGRAD_EPSILON
+    assert default(optim.Adagrad, "initial_accumulator_value") == constants.ADAGRAD_INITIAL_ACCUMULATOR
+    assert default(optim.Adagrad, "lr") == constants.OTHERS_LEARNING_RATE

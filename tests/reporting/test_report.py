@@ -1,0 +1,177 @@
+"""What a reader is shown, of runs of the reference under the frameworks' names."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from shared.comparing import tutorial
+from shared.comparing.first_divergence import Crossing, FirstDivergence
+from shared.comparing.runs import FRAMEWORKS, Variant
+from shared.reporting import findings, pictures, report, terminal
+from shared.reporting.section import Section
+from shared.spec import Spec
+from shared.system.machine import cpu_name
+from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def written(made, tmp_path):
+    report.write(outcome_of(made), tmp_path, "python compare.py")
+    return tmp_path
+
+
+def test_every_picture_named_is_there_and_is_one(written):
+    text = (written / "report.md").read_text(encoding="utf-8")
+    for picture in ("steps", "loss", "accuracy", "divergence"):
+        assert f"]({picture}.png)" in text
+        assert (written / f"{picture}.png").stat().st_size > 10_000
+        assert (written / f"{picture}.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path):
+    text = (written / "report.md").read_text(encoding="utf-8")
+    assert "No proof was run" in text
+    for option in ("--prove", "--seeds 10", "--explain"):
+        assert f"`python compare.py {option}`" in text
+    outcome = outcome_of(made)
+    proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
+    sections = [Section("seeds", "10 seeds", ["EQUIVALENT"], results={"seeds": 10})]
+    report.write(proven, tmp_path, "python compare.py", sections)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "EQUIVALENT" in text
+    assert "No proof" not in text
+    assert "--seeds" not in text
+    assert text.index("10 seeds") < text.index("No attribution was run")
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert results["seeds"] == {"seeds": 10}
+    assert "why" not in results
+
+
+def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
+    lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
+    assert lines[2].startswith("**MATCH: over 60 steps in float64, PyTorch and TensorFlow differ by at most ")
+    assert lines[-1] == "Again: `python compare.py`"
+
+
+def test_a_command_with_a_name_that_is_no_text_is_written_in_every_file(made, tmp_path):
+    command = "python compare.py --out caf\udce9\n"
+    report.write(outcome_of(made), tmp_path, command)
+    for name in ("report.md", "index.html"):
+        assert r"compare.py --out caf\udce9\n --prove" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_results_are_the_runs_figures(written, made):
+    results = json.loads((written / "results.json").read_text(encoding="utf-8"))
+    losses = [made[Variant(name, "float64")].step_losses for name in FRAMEWORKS]
+    assert results["comparison"]["max_step_loss_difference"] == np.abs(losses[0] - losses[1]).max()
+    assert results["runs"]["pytorch"]["epochs"][0]["train_loss"] == pytest.approx(losses[0][:30].mean(), rel=1e-14)
+    assert results["proof"] is None
+
+
+def test_the_terminal_shows_every_epoch_and_the_verdict(made, capsys):
+    terminal.show(outcome_of(made))
+    shown = capsys.readouterr().out.splitlines()
+    epochs = made[Variant("PyTorch", "float64")].record.epochs
+    rows = [line.split() for line in shown[3:5]]
+    assert [row[:2] for row in rows] == [[str(n), f"{epoch.train_loss:.4f}"] for n, epoch in enumerate(epochs, start=1)]
+    assert rows[1][-2] == f"{epochs[-1].test_accuracy:.2%}"
+    assert shown[-1].startswith("MATCH: ")
+
+
+def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
+    variant = Variant("PyTorch", "float64")
+    device = made[variant].record.device.model_copy(update={"type": "cuda", "name": "a GPU"})
+    record = made[variant].record.model_copy(update={"device": device})
+    outcome = outcome_of(made | {variant: dataclasses.replace(made[variant], record=record)})
+    warning = f"PyTorch and TensorFlow differ in device: cuda (a GPU) and cpu ({cpu_name()})."
+    assert outcome.match
+    terminal.show(outcome)
+    assert f"WARNING: {warning}" in capsys.readouterr().out
+    report.write(outcome, tmp_path, "")
+    assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_path):
+    losses = made[Variant("PyTorch", "float64")].step_losses.copy()
+    losses[5:] = np.nan
+    outcome = outcome_of(with_run(made, "PyTorch", step_losses=losses))
+    assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
+    report.write(outcome, tmp_path, "")
+    comparison = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]
+    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["ladder"]) == (False, None, {})
+
+
+def test_the_parting_is_told_and_drawn(made, tmp_path):
+    found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
+    outcome = outcome_of(made, first_divergence=found)
+    report.write(outcome, tmp_path, "")
+    assert "They diverge at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (
+        json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["first_divergence"][
+            "crossings"
+        ][0]["unit"]
+        == 2
+    )
+
+
+def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
+    spec = SPEC.model_copy(update={"epochs": 1_000})
+    losses = np.ones(spec.steps)
+    longer = {v: dataclasses.replace(run, arrays=run.arrays | {"step_losses": losses}) for v, run in made.items()}
+    jump = np.append(losses[1:], 1.25)
+    outcome = dataclasses.replace(outcome_of(made), spec=spec, made=with_run(longer, "TensorFlow", step_losses=jump))
+    picture = pictures.divergence(outcome)
+    assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
+    assert picture.x[-1] == spec.steps - 1
+    assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
+
+
+def test_a_run_that_does_not_repeat_is_no_match(made):
+    outcome = outcome_of(made)
+    assert dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})).match
+    broken = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": False}))
+    assert broken.reasons == ["PyTorch float64, run twice, gave different bits"]
+
+
+def test_the_headline_means_the_same_with_and_without_a_proof(made):
+    outcome = outcome_of(made)
+    proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
+    judged = [check for check in outcome.verdict.pairs[FRAMEWORKS] if check.limit is not None]
+    largest = max(check.factor for check in judged)
+    assert largest not in proven.proof.factors.values()
+    assert findings.furthest_check(proven)[1] == findings.furthest_check(outcome)[1] == largest
+    assert findings.sentence(proven) == findings.sentence(outcome)
+
+
+def test_the_proof_is_in_the_report(made, tmp_path):
+    outcome = outcome_of(made)
+    report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
+    assert "| **PyTorch against TensorFlow, × the largest of these** | **0.50** |" in text
+    assert "| PyTorch float64 | yes |" in text
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
+        "PyTorch float64": True
+    }
+
+
+@pytest.mark.parametrize(
+    ("update", "comparable"),
+    [
+        ({}, True),
+        ({"seed": 7}, True),
+        ({"dtype": "float64"}, True),
+        ({"epochs": 2}, True),
+        ({"engine": "eager"}, True),
+        ({"learning_rate": 0.1}, False),
+    ],
+)
+def test_the_tutorials_curve_stands_beside_its_own_training_only(made, update, comparable):
+    assert tutorial.comparable(Spec(**update)) is comparable

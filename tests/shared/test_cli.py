@@ -1,0 +1,130 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.cli import make_parser, parse
+from shared.spec import Spec
+from shared.system.errors import InputError
+
+
+@pytest.fixture
+def parser(monkeypatch):
+    # argparse wraps its help to the terminal, and a narrow one would break words.
+    monkeypatch.setenv("COLUMNS", "80")
+    return make_parser("python -m program", "What it does.", "out/here")
+
+
+def test_options_are_the_fields_of_the_spec_and_out(parser):
+    options = re.findall(r"^  (--[\w-]+)", parser.format_help(), flags=re.MULTILINE)
+    assert [option.removeprefix("--").replace("-", "_") for option in options] == [*Spec.model_fields, "out"]
+
+
+@pytest.mark.parametrize(
+    ("option", "unit", "default"),
+    [
+        ("--epochs EPOCHS", "passes over the 60,000 training images", "5"),
+        ("--batch-size SIZE", "images per step", "64"),
+        ("--learning-rate RATE", "step size; if not given, 0.001 for adam, 0.001 for adamw", "0.01"),
+        ("--schedule constant|step|cosine", "times 0.1 after 0.5 and 0.75 of all steps", "constant"),
+        ("--weight-decay DECAY", "if not given, 0.01 for adamw", "0.0"),
+        ("--clip-norm NORM", "largest norm of all gradients together", "0.0"),
+        ("--hidden-sizes SIZES", "units in the two hidden layers", "128,64"),
+        ("--seed SEED", "seeds the initial weights and the order of the images", "0"),
+        ("--dtype float32|float64", "precision of every number", "float32"),
+        ("--device auto|cpu|cuda", "where to train", "auto"),
+        ("--threads THREADS", "CPU threads", "1"),
+        ("--out OUT", "output folder", "out/here"),
+    ],
+)
+def test_help_gives_each_option_its_unit_and_default(parser, option, unit, default):
+    entries = re.split(r"\n  (?=-)", parser.format_help().partition("options:")[2])
+    entry = next(entry for entry in (" ".join(entry.split()) for entry in entries) if entry.startswith(option + " "))
+    assert unit in entry
+    assert entry.endswith(f"(default: {default})")
+
+
+def test_help_names_the_program_and_what_it_does(parser, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(parser, ["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m program ")
+    assert "What it does." in text
+
+
+def test_no_options_make_the_default_spec(parser):
+    spec, options = parse(parser, [])
+    assert spec == Spec()
+    assert options.out == Path("out/here")
+
+
+def test_every_option_reaches_its_field(parser):
+    expected = Spec(
+        epochs=7,
+        batch_size=3,
+        optimizer="nesterov",
+        learning_rate=1e-5,
+        schedule="step",
+        weight_decay=0.125,
+        clip_norm=0.5,
+        hidden_sizes=(9, 8),
+        seed=2**63 - 1,
+        dtype="float64",
+        device="cpu",
+        engine="eager",
+        threads=2,
+    )
+    spec, options = parse(parser, [*expected.options(), "--out", "elsewhere"])
+    assert spec == expected
+    assert options.out == Path("elsewhere")
+
+
+def refusal(parser, words):
+    """The one-line message of the error that `words` raise."""
+    with pytest.raises(InputError) as error:
+        parse(parser, words)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "cure"),
+    [
+        ("--epochs", "many", "for example --epochs 5"),
+        ("--batch-size", "60001", "for example --batch-size 64"),
+        ("--learning-rate", "nan", "for example --learning-rate 0.01"),
+        ("--hidden-sizes", "128", "for example --hidden-sizes 128,64"),
+        ("--seed", "-1", "for example --seed 0"),
+        ("--dtype", "float16", "for example --dtype float32"),
+        ("--device", "gpu", "for example --device auto"),
+        ("--threads", "0", "for example --threads 1"),
+    ],
+)
+def test_bad_value_is_named_in_one_line_with_a_cure(parser, option, value, cure):
+    message = refusal(parser, [option, value])
+    assert message.startswith(f"{option} {value}: ")
+    assert message.endswith(f"; {cure}")
+
+
+def test_every_field_of_the_spec_refuses_a_bad_value(parser):
+    for option in Spec().options()[::2]:
+        assert refusal(parser, [option, "?"]).startswith(f"{option} ?: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--epoch", "3"], "--epoch"),
+        (["--batch", "3"], "--batch"),
+        (["--ou", "x"], "--ou"),
+        (["--batch_size", "3"], "--batch_size"),
+        (["stray"], "stray"),
+        (["--epochs"], "--epochs"),
+        (["--out"], "--out"),
+    ],
+)
+def test_abbreviations_and_unknown_words_are_refused_with_a_cure(parser, words, named):
+    message = refusal(parser, words)
+    assert named in message
+    assert message.endswith("; python -m program --help lists the options")

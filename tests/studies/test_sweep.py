@@ -1,0 +1,73 @@
+"""Runs of a sweep are made once, as many at once as there are cores, and kept."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.comparing.runs import REFERENCE
+from shared.spec import Spec
+from shared.studies import sweep
+from shared.system import machine
+from shared.system.errors import InputError
+
+SPECS = [Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]
+PYTHONS = {REFERENCE: Path(sys.executable)}
+
+
+@pytest.fixture(autouse=True)
+def folder(own_cache):
+    return own_cache / sweep.KIND
+
+
+def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
+    (first,) = sweep.figures([(REFERENCE, SPECS[0])], PYTHONS, "").values()
+    assert len(first.losses) == 1
+    assert 0 < first.accuracy < 1
+    made = []
+    real = sweep._make
+    monkeypatch.setattr(sweep, "_make", lambda job, *rest: made.append(job) or real(job, *rest))
+    both = sweep.figures([(REFERENCE, spec) for spec in SPECS], PYTHONS, "")
+    assert made == [(REFERENCE, SPECS[1])]
+    assert both[REFERENCE, SPECS[0]] == first
+    assert both[REFERENCE, SPECS[1]] != first
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_damaged_file_is_made_again(folder):
+    job = (REFERENCE, SPECS[0])
+    first = sweep.figures([job], PYTHONS, "")
+    (kept,) = folder.iterdir()
+    written = kept / sweep.FILE
+    written.write_text(written.read_text(encoding="utf-8")[:-5], encoding="utf-8")
+    assert sweep.figures([job], PYTHONS, "") == first
+
+
+def test_a_run_that_diverges_is_no_figure(folder):
+    wild = SPECS[0].model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match="Reference, matched, seed 0: a loss is not finite; lower --learning-rate"):
+        sweep.figures([(REFERENCE, wild)], PYTHONS, "")
+    assert not folder.exists()
+
+
+def test_what_is_kept_is_found_by_every_library_and_gpu(monkeypatch):
+    job = (REFERENCE, SPECS[0])
+    found = [sweep._keys([job], PYTHONS)[job]]
+    assert sweep._keys([job], PYTHONS)[job] == found[0]
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
+    found.append(sweep._keys([job], PYTHONS)[job])
+    real = sweep.versions
+    monkeypatch.setattr(sweep, "versions", lambda *given: real(*given) | {"numpy": "another"})
+    found.append(sweep._keys([job], PYTHONS)[job])
+    assert len(set(found)) == 3
+    assert {"keras", "torchvision"} <= {name for libraries in sweep.LIBRARIES.values() for name in libraries}
+
+
+def test_as_many_runs_at_once_as_there_are_cores_and_one_to_a_gpu(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    auto, on_cpu = Spec(threads=3), Spec(threads=3, device="cpu")
+    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [2, 2]
+    assert sweep._at_once("PyTorch", Spec(threads=9)) == 1
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
+    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [1, 2]
+    assert sweep._at_once(REFERENCE, auto) == 2
