@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from shared.comparing.processes import find_interpreter
-from shared.comparing.runs import MODULES
+from shared.contract import IMPLEMENTATIONS
 from shared.reporting.tables import Table
 from shared.running import footprint
 from shared.spec import Spec
@@ -40,7 +40,7 @@ def peak(framework: str, engine: str, spec: Spec, python: Path) -> int:
     """Bytes. Raises InputError where the run fails."""
     options = spec.model_copy(update={"engine": engine}).options()
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(python), "-m", MODULES[framework], *options, "--out", f"{folder}/out"]
+        command = [str(python), "-m", IMPLEMENTATIONS[framework].module, *options, "--out", f"{folder}/out"]
         child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared import cli, metrics
 from shared.network import initial_weights
-from shared.reference import reference
+from shared.reference import data
 from shared.running import batches
 from shared.running.clock import Clock
 from shared.spec import LAYERS, TRAIN_EXAMPLES, Spec
@@ -51,7 +51,7 @@ def main() -> None:
         return jax.lax.scan(step, parameters, rows)
 
     with clock("data"):
-        dataset = reference.to_dataset(reference.read("train"), spec, "cpu")
+        dataset = reference.to_dataset(data.read("train"), spec, "cpu")
         inputs, labels = (jax.block_until_ready(jnp.asarray(array)) for array in dataset)
     parameters = {name: jnp.asarray(values) for name, values in initial_weights(spec).items()}
     with clock("compile"):

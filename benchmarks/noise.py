@@ -17,7 +17,8 @@ from typing import Any
 from shared import cli
 from shared.comparing import checks
 from shared.comparing.processes import find_interpreter
-from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, Watcher, make_runs, rounding_variants
+from shared.comparing.runs import Variant, Watcher, make_runs, rounding_variants
+from shared.contract import FRAMEWORKS, REFERENCE
 from shared.running.record import Run
 
 HERE = Path(__file__).resolve().parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.comparing import store
-from shared.comparing.runs import FRAMEWORKS
-from shared.spec import Spec
+from shared.contract import FRAMEWORKS
+from shared.execution import Execution
 from shared.system import cache, output
 from tests import faults
 
@@ -41,14 +41,14 @@ def framework(request):
 
 @pytest.fixture(scope="session")
 def implementation(framework):
-    module = "shared.reference.reference" if framework == "reference" else f"{framework}_impl.__main__"
-    return importlib.import_module(module).load()
+    package = "shared.reference" if framework == "reference" else f"{framework}_impl"
+    return importlib.import_module(f"{package}.__main__").load()
 
 
 @pytest.fixture(scope="session")
 def device(implementation):
     # First of all and once a process: TensorFlow sets its threads before its first operation or never.
-    return implementation.runtime.configure(Spec(device="cpu"))
+    return implementation.runtime.configure(Execution(device="cpu"), "float32")
 
 
 @pytest.fixture(scope="session")

@@ -43,14 +43,14 @@ TERMINAL = "tests/reporting/test_terminal.py::test_"
 NAMES = "tests/system/test_escaping.py::test_"
 IS_TEXT = "a_name_is_text_and_nothing_else_wherever_it_stands"
 NO_FILE = "tests/test_properties.py::test_what_is_no_file_to_read_is_refused_at_once"
-UPDATES = "updates_as_the_referencedoes"
+UPDATES = "updates_as_the_reference_does"
 BY_HAND = "tests/reference/test_optimizers.py::test_"
-TRAINS = "trains_as_the_referencedoes_short_last_batch_included"
+TRAINS = "trains_as_the_reference_does_short_last_batch_included"
 LOSS_IS = "loss_is_the_mean_cross_entropy_before_the_update"
 PIXELS = "normalises_all_256_pixel_values_to_the_same_bits"
-COMPUTES = "computes_the_referenceactivations_logits_loss_and_gradients"
+COMPUTES = "computes_the_references_activations_logits_loss_and_gradients"
 WEIGHTS = "weights_go_in_and_come_out_as_the_same_bits"
-PREDICTS = "predicts_all_test_images_as_the_referencedoes"
+PREDICTS = "predicts_all_test_images_as_the_reference_does"
 READS = "its_own_loader_delivers_the_canonical_arrays"
 TORCH_LOSS = "loss = F.cross_entropy(model(inputs), labels)"
 KERAS_LOSS = "loss = cross_entropy(model, model(inputs), labels)"
@@ -361,7 +361,7 @@ MUTANTS = [
            "tests/reporting/test_side_by_side.py"),
     # The terminal.
     Mutant("terminal: any run counts for the pair", "shared/reporting/terminal.py",
-           "elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:",
+           "elif variant == Variant(variant.framework, self._training.dtype) and variant.framework in FRAMEWORKS:",
            "elif variant.framework in FRAMEWORKS:", f"{TERMINAL}the_live_table_holds_the_compared_runs_alone"),
     Mutant("terminal: columns are cut to fit", "shared/reporting/terminal.py",
            "<= console.width", "<= console.width + 5",

@@ -36,8 +36,8 @@ ENGINE = "PyTorch fast"
 
 @pytest.mark.parametrize("contender", speed.CONTENDERS, ids=lambda contender: contender.name)
 def test_what_is_held_against_the_cpus_floor_runs_on_the_cpu(contender):
-    spec, _ = cli.parse(cli.make_parser(contender.module, "", "out"), contender.arguments[2:])
-    assert (spec.device, spec.epochs) == ("cpu", speed.EPOCHS)
+    training, _ = cli.parse(cli.make_parser(contender.module, "", "out"), contender.arguments[2:])
+    assert (training.device, training.epochs) == ("cpu", speed.EPOCHS)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,8 @@ def test_repeats_the_examples():
 
 
 def test_the_floor_is_the_eight_products_of_a_step():
-    spec = Setting(batch_size=16).spec
-    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in scaling_worker.products(spec)]
+    training = Setting(batch_size=16).spec
+    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in scaling_worker.products(training)]
     forward = {((16, m), (m, n), (16, n)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_weight = {((n, 16), (16, m), (n, m)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_input = {((16, n), (n, m), (16, m)) for m, n in [(128, 64), (64, 10)]}

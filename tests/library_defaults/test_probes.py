@@ -13,7 +13,7 @@ import pytest
 from library_defaults import formulas, probing, update_rules
 from library_defaults import table as differences
 from library_defaults.rows import ROWS
-from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
 from tests.conftest import ROOT
 
 COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ DIFFERING = [row for row in ROWS if differences.differs(row, COMMITTED)]
 @pytest.fixture(scope="session")
 def measured(name):
     """What the probes say, in a process where nothing else has turned a switch."""
-    command = [sys.executable, "-m", f"{MODULES[name]}.defaults"]
+    command = [sys.executable, "-m", f"{IMPLEMENTATIONS[name].module}.defaults"]
     return json.loads(
         subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     )
@@ -32,7 +32,7 @@ def measured(name):
 
 @pytest.fixture(scope="session")
 def probes(name):
-    loaded = importlib.import_module(f"{MODULES[name]}.defaults.__main__").load()
+    loaded = importlib.import_module(f"{IMPLEMENTATIONS[name].module}.defaults.__main__").load()
     return probing.probes(loaded.modules)
 
 

@@ -17,7 +17,7 @@ from library_defaults import formulas, probing, update_rules
 from library_defaults import table as differences
 from library_defaults.rows import ROWS
 from shared import metrics
-from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
 
 COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
 KERAS_DEFAULTS = {row.key: row for row in ROWS if differences.differs(row, COMMITTED)}
@@ -358,7 +358,7 @@ def test_momentum_in_the_dtype_of_the_other(name, tmp_path):
             names[library] = importlib.import_module(library)
         return run_code(name, "momentum_dtype", names, tmp_path)["result"]
 
-    optimizers = importlib.import_module(f"{MODULES[name]}.defaults.optimizers")
+    optimizers = importlib.import_module(f"{IMPLEMENTATIONS[name].module}.defaults.optimizers")
     (other,) = set(FRAMEWORKS) - {name}
     found = update_rules.momentum_dtype(optimizers._descend(make, update_rules.COASTING))
     assert found == COMMITTED[other]["values"]["momentum_dtype"]
