@@ -4,21 +4,18 @@
 benchmarks/footprint.md. The peak is that of the resident set, as the system counts it for the run's own process.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import processes
 from shared.comparing.processes import find_interpreter
 from shared.comparing.runs import MODULES
 from shared.reporting.tables import Table
 from shared.running import footprint
 from shared.spec import Spec
 from shared.system import ending, progress
-from shared.system.errors import InputError
 from shared.system.output import write_whole
-from shared.system.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 WIDE = (2048, 2048)
@@ -41,14 +38,8 @@ def peak(framework: str, engine: str, spec: Spec, python: Path) -> int:
     options = spec.model_copy(update={"engine": engine}).options()
     with tempfile.TemporaryDirectory() as folder:
         command = [str(python), "-m", MODULES[framework], *options, "--out", f"{folder}/out"]
-        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != ending.OK:
-        raise InputError(
-            f"{framework}, {engine}, ended with status {child.returncode}; run it alone: {' '.join(command)}"
-        )
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        _, peak_bytes = processes.run(f"{framework}, {engine},", command)
+    return peak_bytes
 
 
 def main() -> int:
