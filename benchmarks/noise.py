@@ -18,6 +18,7 @@ from shared import cli
 from shared.comparing import checks
 from shared.comparing.processes import find_interpreter
 from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, Watcher, make_runs, rounding_variants
+from shared.reporting.tables import Code, Table
 from shared.running.record import Run
 
 HERE = Path(__file__).resolve().parent
@@ -87,12 +88,12 @@ def resample(runs: Sequence[Run], roundings: int) -> tuple[int, Multiples]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: PyTorch against TensorFlow, and in brackets the largest of the three pairs."""
-    lines = ["| spec | " + " | ".join(CHECKS) + " | match |", "| --- |" + " ---: |" * (len(CHECKS) + 1)]
+    lines = []
     for row in rows:
         pairs = row["pairs"]
-        cells = [f"{pairs['pytorch-tensorflow'][r]:.2f} ({max(p[r] for p in pairs.values()):.2f})" for r in CHECKS]
-        lines.append(f"| `{row['options']}` | " + " | ".join(cells) + f" | {'no' if row['reasons'] else 'yes'} |")
-    return "\n".join(lines) + "\n"
+        cells = [f"{pairs['pytorch-tensorflow'][c]:.2f} ({max(p[c] for p in pairs.values()):.2f})" for c in CHECKS]
+        lines.append([Code(row["options"]), *cells, "no" if row["reasons"] else "yes"])
+    return Table(["spec", *CHECKS, "match"], lines).markdown() + "\n"
 
 
 def resampled_table(rows: list[dict[str, Any]]) -> str:
@@ -103,11 +104,9 @@ def resampled_table(rows: list[dict[str, Any]]) -> str:
         found = [row["resampled"].get(limit, {}).get(check) for row in rows]
         return f"{max(known):.2f}" if (known := [m for m in found if m is not None]) else "–"
 
-    lines = [f"| any two sound runs | limit {limits[0]} | diverged: limit {limits[1]} | not judged |"]
-    lines += ["| --- |" + " ---: |" * len(limits)]
+    header = ["any two sound runs", f"limit {limits[0]}", f"diverged: limit {limits[1]}", "not judged"]
     names = rows[0]["pairs"]["pytorch-tensorflow"]
-    lines += [f"| {name} | " + " | ".join(largest(name, limit) for limit in limits) + " |" for name in names]
-    return "\n".join(lines) + "\n"
+    return Table(header, [[name, *(largest(name, limit) for limit in limits)] for name in names]).markdown() + "\n"
 
 
 def main() -> None:

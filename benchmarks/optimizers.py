@@ -29,7 +29,10 @@ MATCHED = [
         for optimizer in ("nesterov", "adamw", "adagrad")
     ),
 ]
+# What a framework's own classes are told: nothing; the project's rate; and, in Keras, PyTorch's constants as well.
 TOLD = {"nothing": "no more than that", "rate": "the rate too", "constants": "and PyTorch's constants"}
+DECAY, CLIP_NORM = 0.01, 0.5
+SPEC = Spec(dtype="float64", epochs=1)
 
 
 def matched(options: list[str], folder: Path) -> dict[str, Any]:

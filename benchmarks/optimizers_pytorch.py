@@ -12,16 +12,13 @@ import torch
 from safetensors.numpy import save_file
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
 
+from benchmarks.optimizers import CLIP_NORM, DECAY, SPEC, TOLD
 from pytorch_impl import data, model, runtime, train
 from shared.constants import MOMENTUM, STEP_FACTOR, STEP_MILESTONES
 from shared.network import initial_weights
 from shared.running import batches
 from shared.spec import Spec
 
-DECAY, CLIP_NORM = 0.01, 0.5
-SPEC = Spec(dtype="float64", epochs=1)
-# What is told of the rate: nothing, the project's, and that again (Keras is then told PyTorch's constants as well).
-TOLD = ("nothing", "rate", "constants")
 Optimizer = torch.optim.Optimizer
 
 

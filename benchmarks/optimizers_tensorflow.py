@@ -16,6 +16,7 @@ import numpy as np
 from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
 from safetensors.numpy import save_file
 
+from benchmarks.optimizers import CLIP_NORM, DECAY, SPEC, TOLD
 from shared.constants import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
@@ -33,10 +34,6 @@ from shared.running import batches
 from shared.spec import Spec
 from tensorflow_impl import data, fast, model, runtime
 
-DECAY, CLIP_NORM = 0.01, 0.5
-SPEC = Spec(dtype="float64", epochs=1)
-# What is told: nothing; the project's rate; PyTorch's constants as well.
-TOLD = ("nothing", "rate", "constants")
 DEFAULT_RATE = 0.01  # SGD's, for a schedule has none of its own
 
 
