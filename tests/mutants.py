@@ -472,22 +472,24 @@ MUTANTS = [
     Mutant("footprint: a record's gradients are forgotten", "shared/running/footprint.py", "+ 2) * _parameters(spec)  #",
            "+ 0) * _parameters(spec)  #", "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold"),
     # How cost grows.
-    Mutant("scaling: a part of an epoch is counted in steps", "benchmarks/scaling_worker.py",
+    Mutant("scaling: a part of an epoch is counted in steps", "benchmarks/scaling.py",
            "sum(map(len, epoch)) / sum(map(len, timed))", "len(epoch) / len(timed)",
            "tests/benchmarks/test_benchmarks.py::test_times_a_part_of_a_long_epoch_and_multiplies_by_examples"),
-    Mutant("scaling: the floor is the same for more examples", "benchmarks/scaling_figures.py",
-           "times = setting.examples if engine == FLOOR else 1", "times = 1",
+    Mutant("scaling: the floor is the same for more examples", "benchmarks/scaling.py",
+           "times = point.examples if point.engine == FLOOR else 1", "times = 1",
            "tests/benchmarks/test_benchmarks.py::test_the_floor_of_more_examples_is_so_many_times_that_of_one_set"),
-    Mutant("scaling: a product of the backward pass is left out", "benchmarks/scaling_worker.py", "        if depth:",
-           "        if depth > 1:", "tests/benchmarks/test_benchmarks.py::test_the_floor_is_the_eight_products_of_a_step"),
-    Mutant("scaling: a lucky repeat with two threads is enough", "benchmarks/scaling_figures.py", "two.max < one.min",
-           "two.min < one.min", "tests/benchmarks/test_benchmarks.py::test_a_second_thread_pays_where_every_repeat_is_faster"),
+    Mutant("scaling: a product of the backward pass is left out", "benchmarks/floor.py",
+           "        if depth:", "        if depth > 1:",
+           "tests/benchmarks/test_benchmarks.py::test_the_floor_is_the_eight_products_of_a_step"),
+    Mutant("scaling: a lucky repeat with two threads is enough", "benchmarks/scaling.py",
+           "max(two) < min(one)", "min(two) < min(one)",
+           "tests/benchmarks/test_benchmarks.py::test_a_second_thread_pays_where_every_repeat_is_faster"),
 ]  # fmt: skip
 
 
 def copy_of_the_house(folder: Path) -> None:
     """What the tests need; the data, the documents and the environments are not copied but linked."""
-    for name in ("benchmarks", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
+    for name in ("benchmarks", "library_defaults", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("compare.py", "pyproject.toml", "README.md", "Makefile"):
         shutil.copy(ROOT / name, folder)
