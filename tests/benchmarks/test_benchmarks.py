@@ -6,6 +6,7 @@ What benchmarks/speed.py asks for, and what benchmarks/noise.py makes of runs wh
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,12 +201,15 @@ def test_a_second_thread_pays_where_every_repeat_is_faster():
 
 
 def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
-    def ladder(a, b):
-        return {"step losses": [checks.Difference(abs(a - b), "step losses", 1e-9)]}
+    class Distance(checks.Check):
+        def compare(self, a, b):
+            return [checks.Difference(abs(a.at - b.at), "step losses", 1e-9)]
 
-    monkeypatch.setattr(checks, "ladder", ladder)
-    monkeypatch.setattr(checks, "first_divergence_step", lambda a, b: 0 if abs(a - b) > 5.5 else None)
-    drawn, largest = noise.resample([0, 1, 5, 11], roundings=1)
+    check = Distance("step losses", None, diverged_limit=checks.DIVERGED_LIMIT)
+    monkeypatch.setattr(checks, "checks_of", lambda _training: [check])
+    monkeypatch.setattr(checks, "first_divergence_step", lambda a, b: 0 if abs(a.at - b.at) > 5.5 else None)
+    runs = [SimpleNamespace(at=place, record=SimpleNamespace(training=None)) for place in (0, 1, 5, 11)]
+    drawn, largest = noise.resample(runs, roundings=1)
     assert drawn == 6 * 2  # with one pair of four taken out, either of the two that are left may be the reference
     # 5 and 11 by the floor of 0 and 1. Those that have not diverged: 0 and 5 by that of 1 and 11.
     assert largest == {"6.0": {"step losses": 6 / 1}, "4.0": {"step losses": 5 / 10}}
