@@ -40,7 +40,7 @@ def matched(options: list[str], folder: Path) -> dict[str, Any]:
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")
     comparison = json.loads((folder / "results.json").read_text(encoding="utf-8"))["comparison"]
-    pairs = [{check["check"]: check for check in checks} for checks in comparison["ladder"].values()]
+    pairs = [{check["check"]: check for check in checks} for checks in comparison["checks"].values()]
     between = pairs[0]["step losses"]
     return {
         "options": " ".join(options),

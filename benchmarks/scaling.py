@@ -136,7 +136,6 @@ def describe(plan: Plan, measured: Measured, first: Measured) -> dict[str, Any]:
     for samples in measured.values():
         versions |= samples[-1].versions
     return {
-        "schema": 1,
         "machine": {
             "cpu": cpu_name(),
             "cores": cores(),

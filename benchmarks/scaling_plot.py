@@ -7,7 +7,7 @@ from benchmarks.scaling_figures import exponent, peak, seconds
 from benchmarks.scaling_points import AXES, BATCH_SIZE, ENGINES, FLOOR, Axis, Measured
 from benchmarks.scaling_report import MIB
 from shared.reporting.drawing import Axes, plt, ticker
-from shared.reporting.pictures import BLUE, GREEN, GREY, ORANGE
+from shared.reporting.styles import BLUE, GREEN, GREY, ORANGE
 from shared.spec import TRAIN_EXAMPLES, Spec
 
 # A framework has a colour; its fast engine is filled and solid, its eager one hollow and dashed.

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from shared.comparing.processes import Children
 from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant
-from shared.reporting import findings, terminal
-from shared.reporting.tables import Table
+from shared.reporting import epochs, terminal
+from shared.reporting.parts import Table
 from shared.running.record import Epoch
 from shared.spec import Spec
 from shared.system import progress
@@ -115,7 +115,7 @@ def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     assert [line.split(",")[0] for line in printed[3:5]] == ["Epoch 1/2", "Epoch 2/2"]
 
 
-HEADER = findings.epoch_table(Spec(), [[], []]).header
+HEADER = epochs.table(Spec(), {name: [] for name in FRAMEWORKS}).header
 ROW = ["5", "1.2345", "1.2346", "1.3e-06", "1.0917", "87.14%", "87.15%"]
 
 
@@ -179,7 +179,7 @@ def test_a_verdict_against_is_said_in_red(tmp_path, capsys, monkeypatch):
 
 def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     code = (
-        "from shared import progress\n"
+        "from shared.system import progress\n"
         "with progress.bar(100_000, 'Epoch 1/1') as advance:\n"
         "    for _ in range(100_000): advance(1)\n"
         "progress.tell(epoch={'train_loss': float('nan')})\n"
@@ -207,7 +207,7 @@ def test_a_child_that_outlives_its_listener_goes_on(monkeypatch):
 
 
 def test_a_listener_sees_an_event_while_its_child_runs():
-    code = "import time; from shared import progress; progress.tell(epoch=1); time.sleep(60)"
+    code = "import time; from shared.system import progress; progress.tell(epoch=1); time.sleep(60)"
     heard = []
     with Children() as children:
         children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=heard.append)

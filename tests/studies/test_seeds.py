@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shared.comparing.runs import FRAMEWORKS
-from shared.reporting import report, seeds_report
+from shared.reporting import markdown, report, seeds_report
+from shared.reporting.parts import Report, pictures
 from shared.spec import Spec
 from shared.studies.seeds import Equivalence, gather
 from shared.studies.sweep import Figures
@@ -82,5 +83,6 @@ def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
 @pytest.mark.parametrize(("epochs", "shown"), [(2, False), (5, True)])
 def test_the_tutorials_final_accuracy_stands_beside_runs_as_long_as_its_own(epochs, shown):
     section = seeds_report.section(pairs(0.0, epochs=epochs))
-    assert ("92.81%" in section.markdown()) is shown
-    assert ("the tutorial" in [curve.label for curve in section.pictures[1].curves]) is shown
+    assert ("92.81%" in markdown.document(Report("", section.parts))) is shown
+    accuracies = list(pictures(section.parts))[1]
+    assert ("the tutorial" in [curve.label for curve in accuracies.curves]) is shown
