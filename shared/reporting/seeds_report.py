@@ -12,8 +12,9 @@ from shared.studies.seeds import ALPHA, ManySeeds
 
 HOW_TO_READ = (
     "Equivalence is tested by two one-sided tests of the paired differences. To find no difference would prove "
-    f"nothing. The question is whether the mean difference is smaller than a margin, with an error rate of {ALPHA:.0%}. The "
-    "margins were fixed before these seeds were run: a tenth of what changing the seed does to a default run."
+    "nothing. The question is whether the mean difference is smaller than a margin, with an error rate of "
+    f"{ALPHA:.0%}. The margins were fixed before these seeds were run: a tenth of what changing the seed does to a "
+    "default run."
 )
 
 

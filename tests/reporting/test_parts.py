@@ -58,9 +58,8 @@ def test_a_third_framework_appears_everywhere(three, tmp_path):
         "JAX gets ",
         "They disagree on 1 of 10,000 test images: PyTorch is right in ",
         "PyTorch says | TensorFlow says | JAX says |",
-        "JAX against",
-        "JAX on",
-    )[:-2]:
+        "JAX on | cpu",
+    ):
         assert said in text
     for said in ("JAX minus PyTorch", "<strong>JAX</strong>", '<th scope="col">JAX</th>', '"label": "JAX"'):
         assert said in page
@@ -79,9 +78,7 @@ def test_the_difference_of_an_epoch_is_that_of_the_furthest_two():
     def epoch(loss):
         return Epoch(train_loss=loss, train_loss_per_example=1.0, test_loss=1.0, test_accuracy=0.5)
 
-    table = epochs.table(
-        Spec(epochs=2, seed=7), {name: [epoch(loss)] for name, loss in zip("ABC", (1, 4, 2), strict=True)}
-    )
+    table = epochs.table(Spec(), {"A": [epoch(1.0)], "B": [epoch(4.0)], "C": [epoch(2.0)]})
     assert table.rows[0][table.header.index("difference")] == "3.0e+00"
     table = epochs.table(Spec(), {"A": [epoch(1.0), epoch(np.nan)], "B": [epoch(2.0)], "C": []})
     assert [row[table.header.index("difference")] for row in table.rows] == ["", ""]
