@@ -19,60 +19,35 @@ def steps(outcome: Outcome) -> Chart:
     """The training loss of every step."""
     shown, label = _shown(outcome.spec.steps)
     losses = {run.record.framework: run.step_losses.astype(np.float64) for run in outcome.runs}
-    return Chart(
-        name="steps",
-        title=f"Training loss of each of the {outcome.spec.steps:,} steps",
-        x_label=label,
-        y_label="cross-entropy (nats)",
-        x=shown,
-        curves=[Curve(name, style_of(name), values[shown]) for name, values in losses.items()],
-        says=f"{ends(losses, '.4f')} {_furthest(spread(list(losses.values())), 'step', 0)}",
-        compared=len(losses),
-    )
+    says = f"{ends(losses, '.4f')} {_furthest(losses, 'step', 0)}"
+    curves = _curves({name: values[shown] for name, values in losses.items()})
+    title = f"Training loss of each of the {outcome.spec.steps:,} steps"
+    return Chart("steps", title, label, "cross-entropy (nats)", shown, curves, says, compared=len(curves))
 
 
 def losses(outcome: Outcome) -> Chart:
     """The training loss of every epoch, mean of batch means, and the tutorial's."""
-    losses = {run.record.framework: np.array([e.train_loss for e in run.record.epochs]) for run in outcome.runs}
-    curves = [Curve(name, style_of(name), values) for name, values in losses.items()]
-    says = f"{ends(losses, '.4f')} {_furthest(spread(list(losses.values())), 'epoch', 1)}"
+    found = {run.record.framework: np.array([e.train_loss for e in run.record.epochs]) for run in outcome.runs}
+    curves, says = _curves(found), f"{ends(found, '.4f')} {_furthest(found, 'epoch', 1)}"
     if tutorial.comparable(outcome.spec):
         printed = padded(tutorial.EPOCH_LOSSES, outcome.spec.epochs)
         curves.append(Curve("the tutorial (another seed)", "tutorial", printed))
         says += f" The tutorial’s goes from {tutorial.EPOCH_LOSSES[0]} to {tutorial.EPOCH_LOSSES[-1]} in 5 epochs."
-    return Chart(
-        name="loss",
-        title="Training loss, mean of batch means",
-        x_label="epoch",
-        y_label="cross-entropy (nats)",
-        x=_epochs(outcome),
-        curves=curves,
-        says=says,
-        compared=len(losses),
-    )
+    title, label = "Training loss, mean of batch means", "cross-entropy (nats)"
+    return Chart("loss", title, "epoch", label, _epochs(outcome), curves, says, compared=len(found))
 
 
 def accuracies(outcome: Outcome) -> Chart:
     """Test accuracy at the weights after each epoch, and the tutorial's only point."""
     found = {run.record.framework: np.array([e.test_accuracy for e in run.record.epochs]) for run in outcome.runs}
-    curves = [Curve(name, style_of(name), values) for name, values in found.items()]
-    says = ends(found, ".2%")
+    curves, says = _curves(found), ends(found, ".2%")
     after = len(tutorial.EPOCH_LOSSES)
     if tutorial.comparable(outcome.spec) and outcome.spec.epochs >= after:
         point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.spec.epochs)
         curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
         says += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
-    return Chart(
-        name="accuracy",
-        title="Accuracy on the 10,000 test images",
-        x_label="epoch",
-        y_label="test accuracy",
-        x=_epochs(outcome),
-        curves=curves,
-        says=says,
-        scale="percent",
-        compared=len(found),
-    )
+    title, x = "Accuracy on the 10,000 test images", _epochs(outcome)
+    return Chart("accuracy", title, "epoch", "test accuracy", x, curves, says, "percent", compared=len(found))
 
 
 def divergence(outcome: Outcome) -> Chart:
@@ -151,8 +126,13 @@ def _shown(count: int) -> tuple[np.ndarray, str]:
     return shown, "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
 
 
-def _furthest(gap: np.ndarray, what: str, first: int) -> str:
+def _curves(found: dict[str, np.ndarray]) -> list[Curve]:
+    return [Curve(name, style_of(name), values) for name, values in found.items()]
+
+
+def _furthest(found: dict[str, np.ndarray], what: str, first: int) -> str:
     """Where the curves lie furthest apart, in words; `first` is the number of the first point."""
+    gap = spread(list(found.values()))
     wrong = np.flatnonzero(~np.isfinite(gap))
     if len(wrong):
         return f"From {what} {wrong[0] + first} on they are not all numbers."

@@ -18,12 +18,12 @@ MEANING = "Loss is the mean of batch means, as the tutorial prints it; accuracy 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of every epoch: one for each framework, or one for all of them."""
+    """A figure of every epoch: one of each framework, by `of_each`, or one of all, by `of_all`."""
 
     name: str
     form: str
     of_each: Callable[[Epoch], float] | None = None
-    # From the number of the epoch and what each framework has of it; None where there is nothing to say.
+    # Of the number of the epoch and what each framework has of it; None where there is nothing to say.
     of_all: Callable[[int, Sequence[Epoch | None]], float | None] = lambda _number, _epochs: None
     dropped: int = 0  # when a narrow terminal does without it: 1 is the first to go, 0 stays
     applies: Callable[[Spec], bool] = lambda _: True
@@ -34,10 +34,8 @@ class Figure:
 
     def cells(self, number: int, epochs: Sequence[Epoch | None]) -> list[str]:
         """Of epoch `number`; empty for a framework that has not come so far."""
-        if of_each := self.of_each:
-            values = [of_each(epoch) if epoch else None for epoch in epochs]
-        else:
-            values = [self.of_all(number, epochs)]
+        of_each = self.of_each
+        values = [epoch and of_each(epoch) for epoch in epochs] if of_each else [self.of_all(number, epochs)]
         return ["" if value is None else f"{value:{self.form}}" for value in values]
 
 
@@ -46,14 +44,16 @@ def _difference(_: int, epochs: Sequence[Epoch | None]) -> float | None:
     return float(spread(losses)) if len(losses) == len(epochs) else None
 
 
-def _tutorial_loss(number: int, _: Sequence[Epoch | None]) -> float | None:
-    return tutorial.EPOCH_LOSSES[number - 1] if number <= len(tutorial.EPOCH_LOSSES) else None
-
-
 FIGURES = (
     Figure("loss", ".4f", lambda epoch: epoch.train_loss),
     Figure("difference", ".1e", of_all=_difference, dropped=2),
-    Figure("tutorial loss", ".4f", of_all=_tutorial_loss, dropped=1, applies=tutorial.comparable),
+    Figure(
+        "tutorial loss",
+        ".4f",
+        of_all=lambda number, _: dict(enumerate(tutorial.EPOCH_LOSSES, start=1)).get(number),
+        dropped=1,
+        applies=tutorial.comparable,
+    ),
     Figure("accuracy", ".2%", lambda epoch: epoch.test_accuracy, dropped=3),
 )
 

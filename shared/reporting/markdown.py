@@ -3,50 +3,31 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from shared.reporting.parts import (
-    Bars,
-    Bullets,
-    Caution,
-    Chart,
-    Code,
-    Command,
-    Digits,
-    Drawing,
-    Group,
-    Image,
-    KeyFigures,
-    Matrices,
-    Paragraph,
-    Part,
-    Report,
-    Section,
-    Table,
-    Tabs,
-    Verdict,
-)
+from shared.reporting import parts
+from shared.reporting.parts import Code, Part, Table
 from shared.system.escaping import markdown as escaped
 from shared.system.escaping import markdown_code
 
 
-def document(report: Report) -> str:
+def document(report: parts.Report) -> str:
     """The whole file, with relative links to the pictures."""
     return f"# {escaped(report.title)}\n\n{_printed(report.parts, level=2)}\n"
 
 
-def _printed(parts: Sequence[Part], level: int) -> str:
+def _printed(several: Sequence[Part], level: int) -> str:
     """Parts in turn; `level` is that of a heading among them."""
-    return "\n\n".join(filter(None, (_part(part, level) for part in parts)))
+    return "\n\n".join(filter(None, (_part(part, level) for part in several)))
 
 
 def _part(part: Part, level: int) -> str:
-    if isinstance(part, Section | Group):
+    if isinstance(part, parts.Section | parts.Group):
         return f"{'#' * level} {escaped(part.title)}\n\n{_printed(part.parts, level + 1)}"
-    if isinstance(part, Tabs):
+    if isinstance(part, parts.Tabs):
         return _printed(part.charts, level)
     return PRINTERS[type(part)](part)
 
 
-def _image(picture: Chart | Drawing) -> str:
+def _image(picture: parts.Chart | parts.Drawing) -> str:
     words = f". {picture.words}" if picture.words else ""
     return f"![{escaped(picture.title + words)}]({picture.name}.png)"
 
@@ -72,17 +53,17 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 PRINTERS: dict[type[Part], Callable[[Any], str]] = {
-    Verdict: lambda part: f"**{escaped(part.sentence)}**",
-    Caution: lambda part: f"> **{part.title}.** {escaped(part.sentence)}",
-    KeyFigures: lambda part: _bullets(f"**{escaped(figure)}** {escaped(what)}" for figure, what in part.figures),
-    Paragraph: lambda part: escaped(part.text),
-    Bullets: lambda part: _bullets(map(escaped, part.sentences)),
-    Command: lambda part: f"{escaped(part.before)} {markdown_code(part.line)}".strip(),
+    parts.Verdict: lambda part: f"**{escaped(part.sentence)}**",
+    parts.Caution: lambda part: f"> **{part.title}.** {escaped(part.sentence)}",
+    parts.KeyFigures: lambda part: _bullets(f"**{escaped(figure)}** {escaped(what)}" for figure, what in part.figures),
+    parts.Paragraph: lambda part: escaped(part.text),
+    parts.Bullets: lambda part: _bullets(map(escaped, part.sentences)),
+    parts.Command: lambda part: f"{escaped(part.before)} {markdown_code(part.line)}".strip(),
     Table: table,
-    Bars: lambda part: table(part.table()),
-    Digits: lambda part: table(part.table()),
-    Image: lambda part: escaped(part.sentence),
-    Chart: _image,
-    Drawing: _image,
-    Matrices: lambda _: "",  # they are there for their colours; the sentences beside them have what matters
+    parts.Bars: lambda part: table(part.table()),
+    parts.Digits: lambda part: table(part.table()),
+    parts.Image: lambda part: escaped(part.sentence),
+    parts.Chart: _image,
+    parts.Drawing: _image,
+    parts.Matrices: lambda _: "",  # they are there for their colours; the sentences beside them have what matters
 }

@@ -93,16 +93,7 @@ def _data_uri(image: np.ndarray) -> str:
 
 def chart_styles() -> dict[str, Any]:
     """The looks of curves for the page's script."""
-    return {
-        name: {
-            "colour": style.colour,
-            "width": style.width,
-            "thin": style.thin or style.width,
-            "dash": style.dash,
-            "marker": style.marker,
-        }
-        for name, style in STYLES.items()
-    }
+    return {n: vars(s) | {"colour": s.colour, "thin": s.thin or s.width} for n, s in STYLES.items()}
 
 
 def chart_data(chart: Chart, dtype: str) -> dict[str, Any]:
@@ -112,24 +103,5 @@ def chart_data(chart: Chart, dtype: str) -> dict[str, Any]:
     def shown(values: np.ndarray) -> list[float | None]:
         return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
-    return {
-        "name": chart.name,
-        "title": chart.title,
-        "xLabel": chart.x_label,
-        "yLabel": chart.y_label,
-        "scale": chart.scale,
-        "stairs": chart.stairs,
-        "mark": chart.mark,
-        "compared": chart.compared,
-        "x": chart.x.tolist(),
-        "curves": [
-            {
-                "label": curve.label,
-                "style": curve.style,
-                "joined": curve.joined,
-                "values": shown(curve.values),
-                "band": [shown(edge) for edge in curve.band or ()],
-            }
-            for curve in chart.curves
-        ],
-    }
+    curves = [vars(c) | {"values": shown(c.values), "band": list(map(shown, c.band or ()))} for c in chart.curves]
+    return vars(chart) | {"x": chart.x.tolist(), "curves": curves}

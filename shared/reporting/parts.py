@@ -13,6 +13,10 @@ NO_PREDICTION = -1
 LIKELIEST = 0.9999  # what is above it would be written as a certainty
 
 
+class Part:
+    """Of a report: each kind has a macro in `assets/parts.html.jinja` and an entry in `markdown.PRINTERS`."""
+
+
 class Code(str):
     """A cell that is a name from outside or a piece of code."""
 
@@ -20,7 +24,7 @@ class Code(str):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Part):
     """The answer of the report: a word or two in capitals, a colon, and the finding."""
 
     sentence: str
@@ -28,7 +32,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Caution:
+class Caution(Part):
     """What a reader must know before anything else."""
 
     sentence: str
@@ -36,28 +40,28 @@ class Caution:
 
 
 @dataclass(frozen=True)
-class KeyFigures:
+class KeyFigures(Part):
     """The figures to remember, each with what it is."""
 
     figures: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Paragraph:
+class Paragraph(Part):
     """Sentences."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Bullets:
+class Bullets(Part):
     """Sentences, each for itself."""
 
     sentences: Sequence[str]
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Part):
     """A command line, and what is said before it."""
 
     line: str
@@ -65,7 +69,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Part):
     """Rows of text under a header."""
 
     header: list[str]
@@ -76,7 +80,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Bars:
+class Bars(Part):
     """A table of figures whose lengths can be compared: `values` (rows, columns)."""
 
     header: list[str]
@@ -103,7 +107,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Chart:
+class Chart(Part):
     """One pair of axes, and what it shows in words."""
 
     name: str  # of its files
@@ -128,7 +132,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Part):
     """A picture as files, of a kind that the page's script does not draw."""
 
     name: str
@@ -139,7 +143,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Tabs:
+class Tabs(Part):
     """Charts that take turns in one place of a page, the first shown first."""
 
     name: str  # of the place
@@ -147,29 +151,29 @@ class Tabs:
 
 
 @dataclass(frozen=True)
-class Matrices:
-    """Square tables of counts side by side, each cell on a ground as dark as its share of the largest."""
-
-    matrices: list["Matrix"]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """One of them."""
-
-    title: str
-    what: str
-    cells: list[list["Cell"]]
-    styles: tuple[str, str]  # of the ground where a share is above zero, and where it is below
-
-
-@dataclass(frozen=True)
 class Cell:
     """A number of a matrix, and what it says."""
 
     text: str
-    share: float  # -1 to 1
+    share: float  # of the largest number, -1 to 1
     words: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A square table of counts, each on a ground as dark as its share."""
+
+    title: str
+    what: str
+    cells: list[list[Cell]]
+    styles: tuple[str, str]  # of the ground where a share is above zero, and where it is below
+
+
+@dataclass(frozen=True)
+class Matrices(Part):
+    """Matrices side by side."""
+
+    matrices: list[Matrix]
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ class Digit:
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Part):
     """Test images with what the frameworks `names` make of them."""
 
     names: list[str]
@@ -207,7 +211,7 @@ class Digits:
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Part):
     """A training image, and a sentence about it."""
 
     image: np.ndarray  # uint8 (784,)
@@ -216,42 +220,22 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(Part):
     """Parts under a small heading; a page may show them only when asked."""
 
     title: str
-    parts: Sequence["Part"]
+    parts: Sequence[Part]
     folded: bool = False
 
 
 @dataclass(frozen=True)
-class Section:
+class Section(Part):
     """Parts under a heading."""
 
     name: str  # of its place on the page and in results.json
     title: str
-    parts: Sequence["Part"]
+    parts: Sequence[Part]
     results: dict[str, Any] = field(default_factory=dict)  # what results.json holds of it
-
-
-Part = (
-    Verdict
-    | Caution
-    | KeyFigures
-    | Paragraph
-    | Bullets
-    | Command
-    | Table
-    | Bars
-    | Chart
-    | Drawing
-    | Tabs
-    | Matrices
-    | Digits
-    | Image
-    | Group
-    | Section
-)
 
 
 @dataclass(frozen=True)

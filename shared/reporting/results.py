@@ -23,17 +23,8 @@ def results(outcome: Outcome) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    kept = {
-        "device",
-        "versions",
-        "settings",
-        "environment",
-        "data_checksum",
-        "order_checksums",
-        "epochs",
-        "timing",
-    }
-    return run.record.model_dump(mode="json", include=kept)
+    about = {"device", "versions", "settings", "environment", "data_checksum", "order_checksums"}
+    return run.record.model_dump(mode="json", include=about | {"epochs", "timing"})
 
 
 def _comparison(outcome: Outcome) -> dict[str, Any]:

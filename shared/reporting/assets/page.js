@@ -37,7 +37,7 @@
     return set;
   };
 
-  const unit = (picture) => picture.xLabel.split(" ")[0];
+  const unit = (picture) => picture.x_label.split(" ")[0];
   const exactly = (picture, value) => {
     if (value == null) return "–";
     if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
@@ -226,8 +226,8 @@
           y: picture.scale === "logarithmic" ? { distr: 3 } : {},
         },
         axes: [
-          { ...axis, label: picture.xLabel, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
-          { ...axis, label: picture.yLabel, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
+          { ...axis, label: picture.x_label, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
+          { ...axis, label: picture.y_label, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
         ],
         cursor: { y: false, points: { size: 7 } },
         series: [{}, ...this.lines.map((line) => this.series(line))],
