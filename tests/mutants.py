@@ -488,7 +488,7 @@ MUTANTS = [
 
 def copy_of_the_house(folder: Path) -> None:
     """What the tests need; the data, the documents and the environments are not copied but linked."""
-    for name in ("benchmarks", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
+    for name in ("benchmarks", "library_defaults", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("compare.py", "pyproject.toml", "README.md", "Makefile"):
         shutil.copy(ROOT / name, folder)

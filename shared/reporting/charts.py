@@ -65,8 +65,8 @@ def divergence(outcome: Outcome) -> Chart:
 
     for number, variant in enumerate(rounding_variants(REFERENCE, dtype), start=1):
         changed = "perturbed by 1 ulp" * variant.perturbed + "reordered sums" * variant.reordered or variant.dtype
-        label = f"rounding alone: the reference implementation, {changed}"
-        add(Variant(REFERENCE, dtype), variant, label, f"floor-{number}")
+        rounding = f"rounding alone: the reference implementation, {changed}"
+        add(Variant(REFERENCE, dtype), variant, rounding, f"floor-{number}")
     names = [run.record.framework for run in outcome.runs]
     for precision in dict.fromkeys((dtype, "float64")):
         for a, b in combinations(names, 2):

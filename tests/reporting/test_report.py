@@ -130,6 +130,7 @@ def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
     picture = charts.divergence(outcome)
     assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
     assert picture.x[-1] == spec.steps - 1
+    assert picture.x_label == charts.steps(outcome).x_label == "step (one in 3 of 30,000 is drawn)"
     assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
 
 
