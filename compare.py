@@ -23,7 +23,7 @@ with ending.importing("compare.py"):
     from shared.logs import log_pair, log_report, loss_logs
     from shared.mnist import check_files
     from shared.reporting import attribution_report, report, seeds_report, terminal
-    from shared.reporting.section import Section
+    from shared.reporting.parts import Section
     from shared.running import footprint
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.seeds import run_seeds
@@ -122,13 +122,14 @@ def add_sections(
     sections, equivalent = [], True
     try:
         if options.explain:
-            sections.append(attribution_report.section(attribute(configuration, options.seeds or SEEDS, pythons)))
-            terminal.say(sections[-1].sentences[0])
+            explained = attribute(configuration, options.seeds or SEEDS, pythons)
+            sections.append(attribution_report.section(explained))
+            terminal.say(attribution_report.sentence(explained))
         if options.seeds:
             many = run_seeds(configuration, options.seeds, pythons)
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
-            terminal.say(sections[-1].sentences[0], good=equivalent)
+            terminal.say(seeds_report.sentence(many), good=equivalent)
     except Exception as error:  # noqa: BLE001 whatever it is, it is raised again
         return sections, equivalent, error
     return sections, equivalent, None
@@ -153,9 +154,9 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
 def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Path, command: str) -> int:
     """Run both as their tutorials would, and say what each printed."""
     with output.fresh_folder(out) as folder:
-        section = attribution_report.section(stock_pair(configuration, pythons))
-        report.write_alone(section, folder, command)
-    print(f"{section.sentences[0]}\nReport: {out / 'report.md'}")
+        found = stock_pair(configuration, pythons)
+        report.write_alone(attribution_report.section(found), folder, command)
+    print(f"{attribution_report.sentence(found)}\nReport: {out / 'report.md'}")
     return ending.OK
 
 

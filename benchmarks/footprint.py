@@ -13,7 +13,8 @@ from shared.comparing.processes import find_interpreter
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS
 from shared.options import written
-from shared.reporting.tables import Table
+from shared.reporting import markdown
+from shared.reporting.parts import Table
 from shared.running import footprint
 from shared.system import ending, progress
 from shared.system.output import write_whole
@@ -70,7 +71,7 @@ def main() -> int:
             rows.append([about, *figures])
             advance(1)
     text = "# What a run takes of memory, and what is foretold\n\n`python -m benchmarks.footprint` made this page.\n\n"
-    text += Table(header, rows).markdown() + "\n"
+    text += markdown.table(Table(header, rows)) + "\n"
     write_whole(HERE / "footprint.md", lambda path: path.write_text(text, encoding="utf-8"))
     print(text)
     return ending.OK

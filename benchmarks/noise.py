@@ -19,7 +19,8 @@ from shared.comparing import checks
 from shared.comparing.processes import find_interpreter
 from shared.comparing.runs import Variant, Watcher, make_runs, rounding_variants
 from shared.contract import FRAMEWORKS, REFERENCE
-from shared.reporting.tables import Code, Table
+from shared.reporting import markdown
+from shared.reporting.parts import Code, Table
 from shared.running.record import Run
 
 HERE = Path(__file__).resolve().parent
@@ -95,7 +96,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         pairs = row["pairs"]
         cells = [f"{pairs['pytorch-tensorflow'][c]:.2f} ({max(p[c] for p in pairs.values()):.2f})" for c in CHECKS]
         lines.append([Code(row["options"]), *cells, "no" if row["reasons"] else "yes"])
-    return Table(["spec", *CHECKS, "match"], lines).markdown() + "\n"
+    return markdown.table(Table(["spec", *CHECKS, "match"], lines)) + "\n"
 
 
 def resampled_table(rows: list[dict[str, Any]]) -> str:
@@ -108,7 +109,7 @@ def resampled_table(rows: list[dict[str, Any]]) -> str:
 
     header = ["any two sound runs", f"limit {limits[0]}", f"diverged: limit {limits[1]}", "not judged"]
     names = rows[0]["pairs"]["pytorch-tensorflow"]
-    return Table(header, [[name, *(largest(name, limit) for limit in limits)] for name in names]).markdown() + "\n"
+    return markdown.table(Table(header, [[name, *(largest(name, limit) for limit in limits)] for name in names])) + "\n"
 
 
 def main() -> None:

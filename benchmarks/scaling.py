@@ -24,7 +24,8 @@ from shared.comparing.processes import find_interpreter, versions
 from shared.configuration import Configuration
 from shared.mnist import MNIST, Examples
 from shared.network import initial_weights
-from shared.reporting.tables import Table
+from shared.reporting import markdown
+from shared.reporting.parts import Table
 from shared.running import batches
 from shared.running.session import Session
 from shared.system import ending, progress
@@ -255,21 +256,21 @@ else as many full batches as fit, at least {LEAST_STEPS}, and their time is mult
 
 b of *time of an epoch = a · value^b*, fitted to all points of an axis: 1 is proportional, 0 costs nothing.
 
-{Table(["", *AXES], slopes).markdown()}
+{markdown.table(Table(["", *AXES], slopes))}
 
 ## A second thread
 
 How many times as fast two threads are as one, by hidden width; and the first of these widths at which the second pays:
 every measurement with two threads was faster than every one with one.
 
-{Table(["", *map(str, WIDTHS), "pays from"], threads).markdown()}
+{markdown.table(Table(["", *map(str, WIDTHS), "pays from"], threads))}
 
 {grids}"""
 
 
 def _grid(measured: Measured, axis: str, names: Iterable[str], figure: Callable[[Measured, Point], float]) -> str:
     rows = [[n, *(_number(figure(measured, Point(n, **{axis: value}))) for value in AXES[axis])] for n in names]
-    return Table(["", *map(str, AXES[axis])], rows).markdown()
+    return markdown.table(Table(["", *map(str, AXES[axis])], rows))
 
 
 def _number(figure: float) -> str:
@@ -279,7 +280,7 @@ def _number(figure: float) -> str:
 def draw(measured: Measured, path: Path) -> None:
     """scaling.png: an axis a column; above the time of an epoch, below the peak of memory."""
     from shared.reporting.drawing import plt, ticker
-    from shared.reporting.pictures import BLUE, GREEN, GREY, ORANGE
+    from shared.reporting.styles import BLUE, GREEN, GREY, ORANGE
 
     colours = {"PyTorch": ORANGE, "TensorFlow": BLUE, "NumPy": GREEN, FLOOR: GREY}
     figure, grid = plt.subplots(2, len(AXES), figsize=(13, 9), layout="constrained", sharex="col", sharey="row")

@@ -16,9 +16,10 @@ from typing import Any
 from benchmarks import processes
 from shared.comparing.processes import find_interpreter, versions
 from shared.mnist import MNIST
+from shared.reporting import markdown
 from shared.reporting.drawing import plt, ticker
-from shared.reporting.pictures import BLUE, GREY
-from shared.reporting.tables import Table
+from shared.reporting.parts import Table
+from shared.reporting.styles import BLUE, GREY
 from shared.system import cache, ending, progress
 from shared.system.errors import InputError
 from shared.system.machine import cores, cpu_name
@@ -178,7 +179,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], ", ".join(f"{name} {v}" for name, v in result["versions"].items())
     return f"""<!-- Made by `make bench`: not edited by hand. -->
 
-{Table([*header, "compile, s", "import, s", "data, s", "peak MiB"], rows).markdown()}
+{markdown.table(Table([*header, "compile, s", "import, s", "data, s", "peak MiB"], rows))}
 
 Medians of {REPEATS} fresh processes each, interleaved, {result["epochs"]} epochs of the default run on one thread; in
 brackets the fastest and the slowest. {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]},

@@ -49,7 +49,18 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
     # Keras's optimizers lack of PyTorch's; compiled code, which TensorFlow runs for a shape in any number, and PyTorch
     # keeps in a file; that `fit` needs a model.
     forced = {"MLP.forward": "MLP.call"}
-    only_one = {"of_logits", "of_probabilities", "_transpose_kernel", "load", "_train_group", "many_steps", "_padded", "_compile", "_compiler", "builder"}
+    only_one = {
+        "of_logits",
+        "of_probabilities",
+        "_transpose_kernel",
+        "load",
+        "_train_group",
+        "many_steps",
+        "_padded",
+        "_compile",
+        "_compiler",
+        "builder",
+    }
     only_one |= {"_passing_on", "_prepare"}
     only_one |= {"Schedule", "LikePyTorch", "SGD", "Momentum", "Adam", "AdamW", "RMSprop", "Adagrad"}
     expected = [(kind, forced.get(name, name), parameters) for kind, name, parameters in pytorch]

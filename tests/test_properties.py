@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
-from tests.test_escaping import NEVER, shown, tokens
 
 import compare
 from shared import cli
@@ -28,7 +27,9 @@ from shared.logs import log_pair, log_report
 from shared.logs.sources import read_source
 from shared.options import name_of
 from shared.reference.__main__ import load
-from shared.reporting.tables import Code, Table
+from shared.reporting import markdown as report_markdown
+from shared.reporting.parts import Code, Table
+from shared.reporting.results import json_safe
 from shared.running import runner
 from shared.running.record import ARRAYS_FILE, RUN_JSON, WEIGHTS_FILE, RecordError, read_run
 from shared.running.weights_file import load_weights
@@ -36,6 +37,7 @@ from shared.system import files
 from shared.system.errors import InputError
 from shared.system.escaping import markdown, markdown_code, one_line
 from tests.faults import trying
+from tests.system.test_escaping import NEVER, shown, tokens
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 LONGEST_LINE = 1_500  # characters of an error
@@ -73,11 +75,11 @@ def compared_and_told(kind, path, other=None):
 
     def work():
         pair = log_pair.compare(path, other or path)
-        text = log_report.markdown(pair, "python compare.py")
+        text = report_markdown.document(log_report.report(pair, "python compare.py"))
         assert not NEVER & {token.type for token in tokens(text)}
         assert all(line.isprintable() for line in log_report.summary(pair).splitlines())
         text.encode()
-        json.dumps(log_report.json_safe(log_report.results(pair)), allow_nan=False)
+        json.dumps(json_safe(log_report.results(pair)), allow_nan=False)
         return pair
 
     return outcome_of(kind, work)
@@ -464,7 +466,7 @@ def test_any_name_is_shown_as_it_is_in_markdown(name, other):
             assert shown(markdown(text)) == one_line(text)
             code = [token.content for token in tokens(markdown_code(text)) if token.type == "code_inline"]
             assert code == [one_line(text) or " "]
-        table = Table([name, "x"], [[other, Code(name)], [Code(other), name]], words=True).markdown()
+        table = report_markdown.table(Table([name, "x"], [[other, Code(name)], [Code(other), name]], words=True))
         cells = [shown(token.content).strip() for token in tokens(table) if token.type == "inline"]
         assert cells == [one_line(text).strip() for text in (name, "x", other, name, other, name)]
 

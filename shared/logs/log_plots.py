@@ -1,7 +1,6 @@
 """Pictures of two results that were made elsewhere."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,23 +8,24 @@ import numpy as np
 from shared.logs.log_pair import Losses, Tensors
 from shared.reporting import plots
 from shared.reporting.drawing import Axes, plt
-from shared.reporting.pictures import BLUE, FEW_POINTS, GREEN, GREY, STYLES
+from shared.reporting.parts import Drawing
+from shared.reporting.styles import BLUE, FEW_POINTS, GREEN, GREY, STYLES
 
 LONGEST_NAME = 50
 SMALLEST_SHOWN = 1e-300  # far below this a logarithmic axis can't reach
 MOST_TENSORS = 40  # that a picture has room for
 
 
-def losses(losses: Losses, labels: Sequence[str], path: Path) -> None:
+def losses(losses: Losses, labels: Sequence[str]) -> Drawing:
     """Two logs, each at all of its own steps."""
     axes = plots.figure("Loss of both, as logged", "loss", _counted(losses))
     for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
         axes.plot(log.steps, log.losses, label=_legible(label), **plots.line(STYLES[style], len(log.steps)))
     _mark_divergence(axes, losses)
-    _save(axes, path)
+    return _drawing("loss", "Both losses, overlaid", axes)
 
 
-def divergence(losses: Losses, path: Path) -> None:
+def divergence(losses: Losses) -> Drawing:
     """How far apart two logs lie, step by step, and what their files can hide."""
     axes = plots.figure("Largest difference of the losses so far", "difference", _counted(losses))
     finite = np.isfinite(losses.gap)
@@ -46,10 +46,10 @@ def divergence(losses: Losses, path: Path) -> None:
     if not finite.all():
         axes.axvline(losses.steps[~finite][0], color=GREY, linewidth=1.2, linestyle=":", label="not finite from here")
     _mark_divergence(axes, losses)
-    _save(axes, path)
+    return _drawing("divergence", "Largest difference so far", axes)
 
 
-def weights(tensors: Tensors, path: Path) -> None:
+def weights(tensors: Tensors) -> Drawing:
     """The largest difference in each tensor that fits, in units in the last place, the furthest apart first."""
     ulps = {name: tensor.difference.ulps for name, tensor in tensors.shared.items()}
     ordered = sorted((name for name in ulps if np.isfinite(ulps[name])), key=lambda name: ulps[name], reverse=True)
@@ -64,14 +64,12 @@ def weights(tensors: Tensors, path: Path) -> None:
     axes.set_yticks(range(len(shown)), [_legible(name) for name in shown])
     axes.set_xlim(left=-0.1)
     axes.invert_yaxis()
-    _save(axes, path)
+    return _drawing("weights", "Largest difference in each tensor", axes)
 
 
-def _save(axes: Axes, path: Path) -> None:
-    """Write the figure of these axes, with a legend, and let go of it."""
+def _drawing(name: str, title: str, axes: Axes) -> Drawing:
     axes.legend(frameon=False)
-    plt.savefig(path, dpi=150)
-    plt.close()
+    return Drawing(name, title, plots.png(axes.get_figure(root=True)))
 
 
 def _counted(losses: Losses) -> str:

@@ -1,6 +1,5 @@
 """A pair of own results -> results.json, report.md, pictures, and the last words on the screen."""
 
-import json
 import os
 import textwrap
 from pathlib import Path
@@ -11,18 +10,17 @@ from shared.logs.hints import hint
 from shared.logs.log_pair import LETTERS, Losses, Pair, Tensors
 from shared.logs.log_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.logs.sources import check_there
-from shared.reporting.report import json_safe
-from shared.reporting.tables import Code, Table
+from shared.reporting.parts import Caution, Code, Command, Paragraph, Part, Report, Section, Table, Verdict
+from shared.reporting.report import AGAIN, write_files
 from shared.system import escaping
 from shared.system.errors import InputError
 
-SCHEMA = 1
 # Rows of the table around the first step at which the two part.
 BEFORE, AFTER = 2, 6
 WIDTH = 100  # of the text on the terminal
 DISCLAIMER = (
-    "No noise floor can be measured for runs that were made elsewhere, so this is no verdict of a match: it says how "
-    "far apart the numbers lie, and how much of that their files can hide."
+    "A noise floor, how far rounding alone carries a run, can't be measured for runs that were made elsewhere. So this "
+    "is no verdict of a match. It says how far apart the numbers lie, and how much of that their files can hide."
 )
 
 
@@ -38,21 +36,12 @@ def refuse_to_replace(out: Path, paths: tuple[Path, Path]) -> None:
 
 def write(pair: Pair, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    text = json.dumps(json_safe(results(pair)), indent=2, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-    if pair.losses:
-        labels = [f"{letter}: {source.path.name}" for letter, source in lettered(pair)]
-        log_plots.losses(pair.losses, labels, folder / "loss.png")
-        log_plots.divergence(pair.losses, folder / "divergence.png")
-    if pair.tensors:
-        log_plots.weights(pair.tensors, folder / "weights.png")
-    (folder / "report.md").write_text(markdown(pair, command), encoding="utf-8")
+    write_files(report(pair, command), results(pair), folder)
 
 
 def results(pair: Pair) -> dict[str, Any]:
-    """What results.json holds. Numbers that are not finite become null: JSON has none."""
+    """What results.json holds."""
     return {
-        "schema": SCHEMA,
         "records": {letter.lower(): str(source.path) for letter, source in lettered(pair)},
         "agree": pair.agree,
         "notes": notes(pair),
@@ -108,20 +97,19 @@ def summary(pair: Pair) -> str:
     return "\n".join(map(escaping.one_line, lines))
 
 
-def markdown(pair: Pair, command: str) -> str:
-    """The report as Markdown, with relative links to the pictures."""
-    parts = ["# A and B, compared"]
-    parts += [f"**{escaping.markdown(sentence)}**" for sentence in sentences(pair)]
-    parts += [f"> **Note.** {escaping.markdown(note)}" for note in notes(pair)]
-    parts.append(_facts_table(pair))
-    if pair.losses:
-        parts += _losses_parts(pair.losses)
-    if pair.tensors:
-        parts += _tensors_parts(pair.tensors)
-    return "\n\n".join([*parts, "## What this is not", DISCLAIMER, f"Again: {escaping.markdown_code(command)}"]) + "\n"
+def report(pair: Pair, command: str) -> Report:
+    """All of it, from its first part to its last."""
+    losses = [Section("losses", "Losses", _losses_parts(pair, pair.losses))] if pair.losses else []
+    weights = [Section("weights", "Weights", _tensors_parts(pair.tensors))] if pair.tensors else []
+    verdicts = [Verdict(sentence, pair.agree) for sentence in sentences(pair)]
+    cautions = [Caution(note, "Note") for note in notes(pair)]
+    limits = Section("limits", "What this is not", [Paragraph(DISCLAIMER)])
+    return Report(
+        "A and B, compared", [*verdicts, *cautions, _facts(pair), *losses, *weights, limits, Command(command, AGAIN)]
+    )
 
 
-def _facts_table(pair: Pair) -> str:
+def _facts(pair: Pair) -> Table:
     rows = [["path", *(Code(source.path) for source in pair.sources)]]
     if pair.losses:
         logs = pair.losses.logs
@@ -129,32 +117,33 @@ def _facts_table(pair: Pair) -> str:
         rows.append(["precision", *(log.precision for log in logs)])
     if pair.tensors:
         rows.append(["tensors", *(str(len(source.weights or {})) for source in pair.sources)])
-    return Table(["", *LETTERS], rows, words=True).markdown()
+    return Table(["", *LETTERS], rows, words=True)
 
 
-def _losses_parts(losses: Losses) -> list[str]:
-    coarsest = losses.resolution.max()
-    parts = ["## Losses", "![Both losses, overlaid](loss.png)", "![Largest difference so far](divergence.png)"]
-    parts += [Table(["", "step", "difference"], milestones(losses)).markdown(), escaping.markdown(hint(losses))]
-    parts.append(
-        "What the files can hide is half a unit of the last digit that each writes, and half a unit in the last place "
-        f"of the float32 or float64 that it was: {coarsest:.1e} at most, between the two. Within it, the two losses "
-        "may have been the same number."
+def _losses_parts(pair: Pair, losses: Losses) -> list[Part]:
+    labels = [f"{letter}: {source.path.name}" for letter, source in lettered(pair)]
+    hidden = (
+        "A file hides half a unit of the last digit that it writes, and half a unit in the last place of the float32 "
+        f"or float64 that the number was. Together the two files hide {losses.resolution.max():.1e} at most. Two "
+        "losses that differ by no more than the files hide may have been the same number."
     )
+    parts: list[Part] = [log_plots.losses(losses, labels), log_plots.divergence(losses)]
+    parts += [Table(["", "step", "difference"], milestones(losses)), Paragraph(hint(losses)), Paragraph(hidden)]
     candidates = (losses.diverged, losses.first_apart, losses.first_difference)
     around = next((index for index in candidates if index is not None), None)
-    if around is not None:
-        rows = [
-            [str(step), f"{a:.9g}", f"{b:.9g}", gap_in_words(gap), f"{resolution:.1e}"]
-            for step, a, b, gap, resolution in list(
-                zip(losses.steps, *losses.values, losses.gap, losses.resolution, strict=True)
-            )[max(0, around - BEFORE) : around + AFTER]
-        ]
-        parts.append(Table(["step", *LETTERS, "difference", "the files can hide"], rows).markdown())
-    return parts
+    return parts if around is None else [*parts, _steps(losses, slice(max(0, around - BEFORE), around + AFTER))]
 
 
-def _tensors_parts(tensors: Tensors) -> list[str]:
+def _steps(losses: Losses, shown: slice) -> Table:
+    columns = (losses.steps, *losses.values, losses.gap, losses.resolution)
+    rows = [
+        [str(step), f"{a:.9g}", f"{b:.9g}", gap_in_words(gap), f"{resolution:.1e}"]
+        for step, a, b, gap, resolution in zip(*(column[shown] for column in columns), strict=True)
+    ]
+    return Table(["step", *LETTERS, "difference", "the files can hide"], rows)
+
+
+def _tensors_parts(tensors: Tensors) -> list[Part]:
     rows = []
     for name, tensor in tensors.shared.items():
         a, b = tensor.shapes
@@ -166,11 +155,13 @@ def _tensors_parts(tensors: Tensors) -> list[str]:
         else:
             size, ulps = f"{tensor.difference.absolute:.1e}", f"{tensor.difference.ulps:.3g}"
         rows.append([Code(name), shape, size, ulps, "yes" if tensor.agrees else "NO"])
-    parts = ["## Weights", "![Largest difference in each tensor](weights.png)"]
-    parts.append(Table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows).markdown())
-    parts.append(
-        "A unit in the last place, ulp, is that of the tensor's largest magnitude, in the coarser of the two dtypes; "
-        "up to one of them the two agree. Kernels are (out, in, …) in PyTorch and (…, in, out) in Keras: where the "
-        "shapes say so, or the numbers of a square one, one was transposed for the comparison."
-    )
-    return parts
+    return [
+        log_plots.weights(tensors),
+        Table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows),
+        Paragraph(
+            "One ulp is a unit in the last place of the tensor's largest magnitude, in the coarser of the two dtypes. "
+            "Two tensors agree where they differ by one ulp or less. Kernels are (out, in, …) in PyTorch and "
+            "(…, in, out) in Keras. Where the shapes, or the numbers of a square kernel, show that, one of the two was "
+            "transposed for the comparison."
+        ),
+    ]

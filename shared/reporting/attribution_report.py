@@ -10,37 +10,35 @@ from library_defaults.rows import ROWS
 from shared.contract import FRAMEWORKS
 from shared.reporting import plots
 from shared.reporting.drawing import plt
-from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
-from shared.reporting.section import Section
-from shared.reporting.tables import Code, Table
+from shared.reporting.parts import Chart, Code, Curve, Drawing, Paragraph, Part, Section, Table
+from shared.reporting.styles import BLUE, GREY, ORANGE
 from shared.studies.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten
 HOW_TO_READ = (
-    "Figures are Keras’s minus PyTorch’s, of the first epoch’s loss where nothing else is said: the mean over {seeds} "
-    "seeds and its {confidence:.0%} confidence interval. Put in: the matched pair, equal to rounding, with this "
-    "default of Keras’s alone. Taken out: Keras’s own tutorial without it. Share: the mean of both."
+    "Figures are Keras’s minus PyTorch’s: the mean over {seeds} seeds and its {confidence:.0%} confidence interval. "
+    "Where nothing else is said they are of the first epoch’s loss. Put in: only this default of Keras’s is put into "
+    "the matched pair, which otherwise differs by rounding alone. Taken out: Keras’s own tutorial without this "
+    "default. Share: the mean of both."
 )
 
 
 def section(found: Attribution) -> Section:
     """What report.md and the page show of it."""
     if not found.shares:
-        title, tables = "The tutorials’ own runs", [_epochs(found)]
-        pictures: list[Picture | Drawn] = [_curves_picture(found)]
-        sentences = [sentence(found)]
+        title, sentences = "The tutorials’ own runs", [sentence(found)]
+        shown: list[Part] = [_curves_chart(found), _epochs(found)]
     else:
-        title, tables = "Why they differ", [_shares(found), _advice(found)]
-        pictures = [_shares_picture(found), _curves_picture(found)]
         how = HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE)
         unmeasured = " ".join(f"Not measured: {name}; {why}." for name, why in UNMEASURED.items())
-        sentences = [sentence(found), how, *map(_in_words, found.shares), unmeasured]
+        title, sentences = "Why they differ", [sentence(found), how, *map(_in_words, found.shares), unmeasured]
+        shown = [_shares_picture(found), _curves_chart(found), _shares(found), _advice(found)]
     as_lists = json.dumps(
         dataclasses.asdict(found) | {"training": found.training.model_dump()}, default=np.ndarray.tolist
     )
     results: dict[str, Any] = json.loads(as_lists)
-    return Section("why", title, sentences, pictures, tables, results)
+    return Section("why", title, [*map(Paragraph, sentences), *shown], results)
 
 
 def sentence(found: Attribution) -> str:
@@ -115,9 +113,9 @@ def _epochs(found: Attribution) -> Table:
     return Table(["epoch", "PyTorch loss", "Keras loss", "difference"], rows)
 
 
-def _shares_picture(found: Attribution) -> Drawn:
+def _shares_picture(found: Attribution) -> Drawing:
     """A bar for each factor, the unexplained rest and the whole gap, with their intervals."""
-    title = "What makes Keras’s loss another after one epoch"
+    title = "Why Keras’s loss differs after one epoch"
     drawn, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     bars = [(share.factor.name, share.share, BLUE) for share in found.shares]
     bars += [("unexplained", found.unexplained, GREY), ("stock Keras − stock PyTorch", found.gap, ORANGE)]
@@ -129,10 +127,10 @@ def _shares_picture(found: Attribution) -> Drawn:
     axes.set_xlabel(f"nats, Keras minus PyTorch; whiskers: {CONFIDENCE:.0%} interval over {len(found.seeds)} seeds")
     axes.spines[["top", "right"]].set_visible(False)
     words = "; ".join(f"{name} {_shown(estimate, FIRST_EPOCH)}" for name, estimate, _ in bars)
-    return Drawn("shares", title, f"{words}.", *plots.files(drawn))
+    return Drawing("shares", title, *plots.files(drawn), f"{words}.")
 
 
-def _curves_picture(found: Attribution) -> Picture:
+def _curves_chart(found: Attribution) -> Chart:
     """The epoch losses of both stock runs and of the matched pair, each in the band of its confidence interval."""
     looks = {
         "PyTorch": ("PyTorch, stock", "pytorch"),
@@ -146,12 +144,13 @@ def _curves_picture(found: Attribution) -> Picture:
         curves.append(Curve(*looks[name], estimate.mean[:ACCURACY], band))
     ends = [f"{curve.label}: from {curve.values[0]:.3f} to {curve.values[-1]:.3f}" for curve in curves]
     bands = f" Means over {len(found.seeds)} seeds; bands: their {CONFIDENCE:.0%} confidence intervals."
-    return Picture(
+    return Chart(
         name="stock",
         title="Training loss as the tutorials print it",
         x_label="epoch",
         y_label="cross-entropy (nats)",
         x=np.arange(1, found.training.epochs + 1),
         curves=curves,
-        words=f"{'; '.join(ends)}.{bands * (len(found.seeds) > 1)}",
+        says=f"{'; '.join(ends)}.{bands * (len(found.seeds) > 1)}",
+        compared=len(FRAMEWORKS),
     )

@@ -1,15 +1,18 @@
-"""What a comparison found, in sentences and tables: for report.md and for the page."""
+"""What a comparison found, in sentences and tables."""
 
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterator
+from itertools import combinations
 
-from shared.comparing import tutorial
-from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, Result
+import numpy as np
+
+from shared import metrics
+from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, PREDICTIONS, Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
-from shared.contract import FRAMEWORKS
-from shared.reporting.tables import Table
-from shared.running.record import Epoch
-from shared.training import Training
+from shared.options import written
+from shared.reference import data
+from shared.reporting.charts import spread
+from shared.reporting.parts import Bars, Bullets, Command, Group, Image, Paragraph, Part, Table
+from shared.reporting.styles import style_of
 
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {
@@ -19,118 +22,182 @@ PHASES = {
     "training": "every step of every epoch",
     "evaluation": "the 10,000 test images, after every epoch",
 }
-LOSS_MEANS = "Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images."
 RULE = (
-    "Each check rests on those above it. The noise floor is how far rounding alone carries the reference, "
-    "the same training in NumPy, in this very comparison. A pair matches while it stays within "
-    f"{LIMIT:g} floors: two runs that each lie within one floor of exact arithmetic lie within two of each other, "
-    "and the floor is itself a sample. "
-    f"After two runs have diverged, as float32 runs mostly do, by a ReLU, their losses and logits may lie "
-    f"{DIVERGED_LIMIT:g} apart."
+    "Each check rests on those above it. The noise floor is how far rounding alone carries the reference "
+    "implementation, the same training in NumPy, in this comparison. "
+    f"A pair matches while it stays within {LIMIT:g} noise floors: two runs that each lie within one floor of exact "
+    "arithmetic lie within two of each other, and the floor itself is only a sample. "
+    "Most float32 runs diverge at some step, when a ReLU passes a value in one run and not in the other. "
+    f"After that step their losses and logits may lie {DIVERGED_LIMIT:g} noise floors apart."
 )
-
 YARDSTICK_MEANS = (
-    "Each implementation against itself, with nothing changed but its rounding: the largest difference on each check. "
-    "The multiples at the end are of the largest of these; the verdict's are of the noise floor, which is the "
-    "reference's alone."
+    "Each implementation is compared with itself; only its rounding is changed. The table shows the largest difference "
+    "on each check. Its last column compares the frameworks’ difference with the largest of these. The verdict "
+    "compares it with the noise floor, which comes from the reference implementation alone."
 )
+NOTHING_JUDGED = "No check was made: the runs were not given the same, or they hold numbers that are not finite."
+NO_DIVERGENCE = "They do not diverge: at no step do their losses lie further apart than a few units in the last place."
+NO_SEARCH = "The step at which they diverge, and its cause, were not looked for. This command finds them:"
+
+
+def names(outcome: Outcome) -> list[str]:
+    """Of the frameworks."""
+    return [run.record.framework for run in outcome.runs]
+
+
+def listed(names: list[str]) -> str:
+    """Names in a sentence."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def judged(outcome: Outcome) -> Iterator[Result]:
+    """Every check of two frameworks that is judged."""
+    for pair in combinations(names(outcome), 2):
+        yield from (check for check in outcome.verdict.pairs[pair] if check.limit is not None)
 
 
 def furthest_check(outcome: Outcome) -> tuple[str, float]:
     """The judged check on which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
-    judged = [check for check in outcome.verdict.pairs[FRAMEWORKS] if check.limit is not None]
-    worst = max(judged, key=lambda check: check.factor)
+    worst = max(judged(outcome), key=lambda check: check.factor)
     return worst.name, worst.factor
+
+
+def identical_predictions(outcome: Outcome) -> int:
+    """For how many test images all frameworks predict the same class; never where the logits are not numbers."""
+    predicted = np.stack([metrics.predictions(run.test_logits) for run in outcome.runs])
+    return int(((predicted == predicted[0]).all(axis=0) & (predicted[0] >= 0)).sum())
 
 
 def sentence(outcome: Outcome) -> str:
     """The verdict in one sentence, with its figure."""
     if outcome.reasons:
         more = len(outcome.reasons) - 1
-        return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}."
+        odd = f" {outcome.verdict.odd_one_out} is the odd one out." if outcome.verdict.odd_one_out else ""
+        return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}.{odd}"
     worst, factor = furthest_check(outcome)
-    changed = outcome.verdict.pairs[FRAMEWORKS][-1].difference.absolute
-    examples = len(outcome.reference.test_logits)
     return (
-        f"MATCH: over {outcome.training.steps:,} steps in {outcome.training.dtype}, PyTorch and TensorFlow differ by "
-        f"at most {factor:.2g} times what rounding alone does ({worst}); "
-        f"{examples - int(changed):,} of {examples:,} predictions are identical."
+        f"MATCH: over {outcome.training.steps:,} steps in {outcome.training.dtype}, {listed(names(outcome))} differ by "
+        f"at most {factor:.2g} times what rounding alone does ({worst}); {identical_predictions(outcome):,} of "
+        f"{len(outcome.reference.test_logits):,} predictions are identical."
     )
 
 
-def epochs(outcome: Outcome) -> Table:
-    return epoch_table(outcome.training, [run.record.epochs for run in outcome.runs])
+def key_figures(outcome: Outcome) -> list[tuple[str, str]]:
+    """The figures to remember, each with what it is."""
+    gap = float(spread([run.step_losses.astype(np.float64) for run in outcome.runs]).max())
+    examples = len(outcome.reference.test_logits)
+    last = [run.record.epochs[-1].test_accuracy for run in outcome.runs]
+    figures = [
+        (f"{gap:.1e}" if np.isfinite(gap) else "not a number", "largest difference of any step's loss"),
+        (f"{identical_predictions(outcome):,}", f"of {examples:,} predictions are identical"),
+        (" · ".join(f"{accuracy:.2%}" for accuracy in last), f"test accuracy, {' · '.join(names(outcome))}"),
+    ]
+    if outcome.verdict.pairs:
+        worst, factor = furthest_check(outcome)
+        figures.insert(0, (f"{factor:.2g}×", f"what rounding alone does, at the most ({worst})"))
+    return figures
 
 
-def epoch_table(training: Training, runs: Sequence[Sequence[Epoch]]) -> Table:
-    """The figures of both frameworks, as far as each has come."""
-    shows_tutorial = tutorial.comparable(training)
-    header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
-    header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
-    rows = []
-    for index, pair in enumerate(zip_longest(*runs)):
-        row = [str(index + 1), *(f"{epoch.train_loss:.4f}" if epoch else "" for epoch in pair)]
-        row.append(f"{abs(pair[0].train_loss - pair[1].train_loss):.1e}" if all(pair) else "")
-        if shows_tutorial:
-            losses = tutorial.EPOCH_LOSSES
-            row.append(f"{losses[index]:.4f}" if index < len(losses) else "")
-        rows.append([*row, *(f"{epoch.test_accuracy:.2%}" if epoch else "" for epoch in pair)])
-    return Table(header, rows)
+def first_divergence(outcome: Outcome, command: str) -> list[Part]:
+    """Where the frameworks diverge, and why; else that they don't, or that `command` with --prove would look for it."""
+    if first := outcome.first_divergence:
+        train = data.read("train") if first.crossings else None
+        images = dict.fromkeys(crossing.example for crossing in first.crossings)
+        said = Paragraph(f"They diverge at step {first.step:,}, counted from 0: {first.cause}.")
+        return [said, *(_crossing(i, int(train.labels[i]), train.images[i]) for i in images if train)]
+    if outcome.proof:
+        return [Paragraph(NO_DIVERGENCE)]
+    return [Paragraph(NO_SEARCH), Command(f"{command} --prove")]
 
 
-def ladder(checks: list[Result]) -> Table:
+def _crossing(index: int, label: int, image: np.ndarray) -> Image:
+    return Image(
+        image,
+        f"Handwritten digit labelled {label}, training image {index}",
+        f"Training image {index:,}, a {label}: from its gradient on, the runs take different ways.",
+    )
+
+
+def checks(verdict: Verdict, where: str = "") -> list[Part]:
+    """A table for each pair of runs, the first one's open."""
+    titles = {pair: f"The checks of {' and '.join(pair)}{where}" for pair in verdict.pairs}
+    groups: list[Part] = [
+        Group(titles[pair], [_check_table(titles[pair], judged)], folded=number > 0)
+        for number, (pair, judged) in enumerate(verdict.pairs.items())
+    ]
+    return groups or [Paragraph(NOTHING_JUDGED)]
+
+
+def _check_table(title: str, results: list[Result]) -> Table:
     header = ["check", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
     rows = []
-    for check in checks:
+    for check in results:
         judged = "" if check.limit is None else f"≤ {check.limit:g} {'✓' if check.passes else '✗'}"
         counts = check.check.is_count
         size = f"{check.difference.absolute:.0f}" if counts else f"{check.difference.absolute:.1e}"
         floor = f"{check.floor:.0f}" if counts else f"{check.floor:.1e}"
         ulps = "" if counts else f"{check.difference.ulps:.3g}"
         rows.append([check.name, size, check.difference.tensor, ulps, floor, f"{check.factor:.2f}", judged])
-    return Table(header, rows)
+    return Table(header, rows, title=title)
 
 
-def yardstick(proof: Proof) -> Table:
-    """How far rounding alone carries each implementation, and the frameworks' difference as a multiple of it."""
-    names = list(proof.factors)
-    rows = [
-        [who, *(f"{row[name]:.0f}" if name == "predictions" else f"{row[name]:.1e}" for name in names)]
-        for who, row in proof.yardstick.items()
+def proof(outcome: Outcome) -> list[Part]:
+    """What --prove adds; nothing where it was not asked for."""
+    proof = outcome.proof
+    if not proof:
+        return []
+    exact: Part = Bullets(proof.exact.reasons) if proof.exact.reasons else Paragraph("All pairs match.")
+    return [
+        Group("In float64", [exact, *checks(proof.exact, ", in float64")]),
+        Group("What rounding alone does", [Paragraph(YARDSTICK_MEANS), yardstick(proof, names(outcome))]),
+        Group("Run twice", [repeats(proof)]),
     ]
-    multiples = [f"{proof.factors[name]:.2f}" for name in names]
-    rows.append(["PyTorch against TensorFlow, × the largest of these", *multiples])
-    return Table(["largest difference", *names], rows, sums_up="row")
+
+
+def yardstick(proof: Proof, frameworks: list[str]) -> Table:
+    """How far rounding alone carries each implementation, and the frameworks' difference as a multiple of it."""
+    columns = [*proof.yardstick, f"{' against '.join(frameworks)}, × the largest of these"]
+    rows = []
+    for name, factor in proof.factors.items():
+        form = ".0f" if name == PREDICTIONS.name else ".1e"
+        rows.append([name, *(f"{row[name]:{form}}" for row in proof.yardstick.values()), f"{factor:.2f}"])
+    return Table(["largest difference", *columns], rows, sums_up="column")
 
 
 def repeats(proof: Proof) -> Table:
     return Table(["run", "same bits again"], [[name, "yes" if same else "NO"] for name, same in proof.repeats.items()])
 
 
-def times(outcome: Outcome) -> Table:
-    rows = [[r.record.framework, *(f"{r.record.timing.get(phase, 0):.2f}" for phase in PHASES)] for r in outcome.runs]
-    return Table(["seconds", *PHASES], rows)
+def times(outcome: Outcome) -> Bars:
+    seconds = np.array([[run.record.timing.get(phase, 0.0) for run in outcome.runs] for phase in PHASES])
+    frameworks = names(outcome)
+    return Bars(
+        ["seconds by phase", *frameworks], list(PHASES.items()), seconds, ".2f", [style_of(name) for name in frameworks]
+    )
 
 
 def time_caveats(outcome: Outcome) -> list[str]:
     """What a reader must know before drawing anything from the seconds."""
     caveats = [
-        "One run each, on a machine that may have had other work, the reference's runs among it: not a benchmark.",
-        "Where a core is free, one framework is imported and compiled while the other trains, which slows both.",
-        "The first run on a machine takes longer: MNIST is decoded and code compiled, once.",
+        (
+            "This is one run of each, on a machine that may have had other work, such as the runs of the reference "
+            "implementation. It is not a benchmark."
+        ),
+        "Where a core is free, one framework is imported and compiled while the other trains. That slows both.",
+        "The first run on a machine takes longer: it decodes MNIST and compiles code, once.",
     ]
     engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
     if len(set(engines.values())) > 1:
         how = " and ".join(f"{name} by the engine “{engine}”" for name, engine in engines.items())
         caveats.append(
             f"Steps were run {how}: their seconds of training compare engines as much as frameworks. "
-            "--engine gives both the same."
+            "--engine gives all the same."
         )
     return caveats
 
 
 def facts(outcome: Outcome) -> Table:
-    rows = [[name, str(value)] for name, value in outcome.configuration.fields().items()]
+    rows = [[name, written(value)] for name, value in outcome.configuration.fields().items()]
     checksums = outcome.reference.record.data_checksum
     rows.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in checksums.items())])
     for run in outcome.runs:

@@ -1,4 +1,4 @@
-"""What the two networks get wrong: confusion matrices, and the digits that tell most about a pair of runs."""
+"""What the networks get wrong: confusion matrices, and the digits that tell most about the runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,144 +6,154 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics
-from shared.mnist import MNIST, Examples
-from shared.reporting.tables import Table
+from shared.mnist import Examples
+from shared.reporting.parts import NO_PREDICTION, Cell, Digit, Matrices, Matrix
+from shared.reporting.styles import style_of
 from shared.running.record import Run
 
 SHOWN = 12  # digits of each kind
-NO_PREDICTION = -1
-LIKELIEST = 0.9999  # what is above it would be written as a certainty
-
-
-@dataclass(frozen=True)
-class Digit:
-    """One test image, and what the two frameworks make of it."""
-
-    index: int  # into the test images in the canonical order
-    image: np.ndarray  # uint8 (784,)
-    label: int
-    predictions: tuple[int, int]
-    probabilities: np.ndarray  # (2, 10)
-
-    def classes(self) -> list[int]:
-        """The label, and what was predicted beside it."""
-        return list(dict.fromkeys(c for c in (self.label, *self.predictions) if c != NO_PREDICTION))
+PAIR = 2  # of two one says "both", of more "all"
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """What two runs, `names`, make of the test images."""
+    """What the runs `names` make of the test images."""
 
-    names: tuple[str, str]
-    confusion: tuple[np.ndarray, np.ndarray]  # (10, 10) each, [label, prediction] -> how many
-    without: tuple[int, int]  # how many images have no prediction, their logits not being numbers
-    disagreed: int
-    right: tuple[int, int]  # of those they disagree on, how many each gets right
-    both_wrong: int
+    names: list[str]
+    confusion: list[np.ndarray]  # (10, 10) for each run, [label, prediction] -> how many
+    without: list[int]  # how many images have no prediction, their logits not being numbers
+    disagreed: int  # on how many not all say the same
+    right: list[int]  # of those, how many each gets right
+    none_right: int  # of those, how many nobody gets right
+    all_wrong: int  # of all images
     disagreements: list[Digit]  # the first few, those whose probabilities lie furthest apart first
-    confident: list[Digit]  # that both get wrong, the most confidently wrong first
+    confident: list[Digit]  # that all get wrong, the most confidently wrong first
 
     @property
     def examples(self) -> int:
         return int(self.confusion[0].sum()) + self.without[0]
 
     @property
-    def wrong(self) -> tuple[int, int]:
-        a, b = (int(m.sum() - np.trace(m)) + n for m, n in zip(self.confusion, self.without, strict=True))
-        return a, b
+    def wrong(self) -> list[int]:
+        return [int(m.sum() - np.trace(m)) + n for m, n in zip(self.confusion, self.without, strict=True)]
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How often each label (rows) was taken for each class (columns), (10, 10); without images not predicted."""
-    counts = np.zeros((len(MNIST.classes), len(MNIST.classes)), np.int64)
+    counts = np.zeros((len(MNIST.classes),) * 2, np.int64)
     made = predicted != NO_PREDICTION
     np.add.at(counts, (labels[made], predicted[made]), 1)
     return counts
 
 
 def compare(runs: Sequence[Run], test: Examples) -> Mistakes:
-    """Look at what both runs predict for every image of the test set."""
-    a, b = (metrics.predictions(run.test_logits) for run in runs)
-    probabilities = np.stack([metrics.probabilities(run.test_logits) for run in runs])  # (2, N, 10)
-    labels = test.labels
+    """Look at what all runs predict for every image of the test set."""
+    predicted = np.stack([metrics.predictions(run.test_logits) for run in runs])  # (runs, N)
+    probabilities = np.stack([metrics.probabilities(run.test_logits) for run in runs])  # (runs, N, 10)
+    labels, made = test.labels, predicted != NO_PREDICTION
+    right = predicted == labels
 
     def digits(chosen: np.ndarray) -> list[Digit]:
         return [
-            Digit(int(i), test.images[i], int(labels[i]), (int(a[i]), int(b[i])), probabilities[:, i])
+            Digit(int(i), test.images[i], int(labels[i]), tuple(predicted[:, i].tolist()), probabilities[:, i])
             for i in chosen[:SHOWN]
         ]
 
-    differ = np.flatnonzero(a != b)
-    apart = np.nan_to_num(np.abs(probabilities[0] - probabilities[1]).max(axis=1), nan=np.inf)
-    wrong = np.flatnonzero((a != labels) & (b != labels) & (a != NO_PREDICTION) & (b != NO_PREDICTION))
-    # A digit counts as confidently wrong when both are sure: by the less sure of the two.
-    sure = np.minimum(*(p[np.arange(len(labels)), v] for p, v in zip(probabilities, (a, b), strict=True)))
-    first, second = (run.record.framework for run in runs)
+    differ = np.flatnonzero((predicted != predicted[0]).any(axis=0))
+    apart = np.nan_to_num((probabilities.max(axis=0) - probabilities.min(axis=0)).max(axis=1), nan=np.inf)
+    wrong = np.flatnonzero((made & ~right).all(axis=0))
+    # A digit counts as confidently wrong when all are sure: by the least sure of them.
+    sure = np.take_along_axis(probabilities, predicted[..., np.newaxis], axis=2)[..., 0].min(axis=0)
     return Mistakes(
-        names=(first, second),
-        confusion=(confusion(a, labels), confusion(b, labels)),
-        without=(int((a == NO_PREDICTION).sum()), int((b == NO_PREDICTION).sum())),
+        names=[run.record.framework for run in runs],
+        confusion=[confusion(one, labels) for one in predicted],
+        without=(~made).sum(axis=1).tolist(),
         disagreed=len(differ),
-        right=(int((a[differ] == labels[differ]).sum()), int((b[differ] == labels[differ]).sum())),
-        both_wrong=int(((a != labels) & (b != labels)).sum()),
+        right=right[:, differ].sum(axis=1).tolist(),
+        none_right=int((~right[:, differ]).all(axis=0).sum()),
+        all_wrong=int((~right).all(axis=0).sum()),
         disagreements=digits(differ[np.argsort(-apart[differ], kind="stable")]),
         confident=digits(wrong[np.argsort(-sure[wrong], kind="stable")]),
     )
-
-
-def probability(value: float) -> str:
-    """A probability as it is written."""
-    if not np.isfinite(value):
-        return "–"
-    return f"> {LIKELIEST:.2%}" if value > LIKELIEST else f"{value:.2%}"
 
 
 def how_often(number: int) -> str:
     return "once" if number == 1 else f"{number:,} times"
 
 
-def confusion_sentences(mistakes: Mistakes) -> list[str]:
+def confusion_sentences(found: Mistakes) -> list[str]:
     """How many each gets wrong, and what it takes for what most often."""
-    found = []
-    for name, wrong, without, counts in zip(
-        mistakes.names, mistakes.wrong, mistakes.without, mistakes.confusion, strict=True
-    ):
-        sentence = f"{name} gets {wrong:,} of {mistakes.examples:,} wrong"
+    sentences = []
+    for name, wrong, without, counts in zip(found.names, found.wrong, found.without, found.confusion, strict=True):
+        sentence = f"{name} gets {wrong:,} of {found.examples:,} wrong"
         off = counts - np.diag(np.diag(counts))
         if off.any():
             label, taken_for = np.unravel_index(off.argmax(), off.shape)
             sentence += f", most often a {label} taken for a {taken_for}: {how_often(int(off.max()))}"
-        found.append(sentence + (f"; for {without:,} its logits are not numbers." if without else "."))
-    return found
+        sentences.append(sentence + (f"; for {without:,} its logits are not numbers." if without else "."))
+    return sentences
 
 
-def disagreement_sentence(mistakes: Mistakes) -> str:
-    if not mistakes.disagreed:
-        return "The two frameworks predict the same for every test image."
-    (first, second), (a, b) = mistakes.names, mistakes.right
-    shown = len(mistakes.disagreements)
-    return (
-        f"They disagree on {mistakes.disagreed:,} of {mistakes.examples:,} test images: {first} is right in {a:,}, "
-        f"{second} in {b:,}, neither in {mistakes.disagreed - a - b:,}."
-        + (f" The {shown} on which their probabilities lie furthest apart:" if shown < mistakes.disagreed else "")
-    )
-
-
-def both_wrong_sentence(mistakes: Mistakes) -> str:
-    shown = len(mistakes.confident)
-    return f"Both get {mistakes.both_wrong:,} wrong." + (
-        f" The {shown} of which both are surest, by the less sure of the two:" if shown else ""
-    )
-
-
-def disagreements_table(mistakes: Mistakes) -> Table:
-    """The digits on which the two disagree, in words."""
-    header = ["test image", "label", *(f"{name} says" for name in mistakes.names)]
-    rows = []
-    for digit in mistakes.disagreements:
-        said = [
-            "nothing" if c == NO_PREDICTION else f"{c} ({probability(p[c])})"
-            for c, p in zip(digit.predictions, digit.probabilities, strict=True)
+def matrices(found: Mistakes) -> Matrices:
+    """The confusion matrix of each run, and how each other one differs from the first."""
+    mistaken = max(int(np.max(m - np.diag(np.diag(m)))) for m in found.confusion) or 1
+    made = []
+    for name, wrong, counts in zip(found.names, found.wrong, found.confusion, strict=True):
+        # What was recognised has no share: it would outshine every mistake.
+        cells = [
+            [
+                Cell(f"{n}", n / mistaken * (label != taken_for), f"{_what(label, taken_for)}: {how_often(n)}")
+                for taken_for, n in enumerate(row)
+            ]
+            for label, row in enumerate(counts.tolist())
         ]
-        rows.append([str(digit.index), str(digit.label), *said])
-    return Table(header, rows)
+        made.append(Matrix(name, f"{wrong:,} wrong", cells, (style_of(name), style_of(name))))
+    return Matrices(made + [_change(found, other) for other in range(1, len(found.names))])
+
+
+def _change(found: Mistakes, other: int) -> Matrix:
+    """How another run's confusion matrix differs from the first one's."""
+    change = found.confusion[other] - found.confusion[0]
+    names = found.names[0], found.names[other]
+    most = int(np.abs(change).max()) or 1
+
+    def cell(label: int, taken_for: int, number: int) -> Cell:
+        oftener = f"{how_often(abs(number))} more by {names[number > 0]}" if number else "as often by both"
+        text = f"{number:+d}".replace("-", "−") if number else "0"
+        return Cell(text, number / most, f"{_what(label, taken_for)}: {oftener}")
+
+    cells = [[cell(label, c, n) for c, n in enumerate(row)] for label, row in enumerate(change.tolist())]
+    return Matrix("Difference", f"{names[1]} minus {names[0]}", cells, (style_of(names[1]), style_of(names[0])))
+
+
+def _what(label: int, taken_for: int) -> str:
+    return f"{label} recognised" if label == taken_for else f"{label} taken for {taken_for}"
+
+
+def disagreement_sentence(found: Mistakes) -> str:
+    pair = len(found.names) == PAIR
+    if not found.disagreed:
+        return f"{'The two' if pair else 'All'} frameworks predict the same for every test image."
+    rights = [f"{name} {{}}in {right:,}" for name, right in zip(found.names, found.right, strict=True)]
+    first, *others = rights
+    counts = ", ".join([first.format("is right "), *(other.format("") for other in others)])
+    shown = len(found.disagreements)
+    return (
+        f"They disagree on {found.disagreed:,} of {found.examples:,} test images: {counts}, "
+        f"{'neither' if pair else 'none'} in {found.none_right:,}."
+        + (
+            f" Shown are the {shown} on which their probabilities lie furthest apart:"
+            if shown < found.disagreed
+            else ""
+        )
+    )
+
+
+def all_wrong_sentence(found: Mistakes) -> str:
+    everyone, least = ("Both", "less") if len(found.names) == PAIR else ("All", "least")
+    shown = len(found.confident)
+    return f"{everyone} get {found.all_wrong:,} wrong." + (
+        f" Shown are the {shown} on which {everyone.lower()} are most sure, by the {least} sure of them:"
+        if shown
+        else ""
+    )

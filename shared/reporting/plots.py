@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from shared.reporting.drawing import Axes, Figure, plt, ticker
-from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Curve, Drawn, Picture, Style
+from shared.reporting.parts import Chart, Curve, Drawing
+from shared.reporting.styles import BAND, FEW_POINTS, STYLES, Style
 
 MARKERS: dict[str, dict[str, Any]] = {
     "": {},
@@ -24,7 +25,7 @@ SIDE = 28  # pixels of a digit
 
 
 def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
-    """Axes of the house's look, on a figure of their own."""
+    """Axes as all pictures here have them, on a figure of their own."""
     _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xlabel(xlabel)
@@ -44,51 +45,59 @@ def line(style: Style, points: int) -> dict[str, Any]:
     return look | (MARKERS[style.marker] if few else {})
 
 
-def _look(picture: Picture, curve: Curve) -> dict[str, Any]:
+def _look(chart: Chart, curve: Curve) -> dict[str, Any]:
     if not curve.joined:
         return line(STYLES[curve.style], 1) | {"linestyle": "none"}
-    return line(STYLES[curve.style], len(picture.x)) | ({"drawstyle": "steps-post"} if picture.stairs else {})
+    return line(STYLES[curve.style], len(chart.x)) | ({"drawstyle": "steps-post"} if chart.stairs else {})
 
 
-def _draw(picture: Picture) -> Axes:
-    axes = figure(picture.title, picture.y_label, picture.x_label)
-    for curve in picture.curves:
-        axes.plot(picture.x, curve.values, label=curve.label, **_look(picture, curve))
+def _draw(chart: Chart) -> Axes:
+    axes = figure(chart.title, chart.y_label, chart.x_label)
+    for curve in chart.curves:
+        axes.plot(chart.x, curve.values, label=curve.label, **_look(chart, curve))
         if curve.band:
-            axes.fill_between(picture.x, *curve.band, color=STYLES[curve.style].light, alpha=BAND, linewidth=0)
-    if picture.scale == "logarithmic":
+            axes.fill_between(chart.x, *curve.band, color=STYLES[curve.style].light, alpha=BAND, linewidth=0)
+    if chart.scale == "logarithmic":
         axes.set_yscale("log")
-    if picture.scale == "percent":
+    if chart.scale == "percent":
         axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
-    if picture.mark:
-        at, what = picture.mark
+    if chart.mark:
+        at, what = chart.mark
         axes.axvline(at, label=what, **line(STYLES["mark"], 1))
     axes.legend(frameon=False)
     return axes
 
 
-def write(pictures: Iterable[Picture | Drawn], folder: Path) -> dict[str, str]:
+def write(pictures: Iterable[Chart | Drawing], folder: Path) -> dict[str, str]:
     """Each as a PNG file, for reading, and as an SVG file, for papers and slides. What the SVG files hold, by name."""
     stills = {}
     for picture in pictures:
-        if isinstance(picture, Drawn):
+        if isinstance(picture, Drawing):
             png, svg = picture.png, picture.svg
         else:
             png, svg = files(_draw(picture).get_figure(root=True))
         (folder / f"{picture.name}.png").write_bytes(png)
-        (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
-        stills[picture.name] = svg
+        if svg:
+            (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+            stills[picture.name] = svg
     return stills
 
 
 def files(drawn: Figure | None) -> tuple[bytes, str]:
     """A figure as a PNG and as an SVG file; it is let go of."""
     assert drawn
-    png, svg = io.BytesIO(), io.StringIO()
-    drawn.savefig(png, format="png", dpi=150)
-    drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    raster, vector = png(drawn), io.StringIO()
+    drawn.savefig(vector, format="svg", transparent=True, metadata={"Date": None})
+    return raster, vector.getvalue()
+
+
+def png(drawn: Figure | None) -> bytes:
+    """A figure as a PNG file; it is let go of."""
+    assert drawn
+    file = io.BytesIO()
+    drawn.savefig(file, format="png", dpi=150)
     plt.close(drawn)
-    return png.getvalue(), svg.getvalue()
+    return file.getvalue()
 
 
 def inline(svg: str, name: str) -> str:

@@ -1,169 +1,137 @@
-"""A verdict and its runs -> results.json, report.md, index.html and pictures."""
+"""The report of a comparison, from its first part to its last, and the files that a report is printed to."""
 
-import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.comparing import checks
-from shared.comparing.checks import Result, Verdict
-from shared.comparing.comparison import Outcome, Proof
+from shared.comparing.comparison import Outcome
 from shared.reference import data
-from shared.reporting import findings, mistakes, page, pictures, plots
+from shared.reporting import charts, epochs, findings, markdown, mistakes, page, plots
 from shared.reporting.mistakes import Mistakes
-from shared.reporting.pictures import Picture
-from shared.reporting.section import Section, complete, image
-from shared.running.record import Run
+from shared.reporting.parts import (
+    Bullets,
+    Caution,
+    Command,
+    Digits,
+    Group,
+    KeyFigures,
+    Paragraph,
+    Part,
+    Report,
+    Section,
+    Tabs,
+    Verdict,
+    pictures,
+)
+from shared.reporting.results import json_safe, results
 from shared.system import escaping
 
-SCHEMA = 1
+NO_PROOF = (
+    "No proof was run: neither float64, nor each implementation against itself, nor every run twice. "
+    "This command runs it:"
+)
+NO_SEEDS = (
+    "All of this is one seed. Only many seeds can tell how far another seed carries a run, and whether the frameworks "
+    "are equivalent beside that. No other seed was run. This command trains both from ten seeds, and tests it:"
+)
+NO_ATTRIBUTION = (
+    "Here the frameworks were given the same weights, the same batches and the same precision, so that only rounding "
+    "is left. What makes two ordinary ports differ is another question: each framework has its own initial weights, "
+    "order of examples and printed loss. No attribution was run. This command trains both as their own tutorials do, "
+    "and measures what each difference does:"
+)
+MATRICES = "Rows are labels, columns are predictions; the images on the diagonal were recognised."
+EXPLAIN = "python compare.py --explain"
+AGAIN = "Again:"  # stands before the command that made a report
+SCHEMA = 1  # of results.json
 
 
-def results(outcome: Outcome) -> dict[str, Any]:
-    """What results.json holds. Numbers that are not finite become null: JSON has none."""
-    return {
-        "schema": SCHEMA,
-        **outcome.configuration.model_dump(mode="json"),
-        "runs": {run.record.framework.lower(): _run(run) for run in (*outcome.runs, outcome.reference)},
-        "comparison": _comparison(outcome),
-        "proof": outcome.proof and _proof(outcome.proof),
+def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) -> Report:
+    """All parts of a comparison's report. `command` is what made it; `studies` were made besides."""
+    found = mistakes.compare(outcome.runs, data.read("test"))
+    studied = {section.name: section for section in studies}
+    title = f"{findings.listed(findings.names(outcome))}, the same network"
+    sections = [
+        Section("loss", "Loss", _loss(outcome)),
+        Section("accuracy", "Accuracy", charts.of("accuracy", outcome)),
+        Section("divergence", "How far apart", _divergence(outcome, command)),
+        Section("proof", "The proof", findings.proof(outcome) or _missing(NO_PROOF, f"{command} --prove")),
+        studied.get("seeds") or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{command} --seeds 10")),
+        # At the tutorials' own settings, whatever was compared here.
+        studied.get("why") or Section("why", "Why they differ", _missing(NO_ATTRIBUTION, EXPLAIN)),
+        Section("time", "Time", [findings.times(outcome), *map(Paragraph, findings.time_caveats(outcome))]),
+        Section("mistakes", "Mistakes", _mistakes(found)),
+        Section("digits", "Digits", _digits(found)),
+        Section("run", "What was run", _what_was_run(outcome, command)),
+    ]
+    return Report(title, [*_opening(outcome), *sections])
+
+
+def _missing(what: str, command: str) -> list[Part]:
+    """Of a section that was not asked for: that, and the command that fills it."""
+    return [Paragraph(what), Command(command)]
+
+
+def _opening(outcome: Outcome) -> list[Part]:
+    reasons = [Bullets(outcome.reasons)] if len(outcome.reasons) > 1 else []
+    verdict = Verdict(findings.sentence(outcome), outcome.match)
+    return [verdict, *map(Caution, outcome.warnings), *reasons, KeyFigures(findings.key_figures(outcome))]
+
+
+def _loss(outcome: Outcome) -> list[Part]:
+    curves = Tabs("loss", charts.of("loss", outcome))
+    return [curves, epochs.of(outcome), Paragraph(epochs.MEANING)]
+
+
+def _divergence(outcome: Outcome, command: str) -> list[Part]:
+    first, checks = findings.first_divergence(outcome, command), findings.checks(outcome.verdict)
+    return [*charts.of("divergence", outcome), *first, Paragraph(findings.RULE), *checks]
+
+
+def _mistakes(found: Mistakes) -> list[Part]:
+    sentences = [*mistakes.confusion_sentences(found), MATRICES]
+    return [*map(Paragraph, sentences), mistakes.matrices(found)]
+
+
+def _digits(found: Mistakes) -> list[Part]:
+    everyone = "both" if len(found.names) == mistakes.PAIR else "all"
+    chosen = {
+        "Where they disagree": (mistakes.disagreement_sentence(found), found.disagreements),
+        f"Where {everyone} are wrong": (mistakes.all_wrong_sentence(found), found.confident),
     }
+    return [
+        Group(title, [Paragraph(sentence), *([Digits(found.names, digits)] if digits else [])])
+        for title, (sentence, digits) in chosen.items()
+    ]
 
 
-def _run(run: Run) -> dict[str, Any]:
-    kept = {
-        "device",
-        "versions",
-        "settings",
-        "environment",
-        "data_checksum",
-        "order_checksums",
-        "epochs",
-        "timing",
-    }
-    return run.record.model_dump(mode="json", include=kept)
+def _what_was_run(outcome: Outcome, command: str) -> list[Part]:
+    checksums = Group("Checksums", [findings.checksums(outcome)], folded=True)
+    return [findings.facts(outcome), checksums, Command(command, AGAIN)]
 
 
-def _comparison(outcome: Outcome) -> dict[str, Any]:
-    a, b = outcome.runs
-    largest = {check.name: checks.largest(check.compare(a, b)).absolute for check in checks.checks_of(outcome.training)}
-    return {
-        "match": outcome.match,
-        "reasons": outcome.reasons,
-        "steps": min(len(a.step_losses), len(b.step_losses)),
-        "max_step_loss_difference": largest["step losses"],
-        "max_weight_difference": largest["final weights"],
-        "max_logit_difference": largest["test logits"],
-        "identical_predictions": len(a.test_logits) - int(largest["predictions"]),
-        "test_examples": len(a.test_logits),
-        "ladder": _ladders(outcome.verdict),
-        "first_divergence": outcome.first_divergence and dataclasses.asdict(outcome.first_divergence),
-    }
-
-
-def _proof(proof: Proof) -> dict[str, Any]:
-    return {
-        "float64": {"match": proof.exact.match, "reasons": proof.exact.reasons, "ladder": _ladders(proof.exact)},
-        "yardstick": proof.yardstick,
-        "times_largest_of_yardstick": proof.factors,
-        "same_bits_when_repeated": proof.repeats,
-    }
-
-
-def _ladders(verdict: Verdict) -> dict[str, Any]:
-    return {f"{a.lower()}-{b.lower()}": [_check(check) for check in pair] for (a, b), pair in verdict.pairs.items()}
-
-
-def _check(check: Result) -> dict[str, Any]:
-    return {
-        "check": check.name,
-        "largest_difference": check.difference.absolute,
-        "tensor": check.difference.tensor,
-        "ulps": check.difference.ulps,
-        "noise_floor": check.floor,
-        "times_noise_floor": check.factor,
-        "limit": check.limit,
-        "tensors": {d.tensor: d.absolute for d in check.tensors},
-    }
-
-
-def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Section] = ()) -> None:
+def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Section] = ()) -> None:
     """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
     command = escaping.one_line(command)
-    found_elsewhere = {section.name: section.results for section in sections}
-    text = json.dumps(json_safe(results(outcome) | found_elsewhere), indent=2, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-    drawn = pictures.pictures(outcome)
-    stills = plots.write([*drawn, *(picture for section in sections for picture in section.pictures)], folder)
-    found = mistakes.compare(outcome.runs, data.read("test"))
-    sections = complete(outcome, sections, command)
-    (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections), encoding="utf-8")
-    (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections), encoding="utf-8")
+    report = comparison(outcome, command, studies)
+    stills = write_files(report, results(outcome) | {study.name: study.results for study in studies}, folder)
+    (folder / "index.html").write_text(page.render(report, stills, outcome.training.dtype), encoding="utf-8")
 
 
 def write_alone(section: Section, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md of a section that is a report of its own."""
-    (folder / "results.json").write_text(
-        json.dumps(json_safe(section.results), indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    plots.write(section.pictures, folder)
-    (folder / "report.md").write_text(
-        f"{section.markdown(level=1)}\n\nAgain: {escaping.markdown_code(command)}\n", encoding="utf-8"
-    )
+    again = Command(escaping.one_line(command), AGAIN)
+    write_files(Report(section.title, [*section.parts, again]), section.results, folder)
 
 
-def json_safe(value: Any) -> Any:
-    """The same with null for every number that is not finite: JSON has none."""
-    if isinstance(value, dict):
-        return {key: json_safe(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [json_safe(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Write results.json, the pictures and report.md; returns what the pictures' SVG files hold, by name.
 
-
-def markdown(
-    outcome: Outcome, drawn: list[Picture], found: Mistakes, command: str, sections: Sequence[Section] = ()
-) -> str:
-    """The report as Markdown, with relative links to the pictures."""
-    images = {picture.name: image(picture) for picture in drawn}
-    parts = ["# PyTorch and TensorFlow, the same network", f"**{escaping.markdown(findings.sentence(outcome))}**"]
-    parts += [f"> **Warning.** {escaping.markdown(warning)}" for warning in outcome.warnings]
-    if len(outcome.reasons) > 1:
-        parts.append(_bullets(outcome.reasons))
-    parts += [images["loss"], images["steps"], images["accuracy"]]
-    parts += [findings.epochs(outcome).markdown(), findings.LOSS_MEANS]
-    parts += ["## How far apart", images["divergence"]]
-    if first := outcome.first_divergence:
-        parts.append(f"They diverge at step {first.step}, counted from 0: {escaping.markdown(first.cause)}.")
-    parts.append(findings.RULE)
-    for pair, judged in outcome.verdict.pairs.items():
-        parts += [f"### {escaping.markdown(' and '.join(pair))}", findings.ladder(judged).markdown()]
-    if outcome.proof:
-        parts += _proof_parts(outcome.proof)
-    parts += [section.markdown() for section in sections]
-    parts += [
-        "## Time",
-        findings.times(outcome).markdown(),
-        escaping.markdown(" ".join(findings.time_caveats(outcome))),
-    ]
-    sentences = [" ".join(mistakes.confusion_sentences(found)), mistakes.disagreement_sentence(found)]
-    parts += ["## Mistakes", *map(escaping.markdown, sentences)]
-    if found.disagreements:
-        parts.append(mistakes.disagreements_table(found).markdown())
-    parts += ["## What was run", findings.facts(outcome).markdown(), f"Again: {escaping.markdown_code(command)}"]
-    return "\n\n".join(parts) + "\n"
-
-
-def _bullets(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {escaping.markdown(sentence)}" for sentence in sentences)
-
-
-def _proof_parts(proof: Proof) -> list[str]:
-    parts = ["## What rounding alone does", findings.YARDSTICK_MEANS, findings.yardstick(proof).markdown()]
-    parts.append("## In float64")
-    parts.append(_bullets(proof.exact.reasons) or "All three pairs match.")
-    for pair, judged in proof.exact.pairs.items():
-        parts += [f"### {escaping.markdown(' and '.join(pair))}, float64", findings.ladder(judged).markdown()]
-    return [*parts, "## Run twice", findings.repeats(proof).markdown()]
+    Numbers that are not finite become null in results.json: JSON has none.
+    """
+    text = json.dumps(json_safe({"schema": SCHEMA} | results), indent=2, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    stills = plots.write(pictures(report.parts), folder)
+    (folder / "report.md").write_text(markdown.document(report), encoding="utf-8")
+    return stills

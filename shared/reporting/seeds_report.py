@@ -4,16 +4,17 @@ import numpy as np
 
 from shared.comparing import tutorial
 from shared.contract import FRAMEWORKS
-from shared.reporting.pictures import Curve, Picture, ends, padded
-from shared.reporting.section import Section
-from shared.reporting.tables import Table
+from shared.reporting.charts import ends, padded
+from shared.reporting.parts import Chart, Curve, Paragraph, Part, Section, Table
+from shared.reporting.styles import style_of
 from shared.studies.attribution import CONFIDENCE, Estimate
 from shared.studies.seeds import ALPHA, ManySeeds
 
 HOW_TO_READ = (
-    "Equivalence is asked by two one-sided tests of the paired differences. That no difference was found would prove "
-    f"nothing; here the question is whether the mean difference is surely, at {ALPHA:.0%}, smaller than a margin. The "
-    "margins were fixed before these seeds were run: a tenth of what changing the seed does to a default run."
+    "Equivalence is tested by two one-sided tests of the paired differences. To find no difference would prove "
+    "nothing. The question is whether the mean difference is smaller than a margin, with an error rate of "
+    f"{ALPHA:.0%}. The margins were fixed before these seeds were run: a tenth of what changing the seed does to a "
+    "default run."
 )
 
 
@@ -31,8 +32,8 @@ def section(found: ManySeeds) -> Section:
             for name in FRAMEWORKS
         )
         sentences.append(f"The tutorial’s {tutorial.ACCURACY:.2%} lies {places}.")
-    pictures, tables = [_losses(found), _accuracies(found)], [_epochs(found), _tests(found)]
-    return Section("seeds", f"{len(found.seeds)} seeds", sentences, pictures, tables, _results(found))
+    parts: list[Part] = [*map(Paragraph, sentences), _losses(found), _accuracies(found), _epochs(found), _tests(found)]
+    return Section("seeds", "Many seeds", parts, _results(found))
 
 
 def _as_long_as_the_tutorial(found: ManySeeds) -> bool:
@@ -106,41 +107,43 @@ def _tests(found: ManySeeds) -> Table:
     return Table(["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], rows)
 
 
-def _losses(found: ManySeeds) -> Picture:
+def _losses(found: ManySeeds) -> Chart:
     """Mean epoch losses, each in the band of its confidence interval."""
-    curves = [Curve(name, name.lower(), found.curve(name).mean, found.curve(name).interval) for name in FRAMEWORKS]
+    curves = [Curve(name, style_of(name), found.curve(name).mean, found.curve(name).interval) for name in FRAMEWORKS]
     if tutorial.comparable(found.training):
-        curves.append(
-            Curve("the tutorial (one seed)", "tutorial", padded(tutorial.EPOCH_LOSSES, found.training.epochs))
-        )
+        printed = padded(tutorial.EPOCH_LOSSES, found.training.epochs)
+        curves.append(Curve("the tutorial (one seed)", "tutorial", printed))
+    means = {curve.label: curve.values for curve in curves[: len(FRAMEWORKS)]}
     half_widths = " and ".join(f"{found.curve(name).half_width[-1]:.4f}" for name in FRAMEWORKS)
-    return Picture(
+    return Chart(
         name="seeds-loss",
         title=f"Training loss, mean over {len(found.seeds)} seeds",
         x_label="epoch",
         y_label="cross-entropy (nats)",
         x=np.arange(1, found.training.epochs + 1),
         curves=curves,
-        words=f"{ends([curve.values for curve in curves[:2]], '.4f')} Bands: the {CONFIDENCE:.0%} confidence intervals "
-        f"of the means, in the last epoch {half_widths} to either side.",
+        says=f"{ends(means, '.4f')} Bands: the {CONFIDENCE:.0%} confidence intervals of the means, in the last epoch "
+        f"{half_widths} to either side.",
+        compared=len(FRAMEWORKS),
     )
 
 
-def _accuracies(found: ManySeeds) -> Picture:
+def _accuracies(found: ManySeeds) -> Chart:
     """Final accuracy of both for each seed, and the tutorial's."""
-    curves = [Curve(name, name.lower(), found.accuracies[name], joined=False) for name in FRAMEWORKS]
+    curves = [Curve(name, style_of(name), found.accuracies[name], joined=False) for name in FRAMEWORKS]
     everyone = np.concatenate([curve.values for curve in curves])
-    words = f"From {everyone.min():.2%} to {everyone.max():.2%}."
+    says = f"From {everyone.min():.2%} to {everyone.max():.2%}."
     if _as_long_as_the_tutorial(found):
         curves.append(Curve("the tutorial", "level", np.full(len(found.seeds), tutorial.ACCURACY)))
-        words += f" The tutorial’s is {tutorial.ACCURACY:.2%}."
-    return Picture(
+        says += f" The tutorial’s is {tutorial.ACCURACY:.2%}."
+    return Chart(
         name="seeds-accuracy",
         title="Accuracy on the 10,000 test images after the last epoch, seed by seed",
         x_label="seed",
         y_label="test accuracy",
         x=np.array(found.seeds),
         curves=curves,
-        words=words,
+        says=says,
         scale="percent",
+        compared=len(FRAMEWORKS),
     )

@@ -16,15 +16,17 @@ from rich.text import Text
 from shared.comparing.comparison import Outcome
 from shared.comparing.runs import Variant, Watcher
 from shared.contract import FRAMEWORKS
-from shared.reporting import findings
-from shared.reporting.pictures import STYLES
-from shared.reporting.tables import Table
+from shared.reporting import epochs, findings
+from shared.reporting.parts import Table
+from shared.reporting.styles import STYLES, style_of
 from shared.running.record import Epoch
 from shared.system import progress
 from shared.training import Training
 
-# What a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
-DISPENSABLE = (("tutorial loss",), ("difference",), tuple(f"{name} accuracy" for name in FRAMEWORKS))
+# The columns that a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
+DISPENSABLE = [
+    figure.headers(FRAMEWORKS) for figure in sorted(epochs.FIGURES, key=lambda figure: figure.dropped) if figure.dropped
+]
 WIDE = 200  # characters, where no terminal sets a width
 LINES_BESIDE_ROWS = 9  # of the live table: its head, what was left out, a bar for each of three runs
 
@@ -62,20 +64,18 @@ class LiveTable(Watcher):
         if "doing" in event:
             self._bars.start_task(self._tasks[variant])
             self._bars.update(self._tasks[variant], description=event["doing"], completed=event["done"])
-        if "notice" in event and variant.framework in FRAMEWORKS:
+        elif variant.framework not in FRAMEWORKS:  # the reference works quietly
+            return
+        elif "notice" in event:
             self.console.out(event["notice"], highlight=False)
-        if (
-            "epoch" in event
-            and variant == Variant(variant.framework, self._training.dtype)
-            and variant.framework in FRAMEWORKS
-        ):
+        elif "epoch" in event and variant == Variant(variant.framework, self._training.dtype):
             self._epochs[variant.framework].append(Epoch.model_validate(event["epoch"]))
 
     def ends(self, variant: Variant) -> None:
         self._bars.remove_task(self._tasks[variant])
 
     def draw(self) -> Group:
-        table = findings.epoch_table(self._training, list(self._epochs.values()))
+        table = epochs.table(self._training, self._epochs)
         room = max(1, self.console.height - LINES_BESIDE_ROWS)
         return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), "", self._bars)
 
@@ -83,7 +83,7 @@ class LiveTable(Watcher):
 def show(outcome: Outcome) -> None:
     """Print the table and the verdict."""
     console = _output()
-    console.print("", _fitting(findings.epochs(outcome), console), "", sep="\n")
+    console.print("", _fitting(epochs.of(outcome), console), "", sep="\n")
     for warning in outcome.warnings:
         say(f"WARNING: {warning}", good=False)
     say(findings.sentence(outcome), good=outcome.match)
@@ -105,8 +105,9 @@ def _output() -> Console:
 
 def _fitting(table: Table, console: Console) -> Group:
     """As much of a table as the console is wide enough for, and what was left out."""
-    forms: list[tuple[str, tuple[str, ...]]] = [(" ", ())]
-    forms += [("\n", sum(DISPENSABLE[:count], ())) for count in range(len(DISPENSABLE) + 1)]
+    forms: list[tuple[str, list[str]]] = [(" ", []), ("\n", [])]
+    for columns in DISPENSABLE:
+        forms.append(("\n", forms[-1][1] + columns))
     for between_words, left_out in forms:
         drawn = _drawn(table, between_words, left_out)
         if Measurement.get(console, console.options.update(width=WIDE), drawn).maximum <= console.width:
@@ -120,7 +121,7 @@ def _drawn(table: Table, between_words: str, left_out: Sequence[str]) -> RichTab
     shown = [column for column in zip(table.header, *table.rows, strict=True) if column[0] not in left_out]
     for name, *_ in shown:
         framework = name.partition(" ")[0]
-        style = f"bold {STYLES[framework.lower()].light}" if framework in FRAMEWORKS else "bold"
+        style = f"bold {STYLES[style_of(framework)].light}" if framework in FRAMEWORKS else "bold"
         drawn.add_column(name.replace(" ", between_words), justify="right", no_wrap=True, header_style=style)
     for row in list(zip(*shown, strict=True))[1:]:
         drawn.add_row(*map(Text, row))

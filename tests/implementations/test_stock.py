@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from shared.mnist import MNIST
+from shared.network import layer_sizes
 from shared.running.clock import Clock
 from shared.training import Training
 
@@ -30,7 +31,10 @@ def first_weights(implementation, framework):
 
 
 def bounds(training, glorot):
-    return [(6 / (fan_in + fan_out)) ** 0.5 if glorot else fan_in**-0.5 for fan_in, fan_out in training.layer_sizes]
+    return [
+        (6 / (fan_in + fan_out)) ** 0.5 if glorot else fan_in**-0.5
+        for fan_in, fan_out in layer_sizes(training).values()
+    ]
 
 
 def test_starts_as_the_framework_does(first_weights, framework):

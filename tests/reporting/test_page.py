@@ -8,19 +8,18 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error
-from tests.test_seeds import pairs
 
 from shared.comparing.first_divergence import Crossing, FirstDivergence
 from shared.comparing.runs import Variant
 from shared.contract import FRAMEWORKS
-from shared.reporting import attribution_report, pictures, plots, report, seeds_report
+from shared.reporting import attribution_report, charts, plots, report, seeds_report
 from shared.reporting import page as report_page
-from shared.reporting.pictures import Drawn
-from shared.reporting.section import Section
-from shared.reporting.tables import Table
+from shared.reporting.parts import Drawing, Paragraph, Section, Table, pictures
+from shared.reporting.styles import STYLES
 from tests import browser as chromium
-from tests import test_attribution
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
+from tests.studies import test_attribution
+from tests.studies.test_seeds import pairs
 
 SCRIPT = "<script>document.title = 'taken over'</script>"
 COMMAND = f"python compare.py --out '{SCRIPT}'"
@@ -50,7 +49,7 @@ EXPLAINED = test_attribution.take_apart(
     [0, 1],
     [test_attribution.runs(seed, draw) for seed, draw in enumerate((0.03, 0.05))],
 )
-SECTIONS = {"sections": [seeds_report.section(MANY), attribution_report.section(EXPLAINED)]}
+STUDIES = {"sections": [seeds_report.section(MANY), attribution_report.section(EXPLAINED)]}
 
 
 def hostile(made):
@@ -103,7 +102,7 @@ def pages(tmp_path_factory, outcomes):
     found = {}
     for name, outcome in outcomes.items():
         (folder / name).mkdir()
-        report.write(outcome, folder / name, COMMAND, SECTIONS.get(name, []))
+        report.write(outcome, folder / name, COMMAND, STUDIES.get(name, []))
         found[name] = folder / name / "index.html"
     return found
 
@@ -140,7 +139,7 @@ KINDS = ["plain", "proven", "apart", "diverged", "hostile", "identical", "sectio
 
 def drawn_on(kind, outcomes):
     """Every picture on a page, in the order of reading."""
-    return pictures.pictures(outcomes[kind]) + [p for section in SECTIONS.get(kind, []) for p in section.pictures]
+    return list(pictures(report.comparison(outcomes[kind], COMMAND, STUDIES.get(kind, [])).parts))
 
 
 def outside(page):
@@ -187,7 +186,7 @@ FULL, THIN, BAND = (200, 255), (40, 255), (40, 60)  # how opaque: of a wide line
 
 def coloured(page, chart, style, alpha=FULL):
     """How many pixels of a chart have about this style's colour, light, and are as opaque as this."""
-    wanted = [int(pictures.STYLES[style].light[i : i + 2], 16) for i in (1, 3, 5)]
+    wanted = [int(STYLES[style].light[i : i + 2], 16) for i in (1, 3, 5)]
     return page.evaluate(
         """([chart, wanted, [faintest, fullest]]) => {
             const canvas = document.querySelector(`#chart-${chart} canvas`);
@@ -216,7 +215,7 @@ def test_every_chart_draws_its_curves(chart, styles, pages, visit):
 def test_every_curve_is_drawn_or_said_not_to_be(kind, pages, outcomes, visit):
     page = visit(pages[kind])
     for picture in drawn_on(kind, outcomes):
-        if isinstance(picture, Drawn):
+        if isinstance(picture, Drawing):
             continue
         chart = {"steps": "loss"}.get(picture.name, picture.name)
         if picture.name == "loss":
@@ -560,12 +559,12 @@ def test_without_script_every_picture_and_table_is_there_and_no_dead_control(kin
         for text in (picture.title, *(curve.label for curve in getattr(picture, "curves", ()))):
             assert text in svg.text_content()
     assert page.locator("button, input").count() == 0
-    for selector in ("#loss table", "#time table", ".matrix", ".code", "#run table"):
+    for selector in ("#loss table", "#time table", ".matrix", "#run table"):
         assert page.locator(selector).first.is_visible()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_paper_shows_the_pictures_and_unfolds_the_code(kind, pages, outcomes, visit):
+def test_paper_shows_the_pictures_and_unfolds_what_is_folded(kind, pages, outcomes, visit):
     page = visit(pages[kind], color_scheme="dark")
     page.get_by_label("Dark", exact=True).check()
     page.emulate_media(media="print")
@@ -573,7 +572,7 @@ def test_paper_shows_the_pictures_and_unfolds_the_code(kind, pages, outcomes, vi
     for svg in page.locator(".picture svg").all():
         assert svg.is_visible()
     assert not page.locator("canvas").first.is_visible()
-    assert page.locator(".code").last.bounding_box()["height"] > 100
+    assert page.locator("details table").last.bounding_box()["height"] > 100
     assert page.pdf().startswith(b"%PDF")
 
 
@@ -607,21 +606,21 @@ def test_a_run_whose_loss_is_no_number_leaves_a_page_that_says_so(pages, visit):
     page = visit(pages["diverged"])
     told = page.locator("main").inner_text()
     assert "PyTorch: the loss is nan from step 5 (and 1 more)." in told
-    assert "No ladder was climbed" in told
+    assert "No check was made" in told
     assert "for 10,000 its logits are not numbers" in told
     assert buttons(page, "loss").first.inner_text().split() == ["PyTorch", "–"]
     assert page.locator(".verdict strong").inner_text() == "NO MATCH"
     assert "Not drawn, being nowhere a number: PyTorch." in page.locator("#chart-loss figcaption").inner_text()
 
 
-def test_other_rooms_sections_have_their_places(outcomes, visit, tmp_path):
+def test_studies_have_their_places(outcomes, visit, tmp_path):
     outcome = outcomes["plain"]
-    svg = plots.write([pictures.losses(outcome)], tmp_path)["loss"]
-    drawn = [Drawn("shares", "Shares", "All of it is rounding.", b"", svg)]
+    svg = plots.write([charts.losses(outcome)], tmp_path)["loss"]
+    drawn = Drawing("shares", "Shares", b"", svg, "All of it is rounding.")
     cause, seeds = Table(["cause", "share"], [["rounding", "1.0"]]), Table(["seed", "loss"], [["7", "0.27"]])
     sections = [
-        Section("why", "Why they differ", ["Because."], drawn, [cause]),
-        Section("seeds", "10 seeds", ["EQUIVALENT <script>"], tables=[seeds]),
+        Section("why", "Why they differ", [Paragraph("Because."), drawn, cause]),
+        Section("seeds", "10 seeds", [Paragraph("EQUIVALENT <script>"), seeds]),
     ]
     report.write(outcome, tmp_path, COMMAND, sections)
     page = visit(tmp_path / "index.html")
@@ -654,7 +653,7 @@ def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(page
         for variant, run in made.items()
     }
     outcome = dataclasses.replace(outcomes["plain"], configuration=configuration, made=long)
-    picture = pictures.steps(outcome)
+    picture = charts.steps(outcome)
     assert len(picture.x) == len(picture.curves[0].values) == 10_001  # one in 3, and the last
     assert picture.x_label == "step (one in 3 of 30,000 is drawn)"
 
@@ -667,7 +666,7 @@ def test_the_library_is_the_published_one_and_its_licence_comes_with_it(pages):
 def test_a_page_that_breaks_is_noticed(pages, visit, tmp_path):
     broken = tmp_path / "index.html"
     broken.write_text(
-        pages["plain"].read_text(encoding="utf-8").replace('"pictures": [', '"pictures": [['), encoding="utf-8"
+        pages["plain"].read_text(encoding="utf-8").replace('"charts": [', '"charts": [['), encoding="utf-8"
     )
     assert visit(broken).complaints
     with pytest.raises(Error):

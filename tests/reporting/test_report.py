@@ -11,8 +11,8 @@ from shared.comparing.first_divergence import Crossing, FirstDivergence
 from shared.comparing.runs import Variant
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
-from shared.reporting import findings, pictures, report, terminal
-from shared.reporting.section import Section
+from shared.reporting import charts, findings, report, terminal
+from shared.reporting.parts import Paragraph, Section
 from shared.system.machine import cpu_name
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 
@@ -43,7 +43,7 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
         assert f"`python compare.py {option}`" in text
     outcome = outcome_of(made)
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
-    sections = [Section("seeds", "10 seeds", ["EQUIVALENT"], results={"seeds": 10})]
+    sections = [Section("seeds", "10 seeds", [Paragraph("EQUIVALENT")], {"seeds": 10})]
     report.write(proven, tmp_path, "python compare.py", sections)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "EQUIVALENT" in text
@@ -106,7 +106,7 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
     report.write(outcome, tmp_path, "")
     comparison = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]
-    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["ladder"]) == (False, None, {})
+    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["checks"]) == (False, None, {})
 
 
 def test_the_parting_is_told_and_drawn(made, tmp_path):
@@ -130,9 +130,10 @@ def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
     outcome = dataclasses.replace(
         outcome_of(made), configuration=configuration, made=with_run(longer, "TensorFlow", step_losses=jump)
     )
-    picture = pictures.divergence(outcome)
+    picture = charts.divergence(outcome)
     assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
     assert picture.x[-1] == configuration.training.steps - 1
+    assert picture.x_label == charts.steps(outcome).x_label == "step (one in 3 of 30,000 is drawn)"
     assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
 
 
@@ -157,8 +158,10 @@ def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "| PyTorch against itself | 1.0e-16 | 1.0e-16 |" in text
-    assert "| **PyTorch against TensorFlow, × the largest of these** | **0.50** |" in text
+    assert (
+        "| largest difference | PyTorch against itself | PyTorch against TensorFlow, × the largest of these |" in text
+    )
+    assert "| input | 1.0e-16 | **0.50** |\n| logits | 1.0e-16 | **0.50** |" in text
     assert "| PyTorch float64 | yes |" in text
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True

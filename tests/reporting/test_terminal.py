@@ -17,8 +17,8 @@ from rich.console import Console
 from shared.comparing.processes import Children
 from shared.comparing.runs import Variant
 from shared.contract import FRAMEWORKS, REFERENCE
-from shared.reporting import findings, terminal
-from shared.reporting.tables import Table
+from shared.reporting import epochs, terminal
+from shared.reporting.parts import Table
 from shared.running.record import Epoch
 from shared.system import progress
 from shared.training import Training
@@ -107,7 +107,7 @@ def test_a_refusal_on_a_terminal_is_one_line(tmp_path):
 def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     out = tmp_path / "out"
     options = f"--epochs 2 --batch-size 512 --out {out}"
-    command = f"{sys.executable} -m shared.reference {options} > {tmp_path / 'printed'}"
+    command = f"{sys.executable} -m shared.reference.reference {options} > {tmp_path / 'printed'}"
     code = f"import subprocess, sys; sys.exit(subprocess.run({command!r}, shell=True).returncode)"
     status, written = on_a_terminal("-c", code)
     assert status == 0
@@ -116,7 +116,7 @@ def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     assert [line.split(",")[0] for line in printed[3:5]] == ["Epoch 1/2", "Epoch 2/2"]
 
 
-HEADER = findings.epoch_table(Training(), [[], []]).header
+HEADER = epochs.table(Training(), {name: [] for name in FRAMEWORKS}).header
 ROW = ["5", "1.2345", "1.2346", "1.3e-06", "1.0917", "87.14%", "87.15%"]
 
 
@@ -180,7 +180,7 @@ def test_a_verdict_against_is_said_in_red(tmp_path, capsys, monkeypatch):
 
 def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     code = (
-        "from shared import progress\n"
+        "from shared.system import progress\n"
         "with progress.bar(100_000, 'Epoch 1/1') as advance:\n"
         "    for _ in range(100_000): advance(1)\n"
         "progress.tell(epoch={'train_loss': float('nan')})\n"
@@ -188,7 +188,7 @@ def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     )
     events = []
     with Children() as children:
-        child = children.start("X", [sys.executable, "-c", code], events.append)
+        child = children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=events.append)
         child.take_turn()
         child.finish()
     first, *between, last, epoch = events
@@ -208,10 +208,10 @@ def test_a_child_that_outlives_its_listener_goes_on(monkeypatch):
 
 
 def test_a_listener_sees_an_event_while_its_child_runs():
-    code = "import time; from shared import progress; progress.tell(epoch=1); time.sleep(60)"
+    code = "import time; from shared.system import progress; progress.tell(epoch=1); time.sleep(60)"
     heard = []
     with Children() as children:
-        children.start("X", [sys.executable, "-c", code], heard.append)
+        children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=heard.append)
         deadline = time.monotonic() + 20
         while not heard and time.monotonic() < deadline:
             time.sleep(0.01)

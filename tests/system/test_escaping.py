@@ -8,9 +8,9 @@ from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
 from shared.logs import log_pair, log_report
+from shared.reporting import markdown as report_markdown
 from shared.reporting import report
-from shared.reporting.section import Section
-from shared.reporting.tables import Code, Table
+from shared.reporting.parts import Code, Command, Paragraph, Section, Table
 from shared.running.record import RecordError
 from shared.system.errors import InputError
 from shared.system.escaping import markdown, markdown_code, one_line
@@ -79,7 +79,7 @@ def test_a_name_is_text_and_nothing_else_wherever_it_stands(name):
         assert [t.type for t in RENDERER.parse(markdown(name))] in ([], ["paragraph_open", "inline", "paragraph_close"])
         assert {t.type for t in tokens(markdown(name))} <= {"paragraph_open", "inline", "paragraph_close", "text"}
         assert [t.content for t in tokens(markdown_code(name)) if t.type == "code_inline"] == [line or " "]
-        table = Table([name, "x"], [[name, Code(name)], ["last", name]], words=True).markdown()
+        table = report_markdown.table(Table([name, "x"], [[name, Code(name)], ["last", name]], words=True))
         cells = [shown(cell.content) for cell in tokens(table) if cell.type == "inline"]
         spanned = line or " "
         assert [cell.strip() for cell in cells] == [text.strip() for text in (line, "x", line, spanned, "last", line)]
@@ -128,7 +128,8 @@ def test_a_tensors_name_and_a_files_reach_neither_report_nor_terminal_raw(tmp_pa
 
 def test_a_command_of_any_bytes_is_written_in_every_report(tmp_path):
     command = f"compare.py --out '{HOSTILE['undecodable bytes']}\n`x`'"
-    report.write_alone(Section("why", "*T*", ["A <b>sentence</b>."], command="`x`"), tmp_path, command)
+    section = Section("why", "*T*", [Paragraph("A <b>sentence</b>."), Command("`x`")])
+    report.write_alone(section, tmp_path, command)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert not NEVER & {token.type for token in tokens(text)}
     assert f"Again: {one_line(command)}" in shown(text)

@@ -2,7 +2,7 @@
 // What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
 
 (() => {
-  const { pictures, styles, fewPoints, bandOpacity } = JSON.parse(document.getElementById("data").textContent);
+  const { charts: drawn, styles, fewPoints, bandOpacity } = JSON.parse(document.getElementById("data").textContent);
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
@@ -37,7 +37,7 @@
     return set;
   };
 
-  const unit = (picture) => picture.xLabel.split(" ")[0];
+  const unit = (picture) => picture.x_label.split(" ")[0];
   const exactly = (picture, value) => {
     if (value == null) return "–";
     if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
@@ -97,7 +97,7 @@
 
   class Chart {
     constructor(figure) {
-      this.pictures = figure.dataset.pictures.split(" ").map((name) => pictures.find((p) => p.name === name));
+      this.pictures = figure.dataset.charts.split(" ").map((name) => drawn.find((chart) => chart.name === name));
       this.plot = element("div", { class: "plot", tabindex: "0", role: "slider" });
       this.plot.addEventListener("keydown", (event) => this.key(event));
       this.fingers = new Map(); // by pointer: where it is, and the x that it holds, both along the axis
@@ -226,8 +226,8 @@
           y: picture.scale === "logarithmic" ? { distr: 3 } : {},
         },
         axes: [
-          { ...axis, label: picture.xLabel, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
-          { ...axis, label: picture.yLabel, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
+          { ...axis, label: picture.x_label, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
+          { ...axis, label: picture.y_label, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
         ],
         cursor: { y: false, points: { size: 7 } },
         series: [{}, ...this.lines.map((line) => this.series(line))],
@@ -310,9 +310,10 @@
       const at = index ?? this.last;
       const said = this.picture.curves.map((curve) => told(this.picture, curve, at));
       said.forEach((words, i) => (this.values[i].textContent = words));
-      const [a, b] = this.picture.curves.map((curve) => curve.values[at]);
-      // The first two curves are the frameworks', but where curves are differences already.
-      const apart = this.picture.scale === "logarithmic" || a == null || b == null ? "" : `, ${gap(this.picture, a - b)} apart`;
+      // How far apart the furthest two of the curves lie that are of one quantity.
+      const compared = this.picture.curves.slice(0, this.picture.compared).map((curve) => curve.values[at]);
+      const comparable = compared.length > 1 && !compared.includes(null);
+      const apart = comparable ? `, ${gap(this.picture, Math.max(...compared) - Math.min(...compared))} apart` : "";
       const place = `${unit(this.picture)} ${this.x[at].toLocaleString("en")}`;
       this.at.textContent = `At ${place}${apart}:`;
       this.plot.setAttribute("aria-valuenow", this.x[at]);
@@ -416,7 +417,7 @@
   const root = document.documentElement.dataset;
   root.theme = remembered((storage) => storage.getItem(KEY)) ?? "";
 
-  const charts = [...document.querySelectorAll("figure[data-pictures]")].map((figure) => new Chart(figure));
+  const charts = [...document.querySelectorAll("figure[data-charts]")].map((figure) => new Chart(figure));
   const redraw = () => charts.forEach((chart) => chart.redraw());
 
   const themes = [["", "Auto"], ["light", "Light"], ["dark", "Dark"]];

@@ -1,0 +1,144 @@
+"""The charts of a comparison. One more is a function here, and its entry in `CHARTS`."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from shared.comparing import tutorial
+from shared.comparing.comparison import Outcome
+from shared.comparing.runs import Variant, rounding_variants
+from shared.contract import REFERENCE
+from shared.reporting.parts import Chart, Curve
+from shared.reporting.styles import style_of
+
+# More points than this no screen can show, and a page that holds them is slow to open.
+MOST_POINTS = 10_000
+
+
+def steps(outcome: Outcome) -> Chart:
+    """The training loss of every step."""
+    shown, label = _shown(outcome.training.steps)
+    losses = {run.record.framework: run.step_losses.astype(np.float64) for run in outcome.runs}
+    says = f"{ends(losses, '.4f')} {_furthest(losses, 'step', 0)}"
+    curves = _curves({name: values[shown] for name, values in losses.items()})
+    title = f"Training loss of each of the {outcome.training.steps:,} steps"
+    return Chart("steps", title, label, "cross-entropy (nats)", shown, curves, says, compared=len(curves))
+
+
+def losses(outcome: Outcome) -> Chart:
+    """The training loss of every epoch, mean of batch means, and the tutorial's."""
+    found = {run.record.framework: np.array([e.train_loss for e in run.record.epochs]) for run in outcome.runs}
+    curves, says = _curves(found), f"{ends(found, '.4f')} {_furthest(found, 'epoch', 1)}"
+    if tutorial.comparable(outcome.training):
+        printed = padded(tutorial.EPOCH_LOSSES, outcome.training.epochs)
+        curves.append(Curve("the tutorial (another seed)", "tutorial", printed))
+        says += f" The tutorial’s goes from {tutorial.EPOCH_LOSSES[0]} to {tutorial.EPOCH_LOSSES[-1]} in 5 epochs."
+    title, label = "Training loss, mean of batch means", "cross-entropy (nats)"
+    return Chart("loss", title, "epoch", label, _epochs(outcome), curves, says, compared=len(found))
+
+
+def accuracies(outcome: Outcome) -> Chart:
+    """Test accuracy at the weights after each epoch, and the tutorial's only point."""
+    found = {run.record.framework: np.array([e.test_accuracy for e in run.record.epochs]) for run in outcome.runs}
+    curves, says = _curves(found), ends(found, ".2%")
+    after = len(tutorial.EPOCH_LOSSES)
+    if tutorial.comparable(outcome.training) and outcome.training.epochs >= after:
+        point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.training.epochs)
+        curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
+        says += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
+    title, x = "Accuracy on the 10,000 test images", _epochs(outcome)
+    return Chart("accuracy", title, "epoch", "test accuracy", x, curves, says, "percent", compared=len(found))
+
+
+def divergence(outcome: Outcome) -> Chart:
+    """How far apart the step losses lie, step by step: the noise floor, the frameworks, and these in float64."""
+    dtype = outcome.training.dtype
+    shown, label = _shown(outcome.training.steps)
+    curves, grown = [], []
+
+    def add(a: Variant, b: Variant, name: str, style: str) -> None:
+        if a in outcome.made and b in outcome.made:
+            gap = spread([outcome.made[variant].step_losses.astype(np.float64) for variant in (a, b)])
+            so_far = np.maximum.accumulate(gap)
+            curves.append(Curve(name, style, so_far[shown]))
+            grown.append(f"{name}: {so_far[-1]:.1e}")
+
+    for number, variant in enumerate(rounding_variants(REFERENCE, dtype), start=1):
+        changed = "perturbed by 1 ulp" * variant.perturbed + "reordered sums" * variant.reordered or variant.dtype
+        rounding = f"rounding alone: the reference implementation, {changed}"
+        add(Variant(REFERENCE, dtype), variant, rounding, f"floor-{number}")
+    names = [run.record.framework for run in outcome.runs]
+    for precision in dict.fromkeys((dtype, "float64")):
+        for a, b in combinations(names, 2):
+            add(Variant(a, precision), Variant(b, precision), f"{a} against {b}, {precision}", precision)
+    first = outcome.first_divergence
+    return Chart(
+        name="divergence",
+        title="Largest difference of the step losses so far",
+        x_label=label,
+        y_label="difference (nats)",
+        x=shown,
+        curves=curves,
+        says=f"Over the whole run: {'; '.join(grown)}."
+        + (f" {' and '.join(names)} diverge at step {first.step:,}." if first else ""),
+        scale="logarithmic",
+        stairs=True,
+        mark=(first.step, f"they diverge, step {first.step}") if first else None,
+    )
+
+
+# Those of each section of the report, in the order of reading.
+CHARTS: dict[str, tuple[Callable[[Outcome], Chart], ...]] = {
+    "loss": (steps, losses),
+    "accuracy": (accuracies,),
+    "divergence": (divergence,),
+}
+
+
+def of(section: str, outcome: Outcome) -> list[Chart]:
+    """The charts of a section."""
+    return [chart(outcome) for chart in CHARTS[section]]
+
+
+def spread(values: Sequence[np.ndarray | np.floating]) -> np.ndarray:
+    """How far the furthest two of these, () or (N,), lie apart at each point; NaN where one is no number."""
+    with np.errstate(invalid="ignore"):  # of infinity and infinity
+        return np.asarray(np.max(values, axis=0) - np.min(values, axis=0))
+
+
+def ends(curves: dict[str, np.ndarray], form: str) -> str:
+    """Where each framework's curve begins and ends, in words."""
+    first, *others = (f"{name} {{}}from {v[0]:{form}} to {v[-1]:{form}}" for name, v in curves.items())
+    return ", ".join([first.format("goes "), *(other.format("") for other in others)]) + "."
+
+
+def padded(values: tuple[float, ...] | list[float], length: int) -> np.ndarray:
+    """The first `length` of `values`, and NaN after the last."""
+    padded = np.full(length, np.nan)
+    padded[: len(values)] = values[:length]
+    return padded
+
+
+def _shown(count: int) -> tuple[np.ndarray, str]:
+    """Which of `count` steps are shown, the last always; and the label of their axis, which says so if not all are."""
+    every = -(-count // MOST_POINTS)
+    shown = np.union1d(np.arange(0, count, every), count - 1)
+    return shown, "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
+
+
+def _curves(found: dict[str, np.ndarray]) -> list[Curve]:
+    return [Curve(name, style_of(name), values) for name, values in found.items()]
+
+
+def _furthest(found: dict[str, np.ndarray], what: str, first: int) -> str:
+    """Where the curves lie furthest apart, in words; `first` is the number of the first point."""
+    gap = spread(list(found.values()))
+    wrong = np.flatnonzero(~np.isfinite(gap))
+    if len(wrong):
+        return f"From {what} {wrong[0] + first} on they are not all numbers."
+    return f"They are furthest apart at {what} {int(gap.argmax()) + first:,}: by {gap.max():.1e}."
+
+
+def _epochs(outcome: Outcome) -> np.ndarray:
+    return np.arange(1, outcome.training.epochs + 1)
