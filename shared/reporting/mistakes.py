@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics
-from shared.mnist import Examples
+from shared.mnist import MNIST, Examples
 from shared.reporting.parts import NO_PREDICTION, Cell, Digit, Matrices, Matrix
 from shared.reporting.styles import style_of
 from shared.running.record import Run

@@ -208,8 +208,11 @@ def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
     check = Distance("step losses", None, diverged_limit=checks.DIVERGED_LIMIT)
     monkeypatch.setattr(checks, "checks_of", lambda _training: [check])
     monkeypatch.setattr(checks, "first_divergence_step", lambda a, b: 0 if abs(a.at - b.at) > 5.5 else None)
-    runs = [SimpleNamespace(at=place, record=SimpleNamespace(training=None)) for place in (0, 1, 5, 11)]
-    drawn, largest = noise.resample(runs, roundings=1)
+
+    def runs(*places):
+        return [SimpleNamespace(at=place, record=SimpleNamespace(training=None)) for place in places]
+
+    drawn, largest = noise.resample(runs(0, 1, 5, 11), roundings=1)
     assert drawn == 6 * 2  # with one pair of four taken out, either of the two that are left may be the reference
     # 5 and 11 by the floor of 0 and 1. Those that have not diverged: 0 and 5 by that of 1 and 11.
     assert largest == {"6.0": {"step losses": 6 / 1}, "4.0": {"step losses": 5 / 10}}
@@ -219,4 +222,4 @@ def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
     ]
     assert "| step losses | 0.50 | 6.00 | – |" in noise.resampled_table(rows)
     # The furthest of the others counts: 0 and 11 by 2 with 1 and 5, where one of them alone would make it 11.
-    assert noise.resample([0, 1, 2, 5, 11], roundings=2)[1]["6.0"]["step losses"] == 6 / 1
+    assert noise.resample(runs(0, 1, 2, 5, 11), roundings=2)[1]["6.0"]["step losses"] == 6 / 1

@@ -45,7 +45,7 @@ def far_apart(found, times=30):
 
 MANY = far_apart(pairs(0.0, epochs=5))
 EXPLAINED = test_attribution.take_apart(
-    test_attribution.CONFIGURATION,
+    test_attribution.CONFIGURATION.training,
     [0, 1],
     [test_attribution.runs(seed, draw) for seed, draw in enumerate((0.03, 0.05))],
 )

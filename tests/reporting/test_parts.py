@@ -14,7 +14,7 @@ from shared.reporting import charts, epochs, findings, markdown, page, report
 from shared.reporting.parts import Chart, Drawing, Group, Paragraph, Part, Section, Table, Tabs, pictures
 from shared.running.record import Epoch
 from shared.training import Training
-from tests.small_runs import TRAINING, make_runs
+from tests.small_runs import CONFIGURATION, make_runs
 
 
 class Three(Outcome):
@@ -41,7 +41,7 @@ def three(tmp_path_factory):
     runs = [made[Variant(name, "float64")] for name in (*FRAMEWORKS, "JAX")]
     rounding = [made[variant] for variant in rounding_variants(REFERENCE, "float64")]
     verdict = checks.judge(runs, made[Variant(REFERENCE, "float64")], rounding)
-    return Three(TRAINING, made, verdict, None)
+    return Three(CONFIGURATION, made, verdict, None)
 
 
 def test_a_third_framework_appears_everywhere(three, tmp_path):
@@ -64,7 +64,7 @@ def test_a_third_framework_appears_everywhere(three, tmp_path):
     for said in ("JAX minus PyTorch", "<strong>JAX</strong>", '<th scope="col">JAX</th>', '"label": "JAX"'):
         assert said in page
     gap = max(np.ptp([run.step_losses for run in three.runs], axis=0))
-    assert f"furthest apart at step {TRAINING.steps - 1}: by {gap:.1e}" in charts.steps(three).says
+    assert f"furthest apart at step {CONFIGURATION.training.steps - 1}: by {gap:.1e}" in charts.steps(three).says
     assert {curve.label for curve in charts.divergence(three).curves} >= {
         "PyTorch against JAX, float64",
         "TensorFlow against JAX, float64",

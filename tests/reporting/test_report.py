@@ -9,11 +9,11 @@ import pytest
 from shared.comparing import tutorial
 from shared.comparing.first_divergence import Crossing, FirstDivergence
 from shared.comparing.runs import Variant
-from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
 from shared.reporting import charts, findings, report, terminal
 from shared.reporting.parts import Paragraph, Section
 from shared.system.machine import cpu_name
+from shared.training import Training
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 
 
@@ -161,7 +161,7 @@ def test_the_proof_is_in_the_report(made, tmp_path):
     assert (
         "| largest difference | PyTorch against itself | PyTorch against TensorFlow, × the largest of these |" in text
     )
-    assert "| input | 1.0e-16 | **0.50** |\n| logits | 1.0e-16 | **0.50** |" in text
+    assert "| input | 1.0e-16 | **0.50** |\n| fc1 | 1.0e-16 | **0.50** |" in text
     assert "| PyTorch float64 | yes |" in text
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["proof"]["same_bits_when_repeated"] == {
         "PyTorch float64": True
@@ -175,9 +175,8 @@ def test_the_proof_is_in_the_report(made, tmp_path):
         ({"seed": 7}, True),
         ({"dtype": "float64"}, True),
         ({"epochs": 2}, True),
-        ({"engine": "eager"}, True),
         ({"learning_rate": 0.1}, False),
     ],
 )
 def test_the_tutorials_curve_stands_beside_its_own_training_only(made, update, comparable):
-    assert tutorial.comparable(Configuration.of(**update)) is comparable
+    assert tutorial.comparable(Training(**update)) is comparable

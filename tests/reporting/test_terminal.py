@@ -107,7 +107,7 @@ def test_a_refusal_on_a_terminal_is_one_line(tmp_path):
 def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     out = tmp_path / "out"
     options = f"--epochs 2 --batch-size 512 --out {out}"
-    command = f"{sys.executable} -m shared.reference.reference {options} > {tmp_path / 'printed'}"
+    command = f"{sys.executable} -m shared.reference {options} > {tmp_path / 'printed'}"
     code = f"import subprocess, sys; sys.exit(subprocess.run({command!r}, shell=True).returncode)"
     status, written = on_a_terminal("-c", code)
     assert status == 0
@@ -188,7 +188,7 @@ def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     )
     events = []
     with Children() as children:
-        child = children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=events.append)
+        child = children.start("X", [sys.executable, "-c", code], events.append)
         child.take_turn()
         child.finish()
     first, *between, last, epoch = events
@@ -211,7 +211,7 @@ def test_a_listener_sees_an_event_while_its_child_runs():
     code = "import time; from shared.system import progress; progress.tell(epoch=1); time.sleep(60)"
     heard = []
     with Children() as children:
-        children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=heard.append)
+        children.start("X", [sys.executable, "-c", code], heard.append)
         deadline = time.monotonic() + 20
         while not heard and time.monotonic() < deadline:
             time.sleep(0.01)

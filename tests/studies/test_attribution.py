@@ -93,10 +93,10 @@ def test_interval_is_students():
 def test_every_seed_runs_each_habit_put_in_and_taken_out():
     jobs = jobs_of(Configuration.of(seed=3))
     for default in KERAS_DEFAULTS:
-        assert jobs[f"matched with {default}"][1].keras_defaults == (default,)
-        assert set(jobs[f"stock without {default}"][1].keras_defaults) == set(KERAS_DEFAULTS) - {default}
+        assert jobs[f"matched with {default}"][1].training.keras_defaults == (default,)
+        assert set(jobs[f"stock without {default}"][1].training.keras_defaults) == set(KERAS_DEFAULTS) - {default}
     assert jobs["stock PyTorch"][0] == "PyTorch"
-    assert jobs["stock Keras"][1].keras_defaults == KERAS_DEFAULTS
+    assert jobs["stock Keras"][1].training.keras_defaults == KERAS_DEFAULTS
     assert {configuration.training.seed for _, configuration in jobs.values()} == {3}
     assert len(set(jobs.values())) == len(jobs)
 
@@ -125,7 +125,7 @@ def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
 def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     pytorch, keras = (estimate(np.array([losses])) for losses in ([1.07, 0.4, 0.91], [0.57, 0.31, 0.93]))
     gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
-    pair = attribution.Attribution(CONFIGURATION, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
+    pair = attribution.Attribution(CONFIGURATION.training, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
     report.write_alone(attribution_report.section(pair), tmp_path, "python compare.py --mode stock")
     said = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said
