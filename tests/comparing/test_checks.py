@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shared.comparing import checks
+from shared.comparing import checks, first_divergence
 from shared.comparing.checks import difference
 from shared.configuration import Configuration
 from shared.network import initial_weights, perturb
@@ -146,6 +146,20 @@ def test_another_device_is_no_other_input(runs):
     execution = CONFIGURATION.but(device="cuda").execution
     pair = [named(with_record(runs["plain"], execution=execution), name) for name in ("PyTorch", "TensorFlow")]
     assert checks.judge(pair, runs["plain"], [runs["perturbed"], runs["reordered"]]).match
+
+
+def test_another_activation_in_one_is_named_by_its_layer_and_whose_it_is(runs, tmp_path):
+    options = [*CONFIGURATION.but(activation="tanh").options(), "--out", str(tmp_path / "tanh")]
+    assert runner.main("Reference", load, options) == 0
+    # As if it had been told the same as the others.
+    wrong = dataclasses.replace(read_run(tmp_path / "tanh"), record=runs["plain"].record)
+    verdict = judge(runs, tensorflow=wrong)
+    assert verdict.reasons[0].startswith("PyTorch and TensorFlow differ in fc2 (fc2) by ")
+    assert verdict.odd_one_out == "TensorFlow"
+    pair = named(runs["plain"], "PyTorch"), named(wrong, "TensorFlow")
+    found = first_divergence.start_differs(*pair, verdict.pairs["PyTorch", "TensorFlow"])
+    assert "other fc2 from the same weights and the same fc1, so in the activation between" in found.cause
+    assert judge(runs).odd_one_out is None
 
 
 def test_a_missing_step_is_named(runs):

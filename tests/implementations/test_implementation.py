@@ -41,6 +41,9 @@ WORLDS = {
     "float32": Training(dtype="float32"),
     "float64": Training(dtype="float64"),
     "float64 square": Training(dtype="float64", hidden_sizes=(32, 32)),
+    "float64 tanh, 3 layers": Training(dtype="float64", hidden_sizes=(32, 16, 8), activation="tanh"),
+    "float64 sigmoid, 1 layer": Training(dtype="float64", hidden_sizes=(16,), activation="sigmoid"),
+    "float64 no layers": Training(dtype="float64", hidden_sizes=()),
 }
 
 

@@ -12,14 +12,24 @@ from shared.reference.optimizers import make_optimizer
 from shared.training import Training
 
 TRAINING = Training(dtype="float64", hidden_sizes=(7, 5))
-SHAPES = weight_shapes(TRAINING)
+# Every activation, and every number of layers that the backward pass treats in its own way.
+NETWORKS = [
+    TRAINING,
+    Training(dtype="float64", hidden_sizes=(6, 5, 4), activation="tanh"),
+    Training(dtype="float64", hidden_sizes=(4,), activation="sigmoid"),
+    Training(dtype="float64", hidden_sizes=()),
+]
+
+
+def problem_of(training):
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((6, MNIST.pixels))
+    return build(training, initial_weights(training), "cpu"), inputs, rng.integers(0, 10, 6)
 
 
 @pytest.fixture
 def problem():
-    rng = np.random.default_rng(0)
-    inputs = rng.standard_normal((6, MNIST.pixels))
-    return build(TRAINING, initial_weights(TRAINING), "cpu"), inputs, rng.integers(0, 10, 6)
+    return problem_of(TRAINING)
 
 
 def test_loss_is_the_shared_metrics_loss(problem):
@@ -28,19 +38,22 @@ def test_loss_is_the_shared_metrics_loss(problem):
     assert loss == pytest.approx(metrics.cross_entropy(outputs[-1], labels), rel=1e-14)
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_gradients_are_the_slopes_of_the_loss(problem, name):
-    model, inputs, labels = problem
+@pytest.mark.parametrize(
+    ("training", "name"), [(training, name) for training in NETWORKS for name in weight_shapes(training)]
+)
+def test_gradients_are_the_slopes_of_the_loss(training, name):
+    model, inputs, labels = problem_of(training)
     _, gradients, _ = model.backward(inputs, labels)
     # Central differences: truncation of order h² against rounding of order 1e-16 / h.
     h = 1e-5
-    for place in list(np.ndindex(*SHAPES[name]))[:40]:
-        kept = model.parameters[name][place]
+    values = model.parameters[name]
+    for place in list(np.ndindex(*values.shape))[:40]:
+        kept = values[place]
         sides = []
         for step in (h, -h):
-            model.parameters[name][place] = kept + step
+            values[place] = kept + step
             sides.append(model.backward(inputs, labels)[0])
-        model.parameters[name][place] = kept
+        values[place] = kept
         assert gradients[name][place] == pytest.approx((sides[0] - sides[1]) / (2 * h), abs=1e-8)
 
 
