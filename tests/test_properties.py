@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
-from tests.test_escaping import NEVER, shown, tokens
+from tests.system.test_escaping import NEVER, shown, tokens
 
 import compare
 from shared import cli

@@ -179,7 +179,7 @@ def test_a_verdict_against_is_said_in_red(tmp_path, capsys, monkeypatch):
 
 def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     code = (
-        "from shared import progress\n"
+        "from shared.system import progress\n"
         "with progress.bar(100_000, 'Epoch 1/1') as advance:\n"
         "    for _ in range(100_000): advance(1)\n"
         "progress.tell(epoch={'train_loss': float('nan')})\n"
@@ -207,7 +207,7 @@ def test_a_child_that_outlives_its_listener_goes_on(monkeypatch):
 
 
 def test_a_listener_sees_an_event_while_its_child_runs():
-    code = "import time; from shared import progress; progress.tell(epoch=1); time.sleep(60)"
+    code = "import time; from shared.system import progress; progress.tell(epoch=1); time.sleep(60)"
     heard = []
     with Children() as children:
         children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=heard.append)

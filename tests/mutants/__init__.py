@@ -4,20 +4,9 @@ Each mutant is a textual change to a copy of the repository. It is killed when t
 having passed on an unchanged copy. A change that no longer applies, and a test that can't run, are errors.
 """
 
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
-from shared.comparing.processes import find_interpreter
-from shared.system.paths import ROOT
-
 IMPLEMENTATION = "tests/implementations/test_implementation.py::test_"
-PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
 
 
 class Mutant(NamedTuple):
@@ -483,70 +472,3 @@ MUTANTS = [
     Mutant("scaling: a lucky repeat with two threads is enough", "benchmarks/scaling_figures.py", "two.max < one.min",
            "two.min < one.min", "tests/benchmarks/test_benchmarks.py::test_a_second_thread_pays_where_every_repeat_is_faster"),
 ]  # fmt: skip
-
-
-def copy_of_the_house(folder: Path) -> None:
-    """What the tests need; the data, the documents and the environments are not copied but linked."""
-    for name in ("benchmarks", "shared", "pytorch_impl", "tensorflow_impl", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("compare.py", "pyproject.toml", "README.md", "Makefile"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("data", "docs", ".venv", ".cache"):
-        if (ROOT / name).exists():
-            (folder / name).symlink_to(ROOT / name)
-
-
-def run_test(folder: Path, mutant: Mutant) -> int:
-    """Pytest's exit status: 0 passed, 1 failed, anything else could not run."""
-    framework = "TensorFlow" if mutant.file.startswith("tensorflow_impl") else "PyTorch"
-    command = [PYTHONS[framework], "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.killer]
-    if mutant.killer.startswith((IMPLEMENTATION, "tests/test_stock")):
-        command += ["--framework", framework.lower()]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
-
-
-def verdict(mutant: Mutant) -> str:
-    """How the mutant fared."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy_of_the_house(Path(folder))
-        path = Path(folder) / mutant.file
-        text = path.read_text(encoding="utf-8")
-        if mutant.old not in text:
-            return "NOT APPLICABLE"
-        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-        return {0: "SURVIVED", 1: "killed"}.get(run_test(Path(folder), mutant), "TEST COULD NOT RUN")
-
-
-def killers_pass(mutants: Sequence[Mutant], pool: ThreadPoolExecutor) -> bool:
-    """Whether every killer passes on an unchanged copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy_of_the_house(Path(folder))
-        once = {(m.killer, m.file.startswith("tensorflow_impl")): m for m in mutants}.values()
-        failed = [
-            m.killer
-            for m, status in zip(once, pool.map(lambda m: run_test(Path(folder), m), once), strict=True)
-            if status
-        ]
-    for killer in failed:
-        print(f"fails without any mutant: {killer}")
-    return not failed
-
-
-def main() -> int:
-    """Print a line per mutant and the count. Status 0 when all are killed."""
-    words = sys.argv[1:]
-    mutants = [mutant for mutant in MUTANTS if all(word in mutant.what for word in words)]
-    with ThreadPoolExecutor(2) as pool:
-        if not killers_pass(mutants, pool):
-            return 1
-        fates = []
-        for mutant, fate in zip(mutants, pool.map(verdict, mutants), strict=True):
-            fates.append(fate)
-            print(f"{fate:8}  {mutant.what:62}  {mutant.killer.replace('tests/test_', '')}", flush=True)
-    killed = fates.count("killed")
-    print(f"{killed} of {len(mutants)} mutants killed")
-    return 0 if killed == len(mutants) > 0 else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
