@@ -183,27 +183,29 @@ def test_bad_input_gets_one_line_and_status_2(program, options, message, tmp_pat
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--seeds", "1"], "'1' is not a number of seeds from 2 on"),
-        (["--explain", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
-        (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
-        (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
-        (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
-        (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
-        (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
-        *[
-            (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")
-            for words in (["--prove"], ["--seeds", "3"], ["--explain"], ["--side-by-side"])
-        ],
-        (["--mode", "stock", "--engine", "fast"], "--engine fast: is not what the tutorials do"),
-        (
-            # At once: before an interpreter is looked for.
-            ["--engine", "fast", "--optimizer", "adam", "--pytorch-python", "/no/such/python"],
-            "--engine fast with --optimizer adam: in PyTorch it takes steps of plain SGD only; use --engine auto or",
-        ),
+BAD_FOR_COMPARE = [
+    (["--seeds", "1"], "'1' is not a number of seeds from 2 on"),
+    (["--explain", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
+    (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
+    (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
+    (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
+    (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
+    (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
+    *[
+        (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")
+        for words in (["--prove"], ["--seeds", "3"], ["--explain"], ["--side-by-side"])
     ],
+    (["--mode", "stock", "--engine", "fast"], "--engine fast: is not what the tutorials do"),
+    (
+        # At once: before an interpreter is looked for.
+        ["--engine", "fast", "--optimizer", "adam", "--pytorch-python", "/no/such/python"],
+        "--engine fast with --optimizer adam: in PyTorch it takes steps of plain SGD only; use --engine auto or",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), BAD_FOR_COMPARE, ids=[" ".join(options) for options, _ in BAD_FOR_COMPARE]
 )
 def test_bad_input_to_compare_alone(options, message, tmp_path):
     run = run_program("compare.py", *options, "--out", tmp_path / "out")

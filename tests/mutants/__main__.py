@@ -1,4 +1,4 @@
-"""`make mutants`: a line for each mutant, and which were not killed. Words select those that have them in their name."""
+"""`make mutants`: a line for each mutant, and which were not killed. Words select those whose names have them."""
 
 import concurrent.futures
 import contextlib
@@ -16,7 +16,7 @@ from typing import Self
 from shared.comparing.processes import find_interpreter
 from shared.system import machine
 from shared.system.paths import ROOT
-from tests.mutants import IMPLEMENTATION, MUTANTS, Mutant, warm
+from tests.mutants import MUTANTS, Mutant, warm
 
 SECONDS = 120  # that no killer takes, by far
 LAST_WORDS = 1500  # characters

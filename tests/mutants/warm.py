@@ -41,7 +41,7 @@ def run_test(order: dict[str, str]) -> None:
         loaded = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # Hypothesis is, before pytest could alter it
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *loaded, *temporary]
         status = int(pytest.main([*options, *order["options"], order["test"]]))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 it is told, and this process ends
         traceback.print_exc()
     finally:
         sys.stdout.flush()

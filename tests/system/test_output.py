@@ -336,7 +336,7 @@ def test_a_mount_point_is_refused_and_a_folder_in_it_is_used(mount_point):
 
 # Runs that are killed, and runs at the same time.
 
-# Told "meets FOLDER 12", twelve end their work at once. Whoever then puts its result in place goes on only when all have
+# Told "meets FOLDER 12", twelve end their work at once. Who then puts its result in place goes on only when all have
 # come to the lock, and fails where another has passed it.
 WRITER = """
 import os, signal, sys, time
