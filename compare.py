@@ -15,19 +15,20 @@ with ending.importing("compare.py"):
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from shared import cli, engines
+    from shared import cli
     from shared.comparing.comparison import compare, disk_needed, refuse_what_the_machine_lacks
     from shared.comparing.processes import find_interpreter
-    from shared.comparing.runs import FRAMEWORKS
+    from shared.configuration import FIELDS, Configuration, parse
+    from shared.contract import FRAMEWORKS, check_engine
     from shared.logs import log_pair, log_report, loss_logs
     from shared.mnist import check_files
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.section import Section
     from shared.running import footprint
-    from shared.spec import KERAS_DEFAULTS, Spec, parse_spec
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.seeds import run_seeds
     from shared.system import output
+    from shared.training import KERAS_DEFAULTS
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
 SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
@@ -81,7 +82,7 @@ def make_parser() -> cli.Parser:
 def main() -> int:
     """Parse, start both, compare, report; or explain; or compare what was made elsewhere."""
     parser = make_parser()
-    spec, options = cli.parse(parser, None)
+    configuration, options = cli.parse(parser, None)
     command = shlex.join(["python", *sys.argv])
 
     def out(default: Path) -> Path:
@@ -89,22 +90,21 @@ def main() -> int:
         given: Path = options.out
         return default if given is parser.get_default("out") else given
 
-    refuse(parser, spec, options)
+    refuse(parser, configuration, options)
     if options.records:
         return compare_records(options, out(RECORDS_OUT), command)
     check_files()
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
-    if spec.mode == "stock":
-        return run_stock(spec, pythons, out(STOCK_OUT), command)
-    refuse_what_the_machine_lacks(spec, prove=options.prove, side_by_side=options.side_by_side)
-    needed = footprint.REPORT + disk_needed(spec, prove=options.prove)
+    if configuration.training.mode == "stock":
+        return run_stock(configuration, pythons, out(STOCK_OUT), command)
+    refuse_what_the_machine_lacks(configuration, prove=options.prove, side_by_side=options.side_by_side)
+    needed = footprint.REPORT + disk_needed(configuration, prove=options.prove)
     with output.fresh_folder(options.out, needed=needed) as folder:
-        with terminal.watching(spec) as watcher:
-            outcome = compare(
-                spec, pythons, folder / "runs", prove=options.prove, side_by_side=options.side_by_side, watcher=watcher
-            )
+        with terminal.watching(configuration.training) as watcher:
+            asked = {"prove": options.prove, "side_by_side": options.side_by_side}
+            outcome = compare(configuration, pythons, folder / "runs", **asked, watcher=watcher)
         terminal.show(outcome)
-        sections, equivalent, failure = add_sections(spec, options, pythons)
+        sections, equivalent, failure = add_sections(configuration, options, pythons)
         report.write(outcome, folder, command, sections)
     print(f"Report: {options.out / 'index.html'}")
     if failure:
@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def add_sections(
-    spec: Spec, options: argparse.Namespace, pythons: Mapping[str, Path]
+    configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
 ) -> tuple[Sequence[Section], bool, Exception | None]:
     """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and what kept one from being made.
 
@@ -122,10 +122,10 @@ def add_sections(
     sections, equivalent = [], True
     try:
         if options.explain:
-            sections.append(attribution_report.section(attribute(spec, options.seeds or SEEDS, pythons)))
+            sections.append(attribution_report.section(attribute(configuration, options.seeds or SEEDS, pythons)))
             terminal.say(sections[-1].sentences[0])
         if options.seeds:
-            many = run_seeds(spec, options.seeds, pythons)
+            many = run_seeds(configuration, options.seeds, pythons)
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
             terminal.say(sections[-1].sentences[0], good=equivalent)
@@ -134,26 +134,26 @@ def add_sections(
     return sections, equivalent, None
 
 
-def refuse(parser: cli.Parser, spec: Spec, options: argparse.Namespace) -> None:
+def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.Namespace) -> None:
     """Raise InputError for what is asked for in vain, before anything is done."""
     if options.records:
         why = "it compares what was made already"
         cli.take_only(parser, options, {"records", "out"}, doing="--records", why=why)
-    if spec.mode == "stock":
-        taken = {*Spec.model_fields, "out", *(f"{framework.lower()}_python" for framework in FRAMEWORKS)}
+    if configuration.training.mode == "stock":
+        taken = {*FIELDS, "out", *(f"{framework.lower()}_python" for framework in FRAMEWORKS)}
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
     if options.explain:
         # The explanation chooses defaults and engines itself; what else no tutorial does is refused.
-        parse_spec(spec.model_dump() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
+        parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
     for framework in FRAMEWORKS:
-        engines.check(spec, framework)
+        check_engine(configuration, framework)
 
 
-def run_stock(spec: Spec, pythons: Mapping[str, Path], out: Path, command: str) -> int:
+def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Path, command: str) -> int:
     """Run both as their tutorials would, and say what each printed."""
     with output.fresh_folder(out) as folder:
-        section = attribution_report.section(stock_pair(spec, pythons))
+        section = attribution_report.section(stock_pair(configuration, pythons))
         report.write_alone(section, folder, command)
     print(f"{section.sentences[0]}\nReport: {out / 'report.md'}")
     return ending.OK

@@ -4,31 +4,29 @@
 benchmarks/footprint.md. The peak is that of the resident set, as the system counts it for the run's own process.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import processes
 from shared.comparing.processes import find_interpreter
-from shared.comparing.runs import MODULES
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS
+from shared.options import written
 from shared.reporting.tables import Table
 from shared.running import footprint
-from shared.spec import Spec
 from shared.system import ending, progress
-from shared.system.errors import InputError
 from shared.system.output import write_whole
-from shared.system.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 WIDE = (2048, 2048)
 # Of few steps, for what is measured is size.
 SPECS = [
-    Spec(epochs=1, batch_size=6_000, device="cpu"),
-    Spec(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=WIDE),
-    Spec(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=WIDE, dtype="float64", optimizer="adam"),
-    Spec(epochs=1, batch_size=60_000, device="cpu", hidden_sizes=(1024, 1024)),
-    Spec(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=(4096, 4096)),
+    Configuration.of(epochs=1, batch_size=6_000, device="cpu"),
+    Configuration.of(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=WIDE),
+    Configuration.of(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=WIDE, dtype="float64", optimizer="adam"),
+    Configuration.of(epochs=1, batch_size=60_000, device="cpu", hidden_sizes=(1024, 1024)),
+    Configuration.of(epochs=1, batch_size=4_000, device="cpu", hidden_sizes=(4096, 4096)),
 ]
 ENGINES = [
     ("Reference", "eager"),
@@ -36,19 +34,13 @@ ENGINES = [
 ]
 
 
-def peak(framework: str, engine: str, spec: Spec, python: Path) -> int:
+def peak(framework: str, engine: str, configuration: Configuration, python: Path) -> int:
     """Bytes. Raises InputError where the run fails."""
-    options = spec.model_copy(update={"engine": engine}).options()
+    options = configuration.but(engine=engine).options()
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(python), "-m", MODULES[framework], *options, "--out", f"{folder}/out"]
-        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != ending.OK:
-        raise InputError(
-            f"{framework}, {engine}, ended with status {child.returncode}; run it alone: {' '.join(command)}"
-        )
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        command = [str(python), "-m", IMPLEMENTATIONS[framework].module, *options, "--out", f"{folder}/out"]
+        _, peak_bytes = processes.run(f"{framework}, {engine},", command)
+    return peak_bytes
 
 
 def main() -> int:
@@ -58,21 +50,22 @@ def main() -> int:
     }
     # PyTorch's fast engine compiles plain SGD alone, and says so of any other.
     wanted = [
-        (framework, engine, spec)
-        for spec in SPECS
+        (framework, engine, configuration)
+        for configuration in SPECS
         for framework, engine in ENGINES
-        if (framework, engine) != ("PyTorch", "fast") or spec.optimizer == "sgd"
+        if (framework, engine) != ("PyTorch", "fast") or configuration.training.optimizer == "sgd"
     ]
     header = ["hidden sizes, batch, dtype, optimizer, run", "peak, GB", "foretold, GB", "share"]
     rows = []
     with progress.bar(len(wanted), "runs") as advance:
-        for framework, engine, spec in wanted:
+        for framework, engine, configuration in wanted:
             taken, foretold = (
-                peak(framework, engine, spec, pythons[framework]),
-                footprint.memory_needed(spec, framework),
+                peak(framework, engine, configuration, pythons[framework]),
+                footprint.memory_needed(configuration, framework),
             )
-            sizes = ",".join(map(str, spec.hidden_sizes))
-            about = f"{sizes}; {spec.batch_size:,}; {spec.dtype}; {spec.optimizer}; {framework}, {engine}"
+            training = configuration.training
+            sizes = written(training.hidden_sizes)
+            about = f"{sizes}; {training.batch_size:,}; {training.dtype}; {training.optimizer}; {framework}, {engine}"
             figures = [f"{taken / 1e9:.2f}", f"{foretold / 1e9:.2f}", f"{foretold / taken:.0%}"]
             rows.append([about, *figures])
             advance(1)

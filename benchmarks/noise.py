@@ -2,7 +2,7 @@
 
 `python -m benchmarks.noise` makes the runs of a comparison for each, and writes benchmarks/noise.json and the tables
 benchmarks/noise.md: what the limits of `shared.comparing.checks` are held against. A comparison has one floor and
-three pairs; so any two runs of a spec also take the frameworks' places, and any others the
+three pairs; so any two runs of a configuration also take the frameworks' places, and any others the
 reference's and its rounding runs'.
 """
 
@@ -17,7 +17,9 @@ from typing import Any
 from shared import cli
 from shared.comparing import checks
 from shared.comparing.processes import find_interpreter
-from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, Watcher, make_runs, rounding_variants
+from shared.comparing.runs import Variant, Watcher, make_runs, rounding_variants
+from shared.contract import FRAMEWORKS, REFERENCE
+from shared.reporting.tables import Code, Table
 from shared.running.record import Run
 
 HERE = Path(__file__).resolve().parent
@@ -37,20 +39,21 @@ Multiples = dict[str, dict[str, float]]
 
 
 def measure(options: list[str], folder: Path) -> dict[str, Any]:
-    """Make and judge the runs of a spec: per check the multiples of the noise floor of each pair, and the resampled."""
-    spec, _ = cli.parse(cli.make_parser("noise", "", ""), options)
-    frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
-    reference, rounding = Variant(REFERENCE, spec.dtype), rounding_variants(REFERENCE, spec.dtype)
+    """Make and judge a configuration's runs: per check the multiples of the noise floor of each pair, and resampled."""
+    configuration, _ = cli.parse(cli.make_parser("noise", "", ""), options)
+    dtype = configuration.training.dtype
+    reference, rounding = Variant(REFERENCE, dtype), rounding_variants(REFERENCE, dtype)
+    frameworks = [Variant(framework, dtype) for framework in FRAMEWORKS]
     perturbed = [replace(variant, perturbed=True) for variant in frameworks]
     pythons = {framework: find_interpreter(framework, None) for framework in FRAMEWORKS}
-    made = make_runs(spec, [*frameworks, *perturbed, reference, *rounding], pythons, folder, watcher=Watcher())
+    made = make_runs(configuration, [*frameworks, *perturbed, reference, *rounding], pythons, folder, watcher=Watcher())
     verdict = checks.judge([made[v] for v in frameworks], made[reference], [made[v] for v in rounding])
     if not verdict.pairs:
         raise RuntimeError(f"{' '.join(options)}: {verdict.reasons[0]}")
     pairs = {
         "-".join(pair).lower(): {check.name: check.factor for check in checks} for pair, checks in verdict.pairs.items()
     }
-    drawn, resampled = resample([run for v, run in made.items() if v.dtype == spec.dtype], len(rounding))
+    drawn, resampled = resample([run for v, run in made.items() if v.dtype == dtype], len(rounding))
     return {
         "options": " ".join(options),
         "reasons": verdict.reasons,
@@ -74,25 +77,25 @@ def resample(runs: Sequence[Run], roundings: int) -> tuple[int, Multiples]:
     drawn, largest = 0, Multiples()
     for pair in combinations(everyone, 2):
         a, b = (runs[run] for run in pair)
-        diverged, climbed = checks.first_divergence_step(a, b), checks.ladder(a, b)
+        diverged = checks.first_divergence_step(a, b)
         fitting = [floor for members, floor in floors if members.isdisjoint(pair)]
         drawn += len(fitting)
-        for check, differences in climbed.items():
-            limit = str(checks.limit(check, diverged))
-            multiple = max(checks.largest(differences).absolute / floor[check] for floor in fitting)
-            of_limit = largest.setdefault(limit, {})
-            of_limit[check] = max(of_limit.get(check, 0.0), multiple)
+        for check in checks.checks_of(a.record.training):
+            difference = checks.largest(check.compare(a, b)).absolute
+            of_limit = largest.setdefault(str(check.limit(diverged)), {})
+            multiples = [difference / floor[check.name] for floor in fitting]
+            of_limit[check.name] = max(of_limit.get(check.name, 0.0), *multiples)
     return drawn, largest
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: PyTorch against TensorFlow, and in brackets the largest of the three pairs."""
-    lines = ["| spec | " + " | ".join(CHECKS) + " | match |", "| --- |" + " ---: |" * (len(CHECKS) + 1)]
+    lines = []
     for row in rows:
         pairs = row["pairs"]
-        cells = [f"{pairs['pytorch-tensorflow'][r]:.2f} ({max(p[r] for p in pairs.values()):.2f})" for r in CHECKS]
-        lines.append(f"| `{row['options']}` | " + " | ".join(cells) + f" | {'no' if row['reasons'] else 'yes'} |")
-    return "\n".join(lines) + "\n"
+        cells = [f"{pairs['pytorch-tensorflow'][c]:.2f} ({max(p[c] for p in pairs.values()):.2f})" for c in CHECKS]
+        lines.append([Code(row["options"]), *cells, "no" if row["reasons"] else "yes"])
+    return Table(["spec", *CHECKS, "match"], lines).markdown() + "\n"
 
 
 def resampled_table(rows: list[dict[str, Any]]) -> str:
@@ -103,15 +106,13 @@ def resampled_table(rows: list[dict[str, Any]]) -> str:
         found = [row["resampled"].get(limit, {}).get(check) for row in rows]
         return f"{max(known):.2f}" if (known := [m for m in found if m is not None]) else "–"
 
-    lines = [f"| any two sound runs | limit {limits[0]} | diverged: limit {limits[1]} | not judged |"]
-    lines += ["| --- |" + " ---: |" * len(limits)]
+    header = ["any two sound runs", f"limit {limits[0]}", f"diverged: limit {limits[1]}", "not judged"]
     names = rows[0]["pairs"]["pytorch-tensorflow"]
-    lines += [f"| {name} | " + " | ".join(largest(name, limit) for limit in limits) + " |" for name in names]
-    return "\n".join(lines) + "\n"
+    return Table(header, [[name, *(largest(name, limit) for limit in limits)] for name in names]).markdown() + "\n"
 
 
 def main() -> None:
-    """Measure every spec; what is done is kept after each."""
+    """Measure every configuration; what is done is kept after each."""
     rows: list[dict[str, Any]] = []
     for options in SPECS:
         with tempfile.TemporaryDirectory() as folder:

@@ -15,11 +15,11 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from shared.comparing.processes import find_interpreter
-from shared.spec import Spec
 from shared.system.paths import ROOT
+from shared.training import Training
 
 MATCHED = [
-    *(["--optimizer", optimizer] for optimizer in get_args(Spec.model_fields["optimizer"].annotation)),
+    *(["--optimizer", optimizer] for optimizer in get_args(Training.model_fields["optimizer"].annotation)),
     *(["--optimizer", "momentum", "--schedule", schedule] for schedule in ("step", "cosine")),
     *(["--optimizer", optimizer, "--weight-decay", "0.01"] for optimizer in ("sgd", "adam", "rmsprop", "adagrad")),
     ["--optimizer", "sgd", "--clip-norm", "0.5"],
@@ -29,7 +29,10 @@ MATCHED = [
         for optimizer in ("nesterov", "adamw", "adagrad")
     ),
 ]
+# What a framework's own classes are told: nothing; the project's rate; and, in Keras, PyTorch's constants as well.
 TOLD = {"nothing": "no more than that", "rate": "the rate too", "constants": "and PyTorch's constants"}
+DECAY, CLIP_NORM = 0.01, 0.5
+TRAINING = Training(dtype="float64", epochs=1)
 
 
 def matched(options: list[str], folder: Path) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def matched(options: list[str], folder: Path) -> dict[str, Any]:
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(options)}: {run.stderr.strip()}")
     comparison = json.loads((folder / "results.json").read_text(encoding="utf-8"))["comparison"]
-    pairs = [{check["check"]: check for check in checks} for checks in comparison["ladder"].values()]
+    pairs = [{check["check"]: check for check in checks} for checks in comparison["checks"].values()]
     between = pairs[0]["step losses"]
     return {
         "options": " ".join(options),

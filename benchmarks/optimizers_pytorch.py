@@ -12,16 +12,14 @@ import torch
 from safetensors.numpy import save_file
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
 
+from benchmarks.optimizers import CLIP_NORM, DECAY, TOLD, TRAINING
 from pytorch_impl import data, model, runtime, train
-from shared.constants import MOMENTUM, STEP_FACTOR, STEP_MILESTONES
+from shared.execution import Execution
 from shared.network import initial_weights
-from shared.running import batches
-from shared.spec import Spec
+from shared.running.session import Session
+from shared.training import STEP_FACTOR, STEP_MILESTONES, Training
+from shared.update_rules import MOMENTUM
 
-DECAY, CLIP_NORM = 0.01, 0.5
-SPEC = Spec(dtype="float64", epochs=1)
-# What is told of the rate: nothing, the project's, and that again (Keras is then told PyTorch's constants as well).
-TOLD = ("nothing", "rate", "constants")
 Optimizer = torch.optim.Optimizer
 
 
@@ -34,13 +32,13 @@ def clipped(optimizer: Optimizer, weights: list[torch.nn.Parameter]) -> Optimize
 
 
 def by_steps(optimizer: Optimizer) -> Optimizer:
-    scheduler = MultiStepLR(optimizer, [int(share * SPEC.steps) for share in STEP_MILESTONES], STEP_FACTOR)
+    scheduler = MultiStepLR(optimizer, [int(share * TRAINING.steps) for share in STEP_MILESTONES], STEP_FACTOR)
     optimizer.register_step_post_hook(lambda *_: scheduler.step())
     return optimizer
 
 
 def by_cosine(optimizer: Optimizer) -> Optimizer:
-    scheduler = CosineAnnealingLR(optimizer, SPEC.steps)
+    scheduler = CosineAnnealingLR(optimizer, TRAINING.steps)
     optimizer.register_step_post_hook(lambda *_: scheduler.step())
     return optimizer
 
@@ -63,17 +61,18 @@ CASES: dict[str, Callable[..., Optimizer]] = {
 
 
 def main() -> None:
-    device = runtime.configure(SPEC)
-    train_set = data.to_dataset(data.read("train"), SPEC, device)
-    steps = batches.split(batches.epoch_order(SPEC.seed, 0), SPEC.batch_size)
+    device = runtime.configure(Execution(), TRAINING.dtype)
+    train_set = data.to_dataset(data.read("train"), TRAINING, device)
+    session = Session(TRAINING)
+    steps = next(session.epochs())
     losses: dict[str, np.ndarray] = {}
     for case, make in CASES.items():
         for told in TOLD:
-            built = model.build(SPEC, initial_weights(SPEC), device)
-            project = Spec.model_validate({"optimizer": case.partition(",")[0]}).learning_rate
+            built = model.build(TRAINING, initial_weights(TRAINING), device)
+            project = Training.model_validate({"optimizer": case.partition(",")[0]}).learning_rate
             rate: dict[str, Any] = {} if told == "nothing" else {"lr": project}
             optimizer = make(list(built.parameters()), **rate)
-            losses[f"{case}/{told}"] = train.train_steps(built, optimizer, train_set, steps, lambda _count: None)
+            losses[f"{case}/{told}"] = train.train_epoch(built, optimizer, train_set, steps, session)
     save_file(losses, sys.argv[1])
 
 

@@ -16,7 +16,12 @@ import numpy as np
 from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
 from safetensors.numpy import save_file
 
-from shared.constants import (
+from benchmarks.optimizers import CLIP_NORM, DECAY, TOLD, TRAINING
+from shared.execution import Execution
+from shared.network import initial_weights
+from shared.running.session import Session
+from shared.training import STEP_FACTOR, STEP_MILESTONES, Training
+from shared.update_rules import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
     ADAM_BETAS,
@@ -24,19 +29,10 @@ from shared.constants import (
     MOMENTUM,
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
-    STEP_FACTOR,
-    STEP_MILESTONES,
-    WEIGHT_DECAY,
+    UPDATE_RULES,
 )
-from shared.network import initial_weights
-from shared.running import batches
-from shared.spec import Spec
 from tensorflow_impl import data, fast, model, runtime
 
-DECAY, CLIP_NORM = 0.01, 0.5
-SPEC = Spec(dtype="float64", epochs=1)
-# What is told: nothing; the project's rate; PyTorch's constants as well.
-TOLD = ("nothing", "rate", "constants")
 DEFAULT_RATE = 0.01  # SGD's, for a schedule has none of its own
 
 
@@ -49,13 +45,13 @@ clipped_sgd = functools.partial(keras.optimizers.SGD, global_clipnorm=CLIP_NORM)
 
 def by_steps(learning_rate: float = DEFAULT_RATE, *, early: int = 0, **constants: Any) -> keras.optimizers.Optimizer:
     # Keras's boundary is the last step of the higher rate, PyTorch's milestone the first of the lower one.
-    boundaries = [int(share * SPEC.steps) - early for share in STEP_MILESTONES]
+    boundaries = [int(share * TRAINING.steps) - early for share in STEP_MILESTONES]
     values = [learning_rate * STEP_FACTOR**fallen for fallen in range(len(boundaries) + 1)]
     return momentum(PiecewiseConstantDecay(boundaries, values), **constants)
 
 
 def by_cosine(learning_rate: float = DEFAULT_RATE, **constants: Any) -> keras.optimizers.Optimizer:
-    return momentum(CosineDecay(learning_rate, SPEC.steps), **constants)
+    return momentum(CosineDecay(learning_rate, TRAINING.steps), **constants)
 
 
 def exactly(**constants: float) -> dict[str, Any]:
@@ -71,7 +67,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "momentum": (momentum, exactly(momentum=MOMENTUM)),
     "nesterov": (nesterov, exactly(momentum=MOMENTUM)),
     "adam": (keras.optimizers.Adam, ADAM),
-    "adamw": (keras.optimizers.AdamW, ADAM | exactly(weight_decay=WEIGHT_DECAY["adamw"])),
+    "adamw": (keras.optimizers.AdamW, ADAM | exactly(weight_decay=UPDATE_RULES["adamw"].weight_decay)),
     "rmsprop": (keras.optimizers.RMSprop, exactly(rho=RMSPROP_ALPHA, epsilon=RMSPROP_EPSILON**2)),
     "adagrad": (
         keras.optimizers.Adagrad,
@@ -86,19 +82,19 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 
 def main() -> None:
-    device = runtime.configure(SPEC)
-    keras.config.set_floatx(SPEC.dtype)
-    train_set = data.to_dataset(data.read("train"), SPEC, device)
-    steps = batches.split(batches.epoch_order(SPEC.seed, 0), SPEC.batch_size)
+    device = runtime.configure(Execution(), TRAINING.dtype)
+    train_set = data.to_dataset(data.read("train"), TRAINING, device)
+    session = Session(TRAINING)
+    steps = next(session.epochs())
     losses: dict[str, np.ndarray] = {}
     for case, (make, constants) in CASES.items():
         for told in TOLD:
-            built = model.build(SPEC, initial_weights(SPEC), device)
-            project = Spec.model_validate({"optimizer": case.partition(",")[0]}).learning_rate
+            built = model.build(TRAINING, initial_weights(TRAINING), device)
+            project = Training.model_validate({"optimizer": case.partition(",")[0]}).learning_rate
             rate: dict[str, Any] = {} if told == "nothing" else {"learning_rate": project}
             optimizer = make(**rate, **(constants if told == "constants" else {}))
             optimizer.build(built.trainable_variables)
-            losses[f"{case}/{told}"] = fast.train_steps(built, optimizer, train_set, steps, lambda _count: None)
+            losses[f"{case}/{told}"] = fast.train_epoch(built, optimizer, train_set, steps, session)
     save_file(losses, sys.argv[1])
 
 

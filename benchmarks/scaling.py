@@ -1,177 +1,352 @@
-"""Measure how the cost of an epoch grows: with the examples, the width, the batch size and a second thread.
+"""Measure how the time and the memory of an epoch grow: with the examples, the width, the batch size and the threads.
 
-`python benchmarks/scaling.py` measures every engine and the floor, each point in a process of its own, and writes
+`make scaling` measures every engine and the floor, each point in a process of its own, and writes
 benchmarks/scaling.json, scaling.md and scaling.png. `--quick` measures a few points in seconds, to see that it works.
 """
 
 import argparse
+import importlib
 import json
-import os
+import math
 import platform
-import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a program in a folder sees that folder alone
+import numpy as np
 
-from benchmarks import scaling_report, scaling_worker
-from benchmarks.scaling_figures import Spread
-from benchmarks.scaling_points import (
-    AXES,
-    ENGINES,
-    FLOOR,
-    KEEPS_COMPILED,
-    Measured,
-    Plan,
-    Point,
-    Sample,
-    Setting,
-    full_plan,
-    quick_plan,
-)
+from benchmarks import processes
 from shared import cli
-from shared.comparing.processes import find_interpreter
+from shared.comparing.processes import find_interpreter, versions
+from shared.configuration import Configuration
+from shared.mnist import MNIST, Examples
+from shared.network import initial_weights
+from shared.reporting.tables import Table
+from shared.running import batches
+from shared.running.session import Session
 from shared.system import ending, progress
 from shared.system.errors import InputError
 from shared.system.machine import cores, cpu_name
 from shared.system.output import write_whole
-from shared.system.paths import ROOT
+from shared.training import Training
 
-PROGRAM = "scaling.py"
 HERE = Path(__file__).resolve().parent
-LAST_WORDS = 2000  # characters
+DEFAULT = Training()
+MODULE = "benchmarks.scaling"
+# Name -> whose Python runs it, the module whose `load` imports it, and what `--engine` calls it.
+ENGINES = {
+    "PyTorch eager": ("PyTorch", "pytorch_impl.__main__", "eager"),
+    "PyTorch fast": ("PyTorch", "pytorch_impl.__main__", "fast"),
+    "TensorFlow eager": ("TensorFlow", "tensorflow_impl.__main__", "eager"),
+    "TensorFlow fast": ("TensorFlow", "tensorflow_impl.__main__", "fast"),
+    "NumPy reference": ("NumPy", "shared.reference.__main__", "eager"),
+}
+FLOOR = "floor"
+# The values of each direction away from the default run.
+AXES = {"examples": (1, 2, 4, 8, 16), "width": (1, 2, 4, 8, 16, 32), "batch_size": (16, 64, 256, 1024, 4096)}
+TITLES = {"examples": "Examples, × 60,000", "width": "Hidden width, × (128, 64)", "batch_size": "Batch size"}
+WIDTHS = (1, 8, 32)  # at which two threads are measured as well
+# The median of three leaves out the first, whose process may have compiled or prepared what is then kept.
+REPEATS, SECONDS = 3, 1.0
+LEAST_STEPS = 24
+# Only a process that has PyTorch could ask for pytorch_impl.fast.STEPS, the steps of one call. What is timed is a
+# multiple of it; LEAST_STEPS is one.
+AT_ONCE = 8
+MIB = 2**20
+MANY = 100  # above it, a figure is shown without decimals
 
 
-def main() -> int:
-    """Measure, and write what was found; what is done is kept after each repeat."""
-    parser = cli.Parser(prog=PROGRAM, description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="a few points, once: to see that the program works")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder for the results (default: benchmarks)")
-    parser.add_argument("--worker", metavar="JSON", help=argparse.SUPPRESS)  # what the processes it starts are told
+class Point(NamedTuple):
+    """What one process measures: an engine or the floor, and where it departs from the default run."""
 
-    def run() -> int:
-        options = parser.parse_args()
-        if options.worker:
-            work(options.worker)
-            return ending.OK
-        plan = quick_plan() if options.quick else full_plan()
-        pythons = {framework: find_interpreter(framework, None) for framework in ("PyTorch", "TensorFlow")}
-        first: Measured = {}
-        with progress.bar(len(plan.first), "Preparing, once") as advance:
-            for point in plan.first:
-                first[point] = [start_worker(point, 0, pythons)]
-                advance(1)
-        measured: Measured = {point: [] for point in plan.points}
-        for repeat in range(plan.repeats):
-            with progress.bar(len(plan.points), f"Repeat {repeat + 1}/{plan.repeats}") as advance:
-                for point in plan.points:
-                    measured[point].append(start_worker(point, plan.seconds, pythons))
-                    advance(1)
-            write(options.out, plan, measured, first)
-        return ending.OK
+    engine: str
+    examples: int = 1  # a multiple of all training examples
+    width: int = 1  # a multiple of both hidden layers
+    batch_size: int = DEFAULT.batch_size
+    threads: int = 1
 
-    return ending.exit_status(PROGRAM, run)
+    @property
+    def configuration(self) -> Configuration:
+        first, second = (units * self.width for units in DEFAULT.hidden_sizes)
+        # On the CPU, for it is the process's memory that is measured, and the CPU's products that are the floor.
+        sizes = {"hidden_sizes": (first, second), "batch_size": self.batch_size}
+        return Configuration.of(**sizes, threads=self.threads, device="cpu")
 
 
-def work(told: str) -> None:
-    """Measure what a parent has asked for, and print it as one line."""
-    order = json.loads(told)
-    point = Point(order["engine"], Setting(**order["setting"]))
-    print(json.dumps(scaling_worker.measure(point, order["seconds"])._asdict()), flush=True)
+class Sample(NamedTuple):
+    """One measurement of a point."""
+
+    seconds_per_epoch: float
+    steps_timed: int
+    peak_bytes: int = 0  # of the whole process
+
+
+Measured = dict[Point, list[Sample]]
+
+
+def full_plan() -> list[Point]:
+    """Every engine at every setting, one setting after the other: what is compared is measured side by side."""
+    points = []
+    for setting in dict.fromkeys(Point("", **{axis: value}) for axis, values in AXES.items() for value in values):
+        if setting.examples == 1:  # the floor of twice the examples is twice the floor
+            points.append(setting._replace(engine=FLOOR))
+        threads = (1, 2) if setting in [Point("", width=width) for width in WIDTHS] else (1,)
+        points += [setting._replace(engine=engine, threads=number) for engine in ENGINES for number in threads]
+    return points
+
+
+def quick_plan() -> list[Point]:
+    """Something of everything; its figures mean nothing."""
+    near: list[dict[str, int]] = [{}, {"examples": 2}, {"width": 2}, {"batch_size": 256}, {"threads": 2}]
+    points = [Point("NumPy reference", **setting) for setting in near]
+    return points + [Point(engine) for engine in (FLOOR, "PyTorch eager", "TensorFlow fast")]
+
+
+# How a point is measured, in a process of its own.
+
+
+def measure(point: Point, seconds: float) -> Sample:
+    """Time a point for about `seconds`, after a warm-up."""
+    configuration = point.configuration
+    training = configuration.training
+    if point.engine == FLOOR:
+        from benchmarks import floor
+
+        take_steps = floor.make_steps(configuration)
+        full = MNIST.train_examples - MNIST.train_examples % training.batch_size
+        epoch = batches.split(np.arange(full), training.batch_size)
+        found, timed = time_epoch(lambda some: take_steps(len(some)), epoch, seconds)
+        return Sample(found * MNIST.train_examples / full, timed)
+    _, module_name, engine = ENGINES[point.engine]
+    implementation = importlib.import_module(module_name).load()
+    device = implementation.runtime.configure(configuration.execution, training.dtype)
+    # Held to the end, as part of what grows; a run lets go of the pixels.
+    examples = repeated(implementation.data.read("train"), point.examples)
+    dataset = implementation.data.to_dataset(examples, training, device)
+    model = implementation.model.build(training, initial_weights(training), device)
+    optimizer = implementation.optimizers.make_optimizer(training, model)
+    steps = implementation.engine(engine)
+    steps.warm_up(training, model, optimizer, dataset)
+    order = np.random.default_rng(training.seed).permutation(len(examples.labels))
+
+    session = Session(training)
+
+    def take(some: Sequence[np.ndarray]) -> None:
+        session.batches = list(some)
+        steps.train_epoch(model, optimizer, dataset, some, session)
+
+    return Sample(*time_epoch(take, batches.split(order, training.batch_size), seconds))
+
+
+def repeated(examples: Examples, times: int) -> Examples:
+    return Examples(np.tile(examples.images, (times, 1)), np.tile(examples.labels, times)) if times > 1 else examples
+
+
+def time_epoch(
+    take: Callable[[Sequence[np.ndarray]], object], epoch: Sequence[np.ndarray], seconds: float
+) -> tuple[float, int]:
+    """The seconds of an epoch, and how many steps were timed to tell.
+
+    Whole epochs where one fits into `seconds`, as they are, with what a short last batch costs. Else as many full
+    batches as fit, at least LEAST_STEPS, and their time multiplied up by the examples.
+    """
+
+    def elapsed(some: Sequence[np.ndarray]) -> float:
+        start = time.perf_counter()
+        take(some)
+        return time.perf_counter() - start
+
+    take([*epoch[:AT_ONCE], epoch[-1]])  # the first of each shape may be slower
+    fitting = int(seconds / (elapsed(epoch[:AT_ONCE]) / AT_ONCE))
+    full = len(epoch) - (len(epoch[-1]) < len(epoch[0]))
+    if fitting >= len(epoch) or full < LEAST_STEPS:
+        epochs = max(fitting // len(epoch), math.ceil(LEAST_STEPS / len(epoch)))
+        return sum(elapsed(epoch) for _ in range(epochs)) / epochs, epochs * len(epoch)
+    timed = epoch[: max(fitting - fitting % AT_ONCE, LEAST_STEPS)]
+    return elapsed(timed) * sum(map(len, epoch)) / sum(map(len, timed)), len(timed)
 
 
 def start_worker(point: Point, seconds: float, pythons: dict[str, Path]) -> Sample:
-    """Measure a point in a process of its own, and see from outside how much memory that took.
-
-    Raises InputError with its last words where it fails.
-    """
-    framework = "PyTorch" if point.engine == FLOOR else ENGINES[point.engine].framework
-    python = pythons[framework] if framework else Path(sys.executable)
-    order = {"engine": point.engine, "setting": point.setting._asdict(), "seconds": seconds}
-    command: list[str | Path] = [python, __file__, "--worker", json.dumps(order)]
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as words,
-        subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=words, text=True, encoding="utf-8"
-        ) as worker,
-    ):
-        assert worker.stdout is not None
-        try:
-            said = worker.stdout.read()
-            # The figure is the larger of the worker's and of what this process held when it started the worker: so
-            # this one stays small, and imports what draws only at the end.
-            _, status, usage = os.wait4(worker.pid, 0)
-        except BaseException:
-            worker.kill()
-            raise
-        worker.returncode = os.waitstatus_to_exitcode(status)
-        if worker.returncode:
-            words.seek(0)
-            last = words.read()[-LAST_WORDS:].strip().splitlines()
-            end = "; was memory short?" if worker.returncode < 0 else ""
-            raise InputError(f"{order}: status {worker.returncode}: {last[-1] if last else 'no words'}{end}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Sample(**json.loads(said.splitlines()[-1]))._replace(peak_bytes=usage.ru_maxrss * unit)
+    """Measure a point in a process of its own. Raises InputError with its last words where it fails."""
+    python = pythons["PyTorch" if point.engine == FLOOR else ENGINES[point.engine][0]]
+    said, peak = processes.run(str(point), [str(python), "-m", MODULE, "--worker", json.dumps([point, seconds])])
+    return Sample(*json.loads(said.splitlines()[-1]))._replace(peak_bytes=peak)
 
 
-def write(folder: Path, plan: Plan, measured: Measured, first: Measured) -> None:
-    """The three files. Raises InputError where they can't be written."""
-    from benchmarks import scaling_plot
+# What follows from the points. What was not measured is NaN.
 
-    about = describe(plan, measured, first)
-    rows = [row(point, samples) for point, samples in measured.items()]
-    results = json.dumps(about | {"points": rows}, indent=1) + "\n"
-    write_whole(folder / "scaling.json", lambda path: path.write_text(results, encoding="utf-8"))
-    write_whole(
-        folder / "scaling.md", lambda path: path.write_text(scaling_report.report(measured, about), encoding="utf-8")
+
+def seconds_of(measured: Measured, point: Point) -> list[float]:
+    """Of an epoch, in each repeat."""
+    # The floor is measured at ×1 alone: more examples are so many times the same products.
+    times = point.examples if point.engine == FLOOR else 1
+    found = measured.get(point._replace(examples=1) if point.engine == FLOOR else point, [])
+    return [sample.seconds_per_epoch * times for sample in found]
+
+
+def epoch_seconds(measured: Measured, point: Point) -> float:
+    return median(seconds_of(measured, point) or [math.nan])
+
+
+def to_floor(measured: Measured, point: Point) -> float:
+    return epoch_seconds(measured, point) / epoch_seconds(measured, point._replace(engine=FLOOR))
+
+
+def peak_mib(measured: Measured, point: Point) -> float:
+    return median([sample.peak_bytes / MIB for sample in measured.get(point, [])] or [math.nan])
+
+
+def exponent(measured: Measured, engine: str, axis: str) -> float:
+    """The b of time = a * value**b, fitted in the logarithms."""
+    x, y = np.log([(value, epoch_seconds(measured, Point(engine, **{axis: value}))) for value in AXES[axis]]).T
+    known = ~np.isnan(y)
+    return float(np.polyfit(x[known], y[known], 1)[0]) if known.sum() > 1 else math.nan
+
+
+def speedup(measured: Measured, engine: str, width: int) -> float:
+    """How many times as fast two threads are as one."""
+    one, two = (epoch_seconds(measured, Point(engine, width=width, threads=threads)) for threads in (1, 2))
+    return one / two
+
+
+def second_thread_pays(measured: Measured, engine: str) -> str:
+    """The first width at which every repeat with two threads was faster than every one with one."""
+    for width in WIDTHS:
+        one, two = (seconds_of(measured, Point(engine, width=width, threads=threads)) for threads in (1, 2))
+        if one and two and max(two) < min(one):
+            return str(width)
+    return "–"
+
+
+# How it is shown.
+
+
+def report(measured: Measured, about: dict[str, Any]) -> str:
+    """scaling.md."""
+    slopes = [[name, *(_number(exponent(measured, name, axis)) for axis in AXES)] for name in (*ENGINES, FLOOR)]
+    threads = [
+        [name, *(_number(speedup(measured, name, width)) for width in WIDTHS), second_thread_pays(measured, name)]
+        for name in ENGINES
+    ]
+    grids = "\n".join(
+        f"## {TITLES[axis]}\n\nSeconds per epoch:\n\n{_grid(measured, axis, (*ENGINES, FLOOR), epoch_seconds)}\n\n"
+        f"Times the floor:\n\n{_grid(measured, axis, ENGINES, to_floor)}\n\n"
+        f"Peak memory of the process, MiB:\n\n{_grid(measured, axis, ENGINES, peak_mib)}\n"
+        for axis in AXES
     )
-    write_whole(folder / "scaling.png", lambda path: scaling_plot.draw(measured, path))
+    return f"""# How cost grows
+
+![Time of an epoch and peak memory against examples, width and batch size](scaling.png)
+
+The default run is ×1, on the CPU, on one thread, in batches of {DEFAULT.batch_size}. More examples are MNIST's,
+repeated in memory. The floor is a step's eight matrix products and nothing else, through PyTorch's `mm`, on one
+thread: no implementation can do without them, though another library may multiply faster.
+
+Measurements of each point: {about["repeats"]}, each in a process of its own, all engines at one setting, then at the
+next; the figures are medians. After a warm-up, whole epochs are timed where one takes less than {about["seconds"]:g} s;
+else as many full batches as fit, at least {LEAST_STEPS}, and their time is multiplied up by the examples.
+
+{about["cpu"]}, {about["cores"]} cores; {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
+
+## Slopes
+
+b of *time of an epoch = a · value^b*, fitted to all points of an axis: 1 is proportional, 0 costs nothing.
+
+{Table(["", *AXES], slopes).markdown()}
+
+## A second thread
+
+How many times as fast two threads are as one, by hidden width; and the first of these widths at which the second pays:
+every measurement with two threads was faster than every one with one.
+
+{Table(["", *map(str, WIDTHS), "pays from"], threads).markdown()}
+
+{grids}"""
 
 
-def describe(plan: Plan, measured: Measured, first: Measured) -> dict[str, Any]:
-    """What was measured on and with."""
-    versions: dict[str, str] = {"python": platform.python_version()}
-    for samples in measured.values():
-        versions |= samples[-1].versions
-    return {
-        "schema": 1,
-        "machine": {
-            "cpu": cpu_name(),
-            "cores": cores(),
-            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            "system": platform.platform(),
-        },
-        "versions": versions,
-        "repeats": len(next(iter(measured.values()))),
-        "timed_seconds": plan.seconds,
-        "least_steps": scaling_worker.LEAST_STEPS,
-        "axes": {axis.field: axis.values for axis in AXES},
-        "first_compile_seconds": [
-            sample.warm_up_seconds for point, (sample,) in first.items() if point.engine == KEEPS_COMPILED
-        ],
-    }
+def _grid(measured: Measured, axis: str, names: Iterable[str], figure: Callable[[Measured, Point], float]) -> str:
+    rows = [[n, *(_number(figure(measured, Point(n, **{axis: value}))) for value in AXES[axis])] for n in names]
+    return Table(["", *map(str, AXES[axis])], rows).markdown()
 
 
-def row(point: Point, samples: list[Sample]) -> dict[str, Any]:
-    """A point as the results hold it."""
+def _number(figure: float) -> str:
+    return "–" if math.isnan(figure) else f"{figure:,.{0 if figure > MANY else 2}f}"
 
-    def spread(values: list[float]) -> dict[str, float]:
-        return Spread.of(values)._asdict()
 
-    resident = [sample.resident_bytes for sample in samples if sample.resident_bytes is not None]
-    return {
-        "engine": point.engine,
-        **point.setting._asdict(),
-        "hidden_sizes": point.setting.spec.hidden_sizes,
-        "seconds_per_epoch": spread([sample.seconds_per_epoch for sample in samples]),
-        "peak_bytes": spread([sample.peak_bytes for sample in samples]),
-        "resident_bytes": spread([*resident]) if resident else None,
-        "warm_up_seconds": spread([sample.warm_up_seconds for sample in samples]),
-        "steps_timed": [sample.steps_timed for sample in samples],
-    }
+def draw(measured: Measured, path: Path) -> None:
+    """scaling.png: an axis a column; above the time of an epoch, below the peak of memory."""
+    from shared.reporting.drawing import plt, ticker
+    from shared.reporting.pictures import BLUE, GREEN, GREY, ORANGE
+
+    colours = {"PyTorch": ORANGE, "TensorFlow": BLUE, "NumPy": GREEN, FLOOR: GREY}
+    figure, grid = plt.subplots(2, len(AXES), figsize=(13, 9), layout="constrained", sharex="col", sharey="row")
+    rows = (("seconds per epoch", (*ENGINES, FLOOR), epoch_seconds), ("peak memory, MiB", tuple(ENGINES), peak_mib))
+    for row, (quantity, names, figure_of) in zip(grid, rows, strict=True):
+        row[0].set_ylabel(quantity)
+        for axes, (axis, values) in zip(row, AXES.items(), strict=True):
+            for name in names:
+                y = [figure_of(measured, Point(name, **{axis: value})) for value in values]
+                dash = ":" if name == FLOOR else "--" if name.endswith("eager") else "-"
+                axes.plot(values, y, dash, color=colours[name.split()[0]], marker="o", label=name)
+            axes.set(xlabel=TITLES[axis], xscale="log", yscale="log")
+            axes.set_xticks(values, map(str, values))
+            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+            axes.minorticks_off()
+            axes.grid(alpha=0.25)
+    grid[0, 0].legend(frameon=False)
+    figure.savefig(path, dpi=150, format="png")
+    plt.close(figure)
+
+
+def write(folder: Path, measured: Measured, about: dict[str, Any]) -> None:
+    """The three files. Raises InputError where they can't be written."""
+    points = [point._asdict() | {"samples": [s._asdict() for s in samples]} for point, samples in measured.items()]
+    results = json.dumps(about | {"points": points}, indent=1) + "\n"
+    write_whole(folder / "scaling.json", lambda path: path.write_text(results, encoding="utf-8"))
+    write_whole(folder / "scaling.md", lambda path: path.write_text(report(measured, about), encoding="utf-8"))
+    write_whole(folder / "scaling.png", lambda path: draw(measured, path))
+
+
+def measure_all(points: list[Point], repeats: int, seconds: float, out: Path) -> int:
+    """Measure, and write after each repeat. Where a point fails, says so and goes on. Returns the exit status."""
+    pythons = {framework: find_interpreter(framework, None) for framework in ("PyTorch", "TensorFlow")}
+    pythons["NumPy"] = Path(sys.executable)
+    about: dict[str, Any] = {"cpu": cpu_name(), "cores": cores(), "seconds": seconds}
+    about["versions"] = {"python": platform.python_version()} | versions(pythons["PyTorch"], ["torch", "numpy"])
+    about["versions"] |= versions(pythons["TensorFlow"], ["tensorflow", "keras"])
+    measured: Measured = {}
+    failed = False
+    for repeat in range(1, repeats + 1):
+        with progress.bar(len(points), f"Repeat {repeat}/{repeats}") as advance:
+            for point in points:
+                try:
+                    measured.setdefault(point, []).append(start_worker(point, seconds, pythons))
+                except InputError as error:
+                    progress.notice(f"{MODULE}: {error}; it goes on without this point")
+                    failed = True
+                advance(1)
+        write(out, measured, about | {"repeats": repeat})
+    return ending.FAILED if failed else ending.OK
+
+
+def main() -> int:
+    """Measure as the options say. A process of `start_worker` measures its point, and prints it as one line."""
+    parser = cli.Parser(prog=MODULE, description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="a few points, once: to see that the program works")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for the results (default: benchmarks)")
+    parser.add_argument("--worker", metavar="JSON", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        point, seconds = json.loads(options.worker)
+        print(json.dumps(measure(Point(*point), seconds)), flush=True)
+        return ending.OK
+    plan = (quick_plan(), 1, 0.2) if options.quick else (full_plan(), REPEATS, SECONDS)
+    return measure_all(*plan, options.out)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending.exit_status(MODULE, main))

@@ -5,21 +5,20 @@ benchmarks/speed.json, speed.md and speed.png. A ratio compares medians of the s
 """
 
 import json
-import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import processes
 from shared.comparing.processes import find_interpreter, versions
+from shared.mnist import MNIST
 from shared.reporting.drawing import plt, ticker
 from shared.reporting.pictures import BLUE, GREY
 from shared.reporting.tables import Table
-from shared.spec import TRAIN_EXAMPLES
 from shared.system import cache, ending, progress
 from shared.system.errors import InputError
 from shared.system.machine import cores, cpu_name
@@ -65,7 +64,7 @@ CONTENDERS = [
     PEER,
     FAST,
     Contender("TensorFlow, fast", "TensorFlow", "tensorflow_impl", ("--engine", "fast")),
-    Contender("NumPy, the reference", "PyTorch", "shared.reference.reference"),
+    Contender("NumPy, the reference", "PyTorch", "shared.reference"),
     Contender("PyTorch, eager", "PyTorch", "pytorch_impl", ("--engine", "eager")),
     Contender("TensorFlow, eager", "TensorFlow", "tensorflow_impl", ("--engine", "eager")),
     FIT,
@@ -109,28 +108,19 @@ def measure(contender: Contender, python: Path, **environment: str) -> tuple[dic
 
     Raises InputError where it fails.
     """
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryDirectory() as folder:
         command = [str(python), *contender.arguments, "--out", f"{folder}/out"]
-        child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        words = said.read().decode(errors="replace").strip().splitlines()
-        if child.returncode != ending.OK:
-            raise InputError(
-                f"{contender.name} ended with status {child.returncode}: {words[-1] if words else 'no word'}"
-            )
+        said, peak_bytes = processes.run(contender.name, command, **environment)
         run_json = Path(folder) / "out" / "run.json"
-        run = json.loads(run_json.read_text(encoding="utf-8") if run_json.exists() else words[-1])
+        run = json.loads(run_json.read_text(encoding="utf-8") if run_json.exists() else said.splitlines()[-1])
     losses = run.get("epoch_losses") or ([epoch["train_loss"] for epoch in run["epochs"]] if "epochs" in run else None)
     if "epoch_seconds" in run:
         # A stock run's first epoch decodes and caches; all that come after it are alike.
         seconds = statistics.median(run["epoch_seconds"][contender.trains_otherwise :])
     else:
         seconds = run["timing"]["training"] / EPOCHS
-    peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts in bytes, Linux in KiB
     phases = {phase: run["timing"][phase] for phase in ("import", "data", "compile") if phase in run["timing"]}
-    return {"seconds_per_epoch": seconds, "peak_mib": peak, **phases}, losses
+    return {"seconds_per_epoch": seconds, "peak_mib": peak_bytes / 2**20, **phases}, losses
 
 
 def _check_that_all_train_the_same(losses: dict[str, list[float] | None]) -> None:
@@ -173,7 +163,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         costs = [
             f"{phases[figure][name]:.2f}" if name in phases[figure] else "" for figure in ("compile", "import", "data")
         ]
-        examples = f"{TRAIN_EXAMPLES / median:,.0f}" if name != FLOOR.name else ""
+        examples = f"{MNIST.train_examples / median:,.0f}" if name != FLOOR.name else ""
         rows.append([name, *ratios, spread, examples, *costs, f"{phases['peak_mib'][name]:,.0f}"])
     header = [
         "way to train",

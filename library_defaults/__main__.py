@@ -1,4 +1,4 @@
-"""`python -m library_defaults`: measure the table of differences anew."""
+"""`python -m library_defaults`: measure every framework default anew, and write docs/differences.md."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""What layers, losses and pipelines may compute, written out by hand: the candidates that probes are held against.
+"""What layers, losses and data pipelines may compute, written out by hand: the candidates for what probes measure.
 
-The numbers of the tiny computations stand here once, for both frameworks; those of the optimizers are in `descents`.
+The inputs of the tiny computations are here once, for both frameworks. For optimizers, see `update_rules`.
 """
 
 import math
@@ -12,11 +12,11 @@ import numpy as np
 from library_defaults.probing import UnrecognisedError, recognise
 from shared import metrics
 
-# --- Initial weights. A layer so wide that the shape of the distribution shows, and with unlike bounds. ---
+# --- Initial weights, of a layer so wide that its weights show their distribution, and no two candidates are close. ---
 
 FAN_IN, FAN_OUT = 16, 100_000
 QUANTILES = np.linspace(0.01, 0.99, 99)
-# Of the bound. Chance moves a quantile of FAN_OUT uniform numbers by that less than once in 10^18 draws.
+# A share of the bound. By chance, a quantile of FAN_OUT uniform numbers moves so far less than once in 10^18 draws.
 SAMPLING_TOLERANCE = 0.03
 
 
@@ -25,7 +25,7 @@ def _uniform(bound: float) -> np.ndarray:
 
 
 def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
-    """Which initialiser drew these values, by their quantiles."""
+    """Which initialiser drew the values, judged by their quantiles."""
     normal = np.array([NormalDist().inv_cdf(share) for share in QUANTILES])
     candidates = {
         "zeros": 0 * normal,
@@ -37,25 +37,25 @@ def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
     return recognise(np.quantile(values, QUANTILES), candidates, SAMPLING_TOLERANCE)
 
 
-# --- Convolution, and what follows it. ---
+# --- Convolution, and flattening after it. ---
 
-# Four places of one channel, and a kernel of ones: each output is the sum of those it covers.
+# Four places of one channel. With a kernel of ones, each output is the sum of the places that it covers.
 PLACES = np.array([1.0, 2.0, 3.0, 4.0])
 KERNEL = 3
 
 
 def halving_padding(outputs: np.ndarray) -> str:
-    """Where a convolution of stride 2 that makes two of four PLACES had added zeros."""
+    """Where a convolution of stride 2 added zeros to PLACES, from its two outputs."""
     return recognise(outputs, {"on both sides": [0 + 1 + 2, 2 + 3 + 4], "at the end only": [1 + 2 + 3, 3 + 4 + 0]})
 
 
-# Of two channels, wherever in the image.
+# The value of each channel, the same everywhere in the image.
 CHANNELS = (1.0, 2.0)
 IMAGE_SIZE = 2
 
 
 def flattened_order(values: np.ndarray) -> str:
-    """In which order an image of constant CHANNELS is flattened."""
+    """In which order the values of an image of CHANNELS come when it is flattened."""
     pixels = IMAGE_SIZE**2
     return recognise(
         values,
@@ -65,23 +65,23 @@ def flattened_order(values: np.ndarray) -> str:
 
 # --- Normalisation and activations. ---
 
-# Two examples of one feature: mean 2, variance 1 if biased, 2 if not.
+# Two examples of one feature: the mean is 2, the biased variance 1, the unbiased one 2.
 BATCH = np.array([[1.0], [3.0]])
 
 
 def running_variance(moved: float, weight: float) -> str:
-    """Which variance of BATCH a running variance took in, from where it moved from 1 with this weight of the new."""
+    """Which variance of BATCH moved the running variance from 1 to `moved`; `weight` is that of a new batch."""
     taken_in = (moved - (1 - weight)) / weight
     return recognise(taken_in, {"biased: ÷ n": BATCH.var(), "unbiased: ÷ (n − 1)": BATCH.var(ddof=1)})
 
 
 def kept_scale(kept: float, rate: float) -> str:
-    """What dropout of this rate makes of a 1 that it keeps."""
+    """What dropout with this rate does to the inputs that it keeps; `kept` is what became of a 1."""
     return recognise(kept, {"÷ (1 − rate)": 1 / (1 - rate), "unchanged": 1.0})
 
 
 def gelu(at_one: float) -> str:
-    """Which GELU has this value at 1."""
+    """Which GELU has the value `at_one` at 1."""
     return recognise(
         at_one,
         {
@@ -94,10 +94,10 @@ def gelu(at_one: float) -> str:
 # --- Losses. ---
 
 PROBABILITIES = np.array([[0.5, 0.25, 0.25]])
-# Of class 0, and as sure as can be that it is not: as logits, and as probabilities.
+# An example of class 0, and outputs that rule out class 0: as logits, and as probabilities.
 CERTAIN_MISTAKE_LOGITS = np.array([[0.0, 1000.0]])
 CERTAIN_MISTAKE = np.array([[0.0, 1.0]])
-# Three examples, two classes: with batches of two, the last is short.
+# Three examples, two classes. In batches of two, the last batch is short.
 LOGITS = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
 LABELS = np.array([0, 0, 1])
 CLASS_WEIGHTS = (1.0, 0.25)
@@ -105,12 +105,12 @@ TARGETS = np.array([1.0, 2.0, 4.0])
 
 
 def _losses() -> np.ndarray:
-    """Cross-entropy of each example of LOGITS, (3,)."""
+    """Cross-entropy of each example of LOGITS: float64 (3,)."""
     return np.array([metrics.cross_entropy(LOGITS[[i]], LABELS[[i]]) for i in range(len(LABELS))])
 
 
 def loss_input(loss: float) -> str:
-    """What a cross-entropy takes PROBABILITIES for, where the label is 0."""
+    """What a cross-entropy takes its input for, from its loss for PROBABILITIES and class 0."""
     return recognise(
         loss,
         {
@@ -121,7 +121,7 @@ def loss_input(loss: float) -> str:
 
 
 def softmax_before_loss(loss: float) -> str:
-    """What becomes of a softmax in front of the loss, from the loss of CERTAIN_MISTAKE_LOGITS."""
+    """What the loss does with a softmax layer before it, from its value for CERTAIN_MISTAKE_LOGITS and class 0."""
     return recognise(
         loss,
         {
@@ -133,14 +133,14 @@ def softmax_before_loss(loss: float) -> str:
 
 
 def weighted_mean(loss: float) -> str:
-    """What a loss with CLASS_WEIGHTS of LOGITS is divided by."""
+    """What the summed loss is divided by where classes have weights, from the mean loss for LOGITS."""
     weights = np.array(CLASS_WEIGHTS)[LABELS]
     total = (weights * _losses()).sum()
     return recognise(loss, {"÷ Σ weights": total / weights.sum(), "÷ batch size": total / len(weights)})
 
 
 def epoch_loss(loss: float) -> str:
-    """How an epoch over LOGITS in batches of two is averaged."""
+    """How the loss of an epoch is averaged, from that of LOGITS in batches of two."""
     losses = _losses()
     return recognise(
         loss,
@@ -149,7 +149,7 @@ def epoch_loss(loss: float) -> str:
 
 
 def column_against_vector(loss: float) -> str:
-    """How predictions (B, 1) that equal their TARGETS (B,) are compared."""
+    """How predictions (B, 1) are compared with targets (B,), from the loss where both are TARGETS."""
     everyone = np.square(TARGETS[:, None] - TARGETS).mean()
     return recognise(loss, {"paired": 0.0, "each with every other: (B, B)": everyone})
 
@@ -161,14 +161,14 @@ BUFFER = 10
 
 
 def shuffled(order: Sequence[int]) -> bool:
-    """Whether the examples, numbered from 0, came in another order. Raises UnrecognisedError where some are missing."""
+    """Whether the examples, numbered from 0, came in a new order. Raises UnrecognisedError where some are missing."""
     if sorted(order) != list(range(len(order))):
         raise UnrecognisedError(f"{len(set(order))} different examples came, in {len(order)} places")
     return list(order) != sorted(order)
 
 
 def shuffle_reach(order: Sequence[int]) -> str:
-    """How far ahead of its place, at most, a shuffled example came: within BUFFER, or from anywhere."""
+    """What a pipeline with a buffer of BUFFER shuffles, from how far before its old place an example came at most."""
     if not shuffled(order):
         raise UnrecognisedError("it did not shuffle")
     ahead = max(example - place for place, example in enumerate(order))
@@ -178,7 +178,7 @@ def shuffle_reach(order: Sequence[int]) -> str:
 
 
 def short_batch(sizes: Sequence[int]) -> str:
-    """What became of the third of three examples in batches of two."""
+    """What happened to the last, short batch, from the sizes of the batches of two that three examples gave."""
     return recognise(sizes, {"kept": (2, 1), "dropped": (2,), "filled up": (2, 2)})
 
 
@@ -186,7 +186,7 @@ PIXELS = np.arange(256, dtype=np.uint8)
 
 
 def pixel_scaling(scaled: np.ndarray) -> str:
-    """Which operation, rounded to the dtype of `scaled`, made it of PIXELS, bit for bit."""
+    """Which operation on PIXELS gives `scaled` bit for bit, in the dtype of `scaled`."""
     number = scaled.dtype.type
     pixels = PIXELS.astype(scaled.dtype)
     candidates = {"÷ 255": pixels / number(255), "× 1/255": pixels * number(1 / 255)}
@@ -196,7 +196,7 @@ def pixel_scaling(scaled: np.ndarray) -> str:
 
 
 def standard_deviation(spread: float) -> str:
-    """What a standard deviation of BATCH is divided by."""
+    """What the squares are divided by in a standard deviation, from that of BATCH."""
     return recognise(spread, {"n": BATCH.std(), "n − 1": BATCH.std(ddof=1)})
 
 
@@ -204,5 +204,5 @@ STEPS = 3
 
 
 def python_calls(calls: int) -> str:
-    """When a model's Python code runs, from the count of its calls in STEPS steps of training."""
+    """When the Python code of a model runs, from how often it was called in STEPS steps of training."""
     return recognise(calls, {"at every step": STEPS, "once, while a graph is traced": 1})

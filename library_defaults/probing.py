@@ -1,14 +1,14 @@
-"""What the probes of the frameworks' defaults are made with, and how their values leave their process.
+"""What the probes share: how a measurement becomes a value of the table, and how the values leave their process.
 
-A probe is a function without parameters, named as its row of `defaults`. It asks the installed library, by what the
-library declares or, better, by what it does in a tiny computation, and returns a `Value`.
+A probe is a public function without parameters, with the key of its row as its name. It asks the installed library: by
+what the library does in a tiny computation, or else by what its signature declares. It returns a `Value`.
 """
 
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,26 +17,19 @@ from shared.system.ending import OK
 
 Value = str | bool | int | float | tuple[int | float, ...]
 
-# Well above what rounding does to the tiny computations, well below what tells their formulas apart.
+# Far more than rounding does to the tiny computations, far less than what tells their formulas apart.
 TOLERANCE = 1e-6
 
 
 class UnrecognisedError(Exception):
-    """A library did something that no formula at hand describes. The message says what."""
-
-
-class Loaded(NamedTuple):
-    """A framework, imported: the versions of its libraries, and the modules that hold its probes."""
-
-    versions: dict[str, str]
-    modules: tuple[ModuleType, ...]
+    """A library did something that none of our formulas describes. The message says what."""
 
 
 def recognise(measured: ArrayLike, candidates: Mapping[str, ArrayLike], tolerance: float = TOLERANCE) -> str:
-    """The name of the one candidate that the measured numbers are.
+    """The name of the only candidate that equals the measured numbers.
 
-    Of their shape, and nowhere further off than `tolerance` times the candidate's largest magnitude. Raises
-    UnrecognisedError where none fits, or more than one.
+    Equal means: the same shape, and no difference above `tolerance` times the candidate's largest magnitude. Raises
+    UnrecognisedError where no candidate is equal, or more than one.
     """
     found = np.asarray(measured, np.float64)
     fitting = [
@@ -51,7 +44,7 @@ def recognise(measured: ArrayLike, candidates: Mapping[str, ArrayLike], toleranc
 
 
 def default(function: Callable[..., object], parameter: str) -> Any:
-    """What a parameter is where it is not given. Raises UnrecognisedError where it must be given, or does not exist."""
+    """The declared default of a parameter. Raises UnrecognisedError where there is no such parameter or no default."""
     found = inspect.signature(function).parameters.get(parameter)
     if found is None or found.default is inspect.Parameter.empty:
         raise UnrecognisedError(f"{function} has no parameter {parameter!r} with a default")
@@ -59,12 +52,12 @@ def default(function: Callable[..., object], parameter: str) -> Any:
 
 
 def six_digits(number: float) -> float:
-    """A measured number without what rounding added to it."""
+    """A measured number, rounded to where rounding in the library does not show."""
     return float(f"{number:.6g}")
 
 
 def probes(modules: Iterable[ModuleType]) -> dict[str, Callable[[], Value]]:
-    """Every public function that the modules define, by name, in their order."""
+    """The public functions that the modules define, by name, in their order."""
     return {
         name: function
         for module in modules
@@ -73,17 +66,16 @@ def probes(modules: Iterable[ModuleType]) -> dict[str, Callable[[], Value]]:
     }
 
 
-def main(load: Callable[[], Loaded]) -> int:
-    """Run every probe and print one JSON object: the versions, the values, and what was not recognised, by row."""
-    loaded = load()
+def main(versions: Mapping[str, str], modules: Iterable[ModuleType]) -> int:
+    """Run all probes and print one JSON object: versions by library; by row, values and what was not recognised."""
     values: dict[str, Value] = {}
     unrecognised: dict[str, str] = {}
-    for name, probe in probes(loaded.modules).items():
+    for name, probe in probes(modules).items():
         try:
             values[name] = probe()
         except UnrecognisedError as error:
             unrecognised[name] = str(error)
-    # "+cu130" and the like say for what a library was built, not which one it is.
-    versions = {library: version.partition("+")[0] for library, version in loaded.versions.items()}
-    print(json.dumps({"versions": versions, "values": values, "unrecognised": unrecognised}, allow_nan=False))
+    # "+cu130" and the like say what a library was built for, not which version it is.
+    releases = {library: version.partition("+")[0] for library, version in versions.items()}
+    print(json.dumps({"versions": releases, "values": values, "unrecognised": unrecognised}, allow_nan=False))
     return OK

@@ -1,7 +1,7 @@
 """Measure what both frameworks do by default, and write the table of differences.
 
-Each framework's probes run in a process of its own, with its own interpreter. What they measured goes to
-docs/differences.json, and docs/differences.md is made of that and of the rows in `defaults`.
+The probes of each framework run in a process of its own, with its own Python. What they measured goes to
+docs/differences.json; docs/differences.md is made from that and from the rows.
 """
 
 import json
@@ -11,36 +11,35 @@ from typing import Any
 
 from library_defaults.rows import ROWS, SECTIONS, Row
 from shared.comparing.processes import find_interpreter
-from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.contract import FRAMEWORKS
 from shared.system import ending
 from shared.system.errors import InputError
 from shared.system.paths import ROOT
 
 COMMAND = "make differences"
 JSON_FILE, MARKDOWN_FILE = ROOT / "docs" / "differences.json", ROOT / "docs" / "differences.md"
+PROBES = {framework: f"library_defaults.{framework.lower()}" for framework in FRAMEWORKS}
 
-# Per framework, as `probing.main` prints it: "versions", "values" by row, "unrecognised" by row.
+# By framework, as `probing.main` prints it: "versions" by library; "values" and "unrecognised" by row.
 Measured = dict[str, dict[str, Any]]
 
 
 def measure(framework: str, python: Path) -> dict[str, Any]:
-    """Run the probes of one framework. Raises InputError where they died; what they said is on standard error."""
-    module = f"{MODULES[framework]}.defaults"
-    run = subprocess.run(
-        [python, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8"
-    )
+    """Run the probes of one framework. Raises InputError where they fail; standard error then says why."""
+    command = [str(python), "-m", PROBES[framework]]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
     if run.returncode:
-        raise InputError(f"{python} -m {module} ended with status {run.returncode}; see above")
+        raise InputError(f"{' '.join(command)} ended with status {run.returncode}; see above")
     measured: dict[str, Any] = json.loads(run.stdout)
     return measured
 
 
 def check(measured: Measured) -> None:
-    """Raise InputError unless every row was measured in both frameworks, and nothing else."""
+    """Raise InputError unless exactly the rows were measured, in both frameworks."""
     keys = {row.key for row in ROWS}
     for framework, found in measured.items():
         for key, what in found["unrecognised"].items():
-            raise InputError(f"{key} in {framework}: {what}; add what it does now to the candidates, by hand")
+            raise InputError(f"{key} in {framework}: {what}; add by hand, to the candidates, what it does now")
         for key in sorted(keys ^ found["values"].keys()):
             raise InputError(f"{key}: a row without a probe in {framework}, or a probe without a row")
 
@@ -51,13 +50,14 @@ def differs(row: Row, measured: Measured) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value as the table has it."""
+    """A value as the table shows it."""
     if isinstance(value, list):
         return f"({', '.join(map(_shown, value))})"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
+    """In Markdown. Nothing is escaped: the rows' own text has marks of Markdown in it."""
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
 
 
@@ -80,24 +80,27 @@ def markdown(measured: Measured) -> str:
     versions = ", ".join(
         f"{name} {number}" for found in measured.values() for name, number in found["versions"].items()
     )
-    parts = [f"# What the frameworks do unless told otherwise\n\n<!-- Made by `{COMMAND}`: not edited by hand. -->"]
-    parts.append(
-        f"`{COMMAND}` made this page, with {versions}. Every value was asked of the installed library by a probe, in "
-        "`pytorch_impl/defaults` and `tensorflow_impl/defaults`, where possible by a tiny computation that only one "
-        "formula fits. The tests ask again, and fail where a library has changed its mind. What holds on a GPU is read "
-        "from the switch that decides it."
+    origin = (
+        f"`{COMMAND}` made this page, with {versions}. Each value was measured on the installed library by a probe in "
+        "`library_defaults/pytorch` or `library_defaults/tensorflow`: where possible, by a tiny computation whose "
+        "result only one formula gives. The tests measure again, and fail where a library has changed. What a GPU "
+        "would do is read from the switch that decides it."
     )
-    parts.append(f"Of {len(ROWS)} defaults {len(ROWS) - len(same)} differ, and [{len(same)} are the same](#the-same).")
-    parts.append("## Different")
+    parts = [
+        f"# What the frameworks do unless told otherwise\n\n<!-- Made by `{COMMAND}`: not edited by hand. -->",
+        origin,
+        f"Of {len(ROWS)} defaults, {len(ROWS) - len(same)} differ, and [{len(same)} are the same](#the-same).",
+        "## Different",
+    ]
     for title, rows in differing.items():
         parts += [f"### {title}", _values_table(rows, measured)]
-    parts.append("## To make it the same")
-    parts.append(
-        "The tests run every piece of code. Names stand for what yours will be called; `step` counts from 1, `square` "
-        "is the optimizer's mean or sum of squared gradients, `before` the running variance before the batch. What "
-        "sets a rate, an ε, a threshold or weights goes before each step or epoch; in Keras into a step that is not "
-        "traced, for a traced one keeps the number that it saw first."
+    advice = (
+        "The tests run every piece of code. The names stand for your own; `step` counts from 1, `square` is the "
+        "optimizer's mean or sum of squared gradients, `before` is the running variance before the batch. Code that "
+        "sets a rate, an ε, a threshold or weights must run before each step or epoch. In Keras the step must then not "
+        "be traced: a traced step keeps the number that it saw first."
     )
+    parts += ["## To make it the same", advice]
     for title, rows in differing.items():
         parts += [f"### {title}", _code_table(rows)]
     parts += ["## The same", _values_table(same, measured)]

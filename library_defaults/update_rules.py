@@ -1,7 +1,7 @@
-"""What an optimizer may compute, written out by hand: the candidates that the optimizers' probes are held against.
+"""What optimizers and their schedules may compute, written out by hand: the candidates for what probes measure.
 
-The tiny computations, one weight and two updates, stand here once for both frameworks. Their numbers are dyadic, so
-that a framework that keeps some of them in float32 loses nothing.
+The tiny computations are here once, for both frameworks: one weight, two updates. Their numbers are sums of powers of
+2, so that nothing is lost where a framework keeps them in float32.
 """
 
 import math
@@ -12,16 +12,16 @@ import numpy as np
 from library_defaults.probing import recognise
 
 START = 1.0
-# (rate, gradient) of each update.
+# (learning rate, gradient) of each update.
 STEADY = ((0.5, 1.0), (0.5, 0.25))
 DROPPING = ((0.5, 1.0), (0.125, 0.25))
 MOMENTUM = 0.5
 DECAY = 0.25
 BETAS = (0.5, 0.75)
-# Large, so that its place shows.
+# So large that it shows where ε is added.
 EPSILON = 0.5
 ACCUMULATED = 0.25
-# Not dyadic: to be seen is whether it is rounded.
+# No sum of powers of 2: it shows whether it was rounded to float32.
 TENTH = 0.1
 
 State = dict[str, float]
@@ -29,9 +29,10 @@ Update = Callable[[State, float, float], float]
 
 
 def trajectory(update: Update, steps: Sequence[tuple[float, float]] = STEADY, *, start: float = 0.0) -> list[float]:
-    """The weight, from START, after each step. `update(state, rate, gradient)` returns what is subtracted from it.
+    """The weight after each step, where it starts at START.
 
-    `start` is where a sum or mean of squares begins.
+    `update(state, rate, gradient)` returns what is subtracted from the weight; `start` is the first mean or sum of
+    squares.
     """
     state: State = {"m": 0.0, "v": start, "step": 0, "weight": START}
     seen = []
@@ -43,7 +44,7 @@ def trajectory(update: Update, steps: Sequence[tuple[float, float]] = STEADY, *,
 
 
 def momentum(weights: np.ndarray) -> str:
-    """Where the rate enters SGD with MOMENTUM, from weights after the DROPPING steps."""
+    """Where the rate enters SGD with MOMENTUM, from the weights after the DROPPING steps."""
 
     def outside(state: State, rate: float, gradient: float) -> float:
         state["m"] = MOMENTUM * state["m"] + gradient
@@ -63,7 +64,7 @@ def momentum(weights: np.ndarray) -> str:
 
 
 def _adam(state: State, gradient: float) -> tuple[float, float, float]:
-    """Adam's first moment, corrected; its second moment, not corrected; and the correction of that."""
+    """Adam's corrected first moment, its second moment without correction, and that correction."""
     beta1, beta2 = BETAS
     state["m"] = beta1 * state["m"] + (1 - beta1) * gradient
     state["v"] = beta2 * state["v"] + (1 - beta2) * gradient**2
@@ -71,7 +72,7 @@ def _adam(state: State, gradient: float) -> tuple[float, float, float]:
 
 
 def adam_epsilon(weights: np.ndarray) -> str:
-    """Where Adam with BETAS adds EPSILON, from weights after the STEADY steps."""
+    """Where Adam with BETAS adds EPSILON, from the weights after the STEADY steps."""
 
     def after(state: State, rate: float, gradient: float) -> float:
         mean, square, correction = _adam(state, gradient)
@@ -100,13 +101,13 @@ def _epsilon_and_root(weights: np.ndarray, second_moment: Callable[[State, float
 
 
 def rmsprop_epsilon(weights: np.ndarray) -> str:
-    """Where RMSprop with the second of BETAS adds EPSILON, from weights after the STEADY steps."""
+    """Where RMSprop that keeps BETAS[1] of the old adds EPSILON, from the weights after the STEADY steps."""
     smoothing = BETAS[1]
     return _epsilon_and_root(weights, lambda state, g: smoothing * state["v"] + (1 - smoothing) * g**2)
 
 
 def adagrad_epsilon(weights: np.ndarray) -> str:
-    """Where Adagrad that begins at ACCUMULATED adds EPSILON, from weights after the STEADY steps."""
+    """Where Adagrad that begins at ACCUMULATED adds EPSILON, from the weights after the STEADY steps."""
     return _epsilon_and_root(weights, lambda state, g: state["v"] + g**2, ACCUMULATED)
 
 
@@ -124,7 +125,7 @@ def _decay(weights: np.ndarray, plain: Update) -> str:
 
 
 def sgd_decay(weights: np.ndarray) -> str:
-    """How DECAY enters SGD with MOMENTUM, from weights after the STEADY steps."""
+    """How DECAY enters SGD with MOMENTUM, from the weights after the STEADY steps."""
 
     def plain(state: State, rate: float, gradient: float) -> float:
         state["m"] = MOMENTUM * state["m"] + gradient
@@ -134,7 +135,7 @@ def sgd_decay(weights: np.ndarray) -> str:
 
 
 def adam_decay(weights: np.ndarray) -> str:
-    """How DECAY enters Adam with BETAS and without ε, from weights after the STEADY steps."""
+    """How DECAY enters Adam with BETAS and without ε, from the weights after the STEADY steps."""
 
     def plain(state: State, rate: float, gradient: float) -> float:
         mean, square, correction = _adam(state, gradient)
@@ -144,17 +145,17 @@ def adam_decay(weights: np.ndarray) -> str:
 
 
 def penalty_gradient(gradient: float) -> str:
-    """What an L2 penalty of strength DECAY adds to the gradient of a weight at START."""
+    """What an L2 penalty of strength DECAY is, from what it adds to the gradient of a weight at START."""
     return recognise(gradient, {"λ·w": DECAY * START, "2·λ·w": 2 * DECAY * START})
 
 
 def rate_dtype(weights: np.ndarray) -> str:
-    """The dtype of a rate of TENTH, from a float64 weight after one step with gradient 1."""
+    """The dtype of a learning rate of TENTH, from a float64 weight after one step with gradient 1."""
     candidates = {kind.__name__: [START - float(kind(TENTH))] for kind in (np.float32, np.float64)}
     return recognise(weights, candidates, tolerance=1e-12)
 
 
-# The second gradient is 0: that step is momentum's alone.
+# The second gradient is 0: only momentum makes the second step.
 COASTING = ((0.5, 1.0), (0.5, 0.0))
 
 
@@ -173,7 +174,7 @@ STEPS_AROUND_IT = range(MILESTONE + 3)
 
 
 def first_lower(rates: np.ndarray) -> int:
-    """The first step, from 0, whose rate is below the first one's."""
+    """The first step, counted from 0, whose rate is lower than that of step 0."""
     return int(np.flatnonzero(rates < rates[0])[0])
 
 
@@ -181,18 +182,18 @@ SLOPE = 3.0
 
 
 def second_pass(gradients: Sequence[float]) -> str:
-    """What a second backward pass did with the gradient of the first, SLOPE each, from what was there after each."""
+    """What a second backward pass does with the first gradient, from the gradient after each; SLOPE is that of each."""
     return recognise(gradients, {"replaces it": (SLOPE, SLOPE), "is added to it": (SLOPE, 2 * SLOPE)})
 
 
 TWO_GRADIENTS = (3.0, 4.0)
-# As small as what may be added to it.
+# As small as the 1e-6 that may be added to their norm.
 TINY_GRADIENTS = (3 * 2.0**-21, 4 * 2.0**-21)
 TINY_LIMIT = 2.0**-20
 
 
 def clipping_scope(clipped: np.ndarray) -> str:
-    """Whose norm is limited to 1, from what became of TWO_GRADIENTS."""
+    """Which norm is limited to 1, from TWO_GRADIENTS after clipping."""
     first, second = TWO_GRADIENTS
     norm = math.hypot(first, second)
     return recognise(
@@ -201,7 +202,7 @@ def clipping_scope(clipped: np.ndarray) -> str:
 
 
 def clipping_denominator(clipped: np.ndarray) -> str:
-    """What gradients are divided by when clipped to TINY_LIMIT, from what became of TINY_GRADIENTS."""
+    """What the gradients are divided by, from TINY_GRADIENTS after clipping to TINY_LIMIT."""
     norm = math.hypot(*TINY_GRADIENTS)
     gradients = np.array(TINY_GRADIENTS)
     return recognise(
@@ -210,12 +211,12 @@ def clipping_denominator(clipped: np.ndarray) -> str:
     )
 
 
-# Two epochs' losses each: the second is better by more than 1e-4 of the first, or by more than 1e-4.
+# The losses of two epochs. The second is lower by more than 1e-4 of the first; or by more than 1e-4 itself.
 BETTER_RELATIVELY, BETTER_ABSOLUTELY = (0.01, 0.0099), (100.0, 99.999)
 MANY_EQUAL_LOSSES = (1.0,) * 20
 
 
 def plateau_threshold(drop_after_relatively_better: int, drop_after_absolutely_better: int) -> str:
-    """What counts as better, from the epoch (0: none) after which the rate dropped where patience is 0."""
+    """What the threshold is relative to, from the epoch after which the rate dropped (0: none), with patience 0."""
     fates = drop_after_relatively_better, drop_after_absolutely_better
     return recognise(fates, {"relative": (0, 1), "absolute": (1, 0)})

@@ -1,19 +1,26 @@
 """`python -m pytorch_impl`: train the MLP in PyTorch alone."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from shared.system import ending
 
 with ending.importing("pytorch_impl"):
+    from shared.contract import Implementation
     from shared.running import runner
 
+if TYPE_CHECKING:
+    import torch
 
-def load() -> runner.Implementation:
+    from pytorch_impl.model import MLP
+
+
+def load() -> "Implementation[torch.device, torch.Tensor, MLP, torch.optim.Optimizer]":
     """Import PyTorch."""
     from pytorch_impl import data, fast, model, optimizers, runtime, stock, train
 
-    return runner.Implementation(runtime, data, model, optimizers, train, stock, fast)
+    return Implementation(runtime, data, model, optimizers, train, fast, stock)
 
 
 if __name__ == "__main__":
-    sys.exit(runner.main("PyTorch", "pytorch_impl", load))
+    sys.exit(runner.main("PyTorch", load))

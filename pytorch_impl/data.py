@@ -1,27 +1,32 @@
-"""MNIST through torchvision, in the canonical order, as PyTorch tensors."""
-
-from typing import Literal
+"""The data set through torchvision, in the canonical order, as PyTorch tensors."""
 
 import torch
 import torchvision
 from torchvision.transforms import v2
 
-from shared.mnist import Dataset, Examples, canonical, extracted
+from shared.contract import Dataset
+from shared.mnist import MNIST, Examples, Split, canonical, extracted
 from shared.normalisation import MEAN, STD
-from shared.spec import PIXELS, Spec
+from shared.training import Training
 
 
-def read(split: Literal["train", "test"]) -> Examples:
+def load(split: Split, **options: object) -> torchvision.datasets.MNIST:
+    """Torchvision's own object."""
+    return getattr(torchvision.datasets, MNIST.name)(extracted(), train=split == "train", **options)
+
+
+def read(split: Split) -> Examples:
     """All images and labels of a split, as torchvision reads them, put in the canonical order."""
-    mnist = torchvision.datasets.MNIST(extracted(), train=split == "train")
+    mnist = load(split)
     return canonical(mnist.data.numpy(), mnist.targets.numpy())
 
 
-def to_dataset(examples: Examples, spec: Spec, device: torch.device) -> Dataset:
-    """Normalised inputs (N, 784) and labels (N,), on the device."""
+def to_dataset(examples: Examples, training: Training, device: torch.device) -> Dataset[torch.Tensor]:
+    """Normalised inputs (N, P) and labels (N,), on the device."""
     transform = v2.Compose(
-        [v2.ToDtype(getattr(torch, spec.dtype), scale=True), v2.Normalize([MEAN], [STD], inplace=True)]
+        [v2.ToDtype(getattr(torch, training.dtype), scale=True), v2.Normalize([MEAN], [STD], inplace=True)]
     )
-    images = torch.from_numpy(examples.images).reshape(-1, 1, 28, 28)  # torchvision wants (N, channels, H, W)
-    inputs = transform(images).reshape(-1, PIXELS)
+    # torchvision wants (N, channels, H, W).
+    images = torch.from_numpy(examples.images).reshape(-1, 1, MNIST.side, MNIST.side)
+    inputs = transform(images).reshape(-1, MNIST.pixels)
     return Dataset(inputs.to(device), torch.from_numpy(examples.labels).to(device))

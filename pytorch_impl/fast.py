@@ -16,31 +16,30 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytorch_impl import train
 from pytorch_impl.model import MLP
-from shared import engines
-from shared.mnist import Dataset
-from shared.spec import Spec
+from shared.contract import Dataset, Session, check_fast
 from shared.system import cache, progress
 from shared.system.errors import InputError
 from shared.system.machine import cpu_name, environment
+from shared.training import Training
 
 # Each more is compiled for another second, and beyond eight gains little.
 STEPS = 8
 PACKAGE = "steps.pt2"
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset) -> None:
+def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, or load what an earlier run compiled.
 
     Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
     """
-    engines.check_plain_sgd(spec)
-    if spec.steps_per_epoch >= STEPS:
-        many_steps(model, optimizer, dataset, spec.batch_size)
+    check_fast(training, "PyTorch")
+    if training.steps_per_epoch >= STEPS:
+        many_steps(model, optimizer, dataset, training.batch_size)
 
 
 @functools.lru_cache(maxsize=1)
 def many_steps(
-    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset, batch_size: int
+    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor], batch_size: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function that takes one step per row of indices (STEPS, B), and returns the losses before each, (STEPS,)."""
 
@@ -101,23 +100,30 @@ def _compiler() -> str:
     return told.stdout.partition("\n")[0]
 
 
-def train_steps(
+def train_epoch(
     model: MLP,
     optimizer: torch.optim.Optimizer,
-    dataset: Dataset,
+    dataset: Dataset[torch.Tensor],
     batches: Sequence[np.ndarray],
-    advance: Callable[[int], object],
+    session: Session,
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
+    """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
     losses = []
-    for size, same_size in itertools.groupby(batches, key=len):
-        group = list(same_size)
-        compiled_for = len(group) - len(group) % STEPS
-        for start in range(0, compiled_for, STEPS):
-            index = torch.from_numpy(np.stack(group[start : start + STEPS])).to(dataset.labels.device)
-            losses.append(many_steps(model, optimizer, dataset, size)(index))
-            advance(STEPS)
-        if compiled_for < len(group):
-            rest = train.train_steps(model, optimizer, dataset, group[compiled_for:], advance)
-            losses.append(torch.from_numpy(rest))
-    return torch.cat([values.cpu() for values in losses]).numpy()
+    for start, stop in itertools.pairwise(session.stops):
+        for step in range(start, stop, STEPS):
+            session.before_step(step)
+            group = batches[step : min(step + STEPS, stop)]
+            losses.append(_train_group(model, optimizer, dataset, group).cpu())
+    return torch.cat(losses).numpy()
+
+
+def _train_group(
+    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor], group: Sequence[np.ndarray]
+) -> torch.Tensor:
+    """At most `STEPS` updates: by one compiled call, or one by one where they are fewer or not of one size."""
+    size, device = len(group[0]), dataset.labels.device
+    if len(group) == STEPS and len(group[-1]) == size:
+        return many_steps(model, optimizer, dataset, size)(torch.from_numpy(np.stack(group)).to(device))
+    indices = (torch.from_numpy(batch).to(device) for batch in group)
+    examples = ((dataset.inputs.index_select(0, index), dataset.labels.index_select(0, index)) for index in indices)
+    return torch.stack([train.train_step(model, optimizer, *batch) for batch in examples])

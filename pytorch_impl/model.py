@@ -1,38 +1,41 @@
 """The MLP as a PyTorch module."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from shared.network import Weights
-from shared.spec import CLASSES, PIXELS, Spec
+from shared.network import Weights, layer_sizes
+from shared.training import Training
 
 
 class MLP(nn.Module):
-    """784 inputs, two hidden layers with ReLU, 10 logits."""
+    """Dense layers with an activation between; the last gives the logits."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, training: Training) -> None:
         super().__init__()
-        hidden1, hidden2 = spec.hidden_sizes
-        dtype = getattr(torch, spec.dtype)
+        self.activation = getattr(torch, training.activation)
         # PyTorch is told both sizes of a layer; Keras infers the first.
-        self.fc1 = nn.Linear(PIXELS, hidden1, dtype=dtype)
-        self.fc2 = nn.Linear(hidden1, hidden2, dtype=dtype)
-        self.fc3 = nn.Linear(hidden2, CLASSES, dtype=dtype)
+        for name, (fan_in, fan_out) in layer_sizes(training).items():
+            self.add_module(name, nn.Linear(fan_in, fan_out, dtype=getattr(torch, training.dtype)))
+
+    def outputs(self, inputs: torch.Tensor) -> Iterator[torch.Tensor]:
+        """What each layer computes before its activation, (B, units) each; from the last come the logits."""
+        first, *others = self.children()
+        yield (computed := first(inputs))
+        for layer in others:
+            yield (computed := layer(self.activation(computed)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """(B, 784) -> logits (B, 10). The softmax is part of the loss."""
-        hidden = F.relu(self.fc1(inputs))
-        hidden = F.relu(self.fc2(hidden))
-        return self.fc3(hidden)
+        """(B, P) -> logits (B, C). The softmax is part of the loss."""
+        *_, logits = self.outputs(inputs)
+        return logits
 
 
-def build(spec: Spec, initial: Weights, device: torch.device) -> MLP:
+def build(training: Training, initial: Weights, device: torch.device) -> MLP:
     """The model on the device, with the weights `initial`."""
-    model = MLP(spec)
+    model = MLP(training)
     model.load_state_dict({name: torch.from_numpy(values) for name, values in initial.items()})
     return model.to(device)
 

@@ -3,7 +3,9 @@
 import torch
 
 from pytorch_impl.model import MLP
-from shared.constants import (
+from shared.running.schedule import factor
+from shared.training import Training
+from shared.update_rules import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
     ADAM_BETAS,
@@ -12,29 +14,27 @@ from shared.constants import (
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
 )
-from shared.running.schedule import factor
-from shared.spec import Spec
 
 
-def make_optimizer(spec: Spec, model: MLP) -> torch.optim.Optimizer:
-    """The spec's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
-    weights, rate, decay = model.parameters(), spec.learning_rate, spec.weight_decay
+def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
+    """The training's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
+    weights, rate, decay = model.parameters(), training.learning_rate, training.weight_decay
     optimizer: torch.optim.Optimizer
     # Fused: one call updates all weights. Keras's update is part of the traced step.
-    match spec.optimizer:
+    match training.optimizer:
         # PyTorch's decay is part of the gradient, but in AdamW; in Keras it is beside the rule, as in AdamW, in all.
         case "sgd":
             optimizer = torch.optim.SGD(weights, rate, weight_decay=decay, fused=True)
         case "momentum" | "nesterov":
             # The buffer adds up gradients, and the rate of the moment multiplies it; Keras's adds up gradients times
             # the rate of their own step.
-            nesterov = spec.optimizer == "nesterov"
+            nesterov = training.optimizer == "nesterov"
             optimizer = torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=decay, nesterov=nesterov, fused=True)
         case "adam" | "adamw":
             # Corrects the bias, in double precision, and then adds epsilon; Keras adds it before.
-            adam = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
+            adam = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
             # On a GPU the fused AdamW decays by a subtraction, as Keras does, which rounds otherwise.
-            fused = spec.optimizer == "adam"
+            fused = training.optimizer == "adam"
             optimizer = adam(weights, rate, ADAM_BETAS, ADAM_EPSILON, weight_decay=decay, fused=fused)
         case "rmsprop":
             # Adds epsilon to the root; Keras to what is under it. There is no fused RMSprop.
@@ -49,16 +49,16 @@ def make_optimizer(spec: Spec, model: MLP) -> torch.optim.Optimizer:
                 eps=ADAGRAD_EPSILON,
                 fused=True,
             )
-    if spec.clip_norm:
+    if training.clip_norm:
 
         def clip(*_: object) -> None:
             # In PyTorch clipping is the training loop's; as a hook it is the optimizer's, where Keras has it.
             # It divides by the norm of all gradients together + 1e-6; Keras's global_clipnorm by the norm alone.
-            torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip_norm)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), training.clip_norm)
 
         optimizer.register_step_pre_hook(clip)
-    if spec.schedule != "constant":
+    if training.schedule != "constant":
         # Sets the next rate after each step; Keras asks its schedule at each step.
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(spec, step))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(training, step))
         optimizer.register_step_post_hook(lambda *_: scheduler.step())
     return optimizer

@@ -5,33 +5,33 @@ import os
 import torch
 import torchvision
 
-from shared.running.record import Device
-from shared.spec import Spec
+from shared.contract import DeviceFacts
+from shared.execution import Execution
 from shared.system.errors import InputError
 from shared.system.machine import cpu_name
 
 
-def configure(spec: Spec) -> torch.device:
+def configure(execution: Execution, dtype: str) -> torch.device:
     """Set threads, precision and determinism; returns the device to train on.
 
     Raises InputError for `--device cuda` where PyTorch sees no GPU.
     """
-    torch.set_num_threads(spec.threads)
+    torch.set_num_threads(execution.threads)
     torch.use_deterministic_algorithms(True)
     # cuBLAS is deterministic only with a workspace of fixed size, read when CUDA starts.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     # Full float32 on a GPU. PyTorch multiplies so by default; TensorFlow does not.
     torch.set_float32_matmul_precision("highest")
     cuda = torch.cuda.is_available()
-    if spec.device == "cuda" and not cuda:
+    if execution.device == "cuda" and not cuda:
         raise InputError(f"--device cuda: PyTorch {torch.__version__} sees no GPU; use --device auto or cpu")
-    return torch.device("cuda" if cuda and spec.device != "cpu" else "cpu")
+    return torch.device("cuda" if cuda and execution.device != "cpu" else "cpu")
 
 
-def describe(device: torch.device) -> Device:
+def describe(device: torch.device) -> DeviceFacts:
     """The device for the record and the screen."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-    return Device(type=device.type, name=name, cuda_available=torch.cuda.is_available())
+    return DeviceFacts(type=device.type, name=name, cuda_available=torch.cuda.is_available())
 
 
 def versions() -> dict[str, str]:

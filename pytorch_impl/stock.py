@@ -1,47 +1,51 @@
 """The same network as PyTorch's own tutorials would write it: its initialisers, its DataLoader, its familiar loop."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
+from pytorch_impl import data
 from pytorch_impl.model import MLP
-from shared.mnist import extracted
+from shared.mnist import Split
 from shared.normalisation import MEAN, STD
-from shared.running.clock import Clock
-from shared.spec import Spec
 from shared.system import progress
+from shared.training import Training
 
 
-def load(split: Literal["train", "test"], spec: Spec) -> DataLoader[Any]:
+def load(split: Split, training: Training) -> DataLoader[Any]:
     """Batches of images and labels, those for training in a new order every epoch."""
     # Images come as (channels, H, W); from TFDS as (H, W, channels).
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
-    mnist = torchvision.datasets.MNIST(extracted(), train=split == "train", transform=transform)
-    return DataLoader(mnist, batch_size=spec.batch_size, shuffle=split == "train")
+    return DataLoader(data.load(split, transform=transform), batch_size=training.batch_size, shuffle=split == "train")
 
 
-def build(spec: Spec) -> nn.Module:
+def build(training: Training) -> nn.Module:
     """The model, started as the framework does."""
-    return nn.Sequential(nn.Flatten(), MLP(spec))
+    return nn.Sequential(nn.Flatten(), MLP(training))
 
 
-def train(spec: Spec, device: torch.device, clock: Clock, printed: Callable[[float], None]) -> float:
+def train(
+    training: Training,
+    device: torch.device,
+    clock: Callable[[str], AbstractContextManager[None]],
+    printed: Callable[[float], None],
+) -> float:
     """Train; `printed` is told each epoch's loss as a tutorial prints it. Returns the accuracy on the test set."""
-    torch.manual_seed(spec.seed)
+    torch.manual_seed(training.seed)
     with clock("data"):
-        train_loader, test_loader = load("train", spec), load("test", spec)
-    model = build(spec).to(device)
+        train_loader, test_loader = load("train", training), load("test", training)
+    model = build(training).to(device)
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=spec.learning_rate)
+    optimizer = torch.optim.SGD(model.parameters(), lr=training.learning_rate)
 
-    for epoch in range(spec.epochs):
+    for epoch in range(training.epochs):
         running_loss = 0.0
-        with clock("training"), progress.bar(len(train_loader), f"Epoch {epoch + 1}/{spec.epochs}") as advance:
+        with clock("training"), progress.bar(len(train_loader), f"Epoch {epoch + 1}/{training.epochs}") as advance:
             for images, labels in train_loader:
                 optimizer.zero_grad()
                 loss = criterion(model(images.to(device)), labels.to(device))

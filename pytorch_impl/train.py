@@ -7,18 +7,20 @@ import torch
 import torch.nn.functional as F
 
 from pytorch_impl.model import MLP, interchange
-from shared.mnist import Dataset
-from shared.spec import Spec
+from shared.contract import Dataset, Session
+from shared.training import Training
+
+TrainEpoch = Callable[[MLP, torch.optim.Optimizer, Dataset[torch.Tensor], Sequence[np.ndarray], Session], np.ndarray]
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset) -> None:
+def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
 
 
 def train_step(
     model: MLP, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, labels: torch.Tensor
 ) -> torch.Tensor:
-    """One update from inputs (B, 784) and labels (B,). Returns the mean loss before it, ()."""
+    """One update from inputs (B, P) and labels (B,). Returns the mean loss before it, ()."""
     loss = F.cross_entropy(model(inputs), labels)
     # PyTorch adds each gradient to what `.grad` holds; a tape starts empty.
     optimizer.zero_grad()
@@ -27,38 +29,54 @@ def train_step(
     return loss.detach()
 
 
-def train_steps(
+def train_epoch(
     model: MLP,
     optimizer: torch.optim.Optimizer,
-    dataset: Dataset,
+    dataset: Dataset[torch.Tensor],
     batches: Sequence[np.ndarray],
-    advance: Callable[[int], object],
+    session: Session,
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
+    """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
     losses = []
-    for batch in batches:
+    for step, batch in enumerate(batches):
+        session.before_step(step)
         index = torch.from_numpy(batch).to(dataset.labels.device)
         losses.append(train_step(model, optimizer, *(tensor.index_select(0, index) for tensor in dataset)))
-        advance(1)
     return torch.stack(losses).cpu().numpy()
+
+
+def train(
+    model: MLP,
+    optimizer: torch.optim.Optimizer,
+    datasets: tuple[Dataset[torch.Tensor], Dataset[torch.Tensor]],
+    session: Session,
+    train_epoch: TrainEpoch = train_epoch,
+) -> None:
+    """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
+    train_set, test_set = datasets
+    for batches in session.epochs():
+        with session.clock("training"):
+            losses = train_epoch(model, optimizer, train_set, batches, session)
+        with session.clock("evaluation"):
+            logits = predict(model, test_set.inputs)
+        session.after_epoch(losses, logits)
 
 
 @torch.inference_mode()
 def predict(model: MLP, inputs: torch.Tensor) -> np.ndarray:
-    """Logits (N, 10) of inputs (N, 784)."""
+    """Logits (N, C) of inputs (N, P)."""
     return model(inputs).cpu().numpy()
 
 
-def probe(model: MLP, dataset: Dataset, batch: np.ndarray) -> dict[str, np.ndarray]:
+def probe(model: MLP, dataset: Dataset[torch.Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
     """What a step on this batch computes, by the names of a run record, without taking the step."""
     index = torch.from_numpy(batch).to(dataset.labels.device)
     inputs = dataset.inputs[index]
-    fc1 = model.fc1(inputs)
-    fc2 = model.fc2(F.relu(fc1))
-    logits = model(inputs)
+    *hidden, logits = model.outputs(inputs)
     loss = F.cross_entropy(logits, dataset.labels[index])
     gradients = torch.autograd.grad(loss, list(model.parameters()))
-    seen = {"input": inputs, "fc1": fc1, "fc2": fc2, "logits": logits, "loss": loss}
+    layers = [name for name, _ in model.named_children()]
+    seen = {"input": inputs, **dict(zip(layers, hidden, strict=False)), "logits": logits, "loss": loss}
     return {name: tensor.detach().cpu().numpy() for name, tensor in seen.items()} | {
         f"gradient/{name}": values for name, values in interchange(model, gradients).items()
     }

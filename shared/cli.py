@@ -1,12 +1,17 @@
-"""The command line that the three programs share, made from the spec's own fields."""
+"""The command line that the three programs share, made from the configuration's own fields."""
 
 import argparse
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shared.spec import Spec, is_plain, option_name, parse_spec
+from shared import configuration, options
+from shared.configuration import FIELDS, Configuration
+from shared.system import progress
 from shared.system.errors import InputError
+
+# For one version.
+FORMER_NAMES = {"--keras-habits": "keras_defaults"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,34 +22,48 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(program: str, description: str, default_out: str) -> Parser:
+    """A parser with an option for each field of a configuration, and `--out`."""
     parser = Parser(prog=program, description=description, allow_abbrev=False)
-    words = Spec().options()
-    defaults = dict(zip(words[::2], words[1::2], strict=True))
-    for name, field in Spec.model_fields.items():
+    for name, default in Configuration().fields().items():
+        field = FIELDS[name]
         choices = getattr(field.annotation, "__args__", None) if isinstance(field.default, str) else None
+        told = f"{field.description} (default: {options.written(default)})"
         parser.add_argument(
-            option_name(name),
+            options.name_of(name),
             metavar="|".join(choices) if choices else name.rpartition("_")[2].upper(),
             default=argparse.SUPPRESS,
-            help=f"{field.description} (default: {defaults[option_name(name)] or 'none'})",
+            help=told if field.description else argparse.SUPPRESS,
         )
     parser.add_argument("--out", type=Path, default=Path(default_out), help="output folder (default: %(default)s)")
+    for former, name in FORMER_NAMES.items():
+        parser.add_argument(former, dest=name, default=argparse.SUPPRESS, action=Former, help=argparse.SUPPRESS)
     return parser
 
 
-def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Spec, argparse.Namespace]:
-    """The spec, and the options that are not part of it. Raises InputError."""
-    options = parser.parse_args(arguments)
-    given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in Spec.model_fields}
-    return parse_spec(given), options
+class Former(argparse.Action):
+    """An option by its former name."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Take it, with a hint."""
+        progress.notice(f"{option} is {options.name_of(self.dest)} now; its former name goes with the next version")
+        setattr(namespace, self.dest, values)
 
 
-def take_only(parser: Parser, options: argparse.Namespace, taken: Collection[str], *, doing: str, why: str) -> None:
+def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Configuration, argparse.Namespace]:
+    """The configuration, and the options that are not part of it. Raises InputError."""
+    found = parser.parse_args(arguments)
+    given: dict[str, Any] = {name: value for name, value in vars(found).items() if name in FIELDS}
+    return configuration.parse(given), found
+
+
+def take_only(parser: Parser, given: argparse.Namespace, taken: Collection[str], *, doing: str, why: str) -> None:
     """Raise InputError for the first option that was given and is not among those `taken` by what is asked for."""
-    for name, value in vars(options).items():
+    for name, value in vars(given).items():
         # By identity: a folder that was named is given, even where it is the default one.
         if name not in taken and value is not parser.get_default(name):
-            option = option_name(name)
+            option = options.name_of(name)
             raise InputError(f"{doing} takes no {option}: {why}; leave out {option}")
 
 
@@ -52,7 +71,7 @@ def count_of(what: str, *, at_least: int) -> Callable[[str], int]:
     """A type of option: a whole number."""
 
     def read(text: str) -> int:
-        if not (is_plain(text) and text.isdecimal()) or int(text) < at_least:
+        if not (options.is_plain(text) and text.isdecimal()) or int(text) < at_least:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what} from {at_least} on")
         return int(text)
 

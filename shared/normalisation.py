@@ -8,9 +8,9 @@ The rounding is part of the statement. The pixel is multiplied by the reciprocal
 
 import numpy as np
 
-PIXEL_MAX = 255
-MEAN = 0.5
-STD = 0.5
+from shared.mnist import MNIST
+
+PIXEL_MAX, MEAN, STD = MNIST.pixel_max, MNIST.mean, MNIST.std
 
 
 def normalise(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:

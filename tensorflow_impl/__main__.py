@@ -1,20 +1,28 @@
 """`python -m tensorflow_impl`: train the MLP in TensorFlow alone."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from shared.system import ending, progress
 
 with ending.importing("tensorflow_impl"):
+    from shared.contract import Implementation
     from shared.running import runner
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
-def load() -> runner.Implementation:
+    from tensorflow_impl.model import MLP
+
+
+def load() -> "Implementation[tf.DeviceSpec, tf.Tensor, MLP, keras.optimizers.Optimizer]":
     """Import TensorFlow."""
     with progress.standard_error_only_on_failure():
         from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train
 
-    return runner.Implementation(runtime, data, model, optimizers, train, stock, fast, engine="fast")
+    return Implementation(runtime, data, model, optimizers, train, fast, stock)
 
 
 if __name__ == "__main__":
-    sys.exit(runner.main("TensorFlow", "tensorflow_impl", load))
+    sys.exit(runner.main("TensorFlow", load))

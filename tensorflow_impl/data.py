@@ -1,39 +1,39 @@
-"""MNIST through TensorFlow Datasets, in the canonical order, as TensorFlow tensors."""
+"""The data set through TensorFlow Datasets, in the canonical order, as TensorFlow tensors."""
 
 import contextlib
 import errno
 import io
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from shared.mnist import RAW_ROOT, Dataset, Examples, cached, canonical
+from shared.contract import Dataset
+from shared.mnist import MNIST, Examples, Split, cached, canonical
 from shared.normalisation import MEAN, STD
-from shared.spec import Spec
 from shared.system import cache, progress
+from shared.training import Training
 
 BLOCK = 1_000  # images
 
 
 def builder() -> tfds.core.DatasetBuilder:
-    """TFDS's own copy of MNIST, which is made from the canonical files where there is none, or it is damaged."""
-    root = cache.made("tensorflow_datasets", "mnist", _prepare)
+    """TFDS's own copy of the data set, which is made from the canonical files where there is none, or it is damaged."""
+    root = cache.made("tensorflow_datasets", MNIST.builder, _prepare)
     # By its folder: to find it by its name TFDS imports every data set of its kind.
-    return tfds.builder_from_directory(next(root.glob("mnist/*/dataset_info.json")).parent)
+    return tfds.builder_from_directory(next(root.glob(f"{MNIST.builder}/*/dataset_info.json")).parent)
 
 
 def _prepare(folder: Path) -> None:
-    """Let TFDS prepare MNIST in `folder`. Raises OSError where it can't be written."""
-    progress.notice("TensorFlow Datasets prepares MNIST, once: about half a minute")
+    """Let TFDS prepare the data set in `folder`. Raises OSError where it can't be written."""
+    progress.notice(f"TensorFlow Datasets prepares {MNIST.name}, once: about half a minute")
     if not progress.watched():
         tfds.disable_progress_bar()
-    mnist = tfds.builder("mnist", data_dir=folder)
+    mnist = tfds.builder(MNIST.builder, data_dir=folder)
     # manual_dir is where TFDS looks for the archives before it would download them.
-    config = tfds.download.DownloadConfig(manual_dir=RAW_ROOT, force_checksums_validation=True)
+    config = tfds.download.DownloadConfig(manual_dir=MNIST.raw, force_checksums_validation=True)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # our own notice says it
             mnist.download_and_prepare(download_config=config)
@@ -41,7 +41,7 @@ def _prepare(folder: Path) -> None:
         raise OSError(errno.EIO, error.message) from None
 
 
-def read(split: Literal["train", "test"]) -> Examples:
+def read(split: Split) -> Examples:
     """All images and labels of a split, as TFDS reads them, put in the canonical order."""
     mnist_builder = builder()
 
@@ -53,15 +53,15 @@ def read(split: Literal["train", "test"]) -> Examples:
     return cached(map(Path, mnist_builder.info.splits[split].filepaths), decode)
 
 
-def to_dataset(examples: Examples, spec: Spec, device: tf.DeviceSpec) -> Dataset:
-    """Normalised inputs (N, 784) and labels (N,), on the device."""
+def to_dataset(examples: Examples, training: Training, device: tf.DeviceSpec) -> Dataset[tf.Tensor]:
+    """Normalised inputs (N, P) and labels (N,), on the device."""
     # Keras is given the variance, the square of torchvision's std.
-    normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=spec.dtype)
-    inputs = np.empty(examples.images.shape, spec.dtype)
+    normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=training.dtype)
+    inputs = np.empty(examples.images.shape, training.dtype)
     # In blocks: TensorFlow does not give back the memory of what lies between pixels and inputs.
     for start in range(0, len(inputs), BLOCK):
         block = slice(start, start + BLOCK)
         # Not Keras's Rescaling(1 / 255): on TensorFlow it rounds the factor to float32, even in a float64 layer.
-        inputs[block] = normalise(tf.image.convert_image_dtype(examples.images[block], spec.dtype))
+        inputs[block] = normalise(tf.image.convert_image_dtype(examples.images[block], training.dtype))
     with tf.device(device):
         return Dataset(tf.constant(inputs), tf.constant(examples.labels))

@@ -1,21 +1,21 @@
 """The same training in TensorFlow, fast: an epoch compiled into one call."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from shared.mnist import Dataset
-from shared.spec import Spec
+from shared.contract import Dataset, Session
+from shared.training import Training
 from tensorflow_impl import train
 from tensorflow_impl.model import MLP
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset) -> None:
+def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset[tf.Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, by a call that takes no step."""
-    for size in {spec.batch_size, len(dataset.labels) % spec.batch_size} - {0}:
+    for size in {training.batch_size, len(dataset.labels) % training.batch_size} - {0}:
         many_steps(model, optimizer, *dataset, *_padded([], size, dataset))
 
 
@@ -40,24 +40,26 @@ def many_steps(
     return losses
 
 
-def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Batches of one size as rows, and their count; always as many rows as an epoch has: XLA compiles for a shape."""
     rows = np.zeros((len(dataset.labels) // size, size), np.int64)
     rows[: len(group)] = np.reshape(group, (-1, size))
     return tf.constant(rows), tf.constant(len(group))
 
 
-def train_steps(
+def train_epoch(
     model: MLP,
     optimizer: keras.optimizers.Optimizer,
-    dataset: Dataset,
+    dataset: Dataset[tf.Tensor],
     batches: Sequence[np.ndarray],
-    advance: Callable[[int], object],
+    session: Session,
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
+    """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
     losses = []
-    for size, same_size in itertools.groupby(batches, key=len):
-        group = list(same_size)
-        losses.append(many_steps(model, optimizer, *dataset, *_padded(group, size, dataset)).numpy()[: len(group)])
-        advance(len(group))
+    for start, stop in itertools.pairwise(session.stops):
+        session.before_step(start)
+        for size, same_size in itertools.groupby(batches[start:stop], key=len):
+            group = list(same_size)
+            rows, count = _padded(group, size, dataset)
+            losses.append(many_steps(model, optimizer, *dataset, rows, count).numpy()[: len(group)])
     return np.concatenate(losses)

@@ -1,39 +1,58 @@
 """The MLP as a Keras model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from shared.network import Weights
-from shared.spec import CLASSES, PIXELS, Spec
+from shared.mnist import MNIST
+from shared.network import Weights, layer_sizes
+from shared.training import Training
 
 
 class MLP(keras.Model):
-    """784 inputs, two hidden layers with ReLU, 10 logits."""
+    """Dense layers with an activation between; the last gives the logits."""
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(dtype=spec.dtype)
-        self.loss_of_probabilities = "loss" in spec.keras_defaults
-        hidden1, hidden2 = spec.hidden_sizes
+    def __init__(self, training: Training) -> None:
+        super().__init__(dtype=training.dtype)
+        self.activation = getattr(tf.nn, training.activation)
         # Keras infers the first size of a layer from its input; PyTorch is told both.
-        self.fc1 = keras.layers.Dense(hidden1, name="fc1", dtype=spec.dtype)
-        self.fc2 = keras.layers.Dense(hidden2, name="fc2", dtype=spec.dtype)
-        self.fc3 = keras.layers.Dense(CLASSES, name="fc3", dtype=spec.dtype)
+        for name, (_, fan_out) in layer_sizes(training).items():
+            setattr(self, name, keras.layers.Dense(fan_out, name=name, dtype=training.dtype))
+
+    def outputs(self, inputs: tf.Tensor) -> Iterator[tf.Tensor]:
+        """What each layer computes before its activation, (B, units) each; from the last come the logits."""
+        first, *others = self.layers
+        yield (computed := first(inputs))
+        for layer in others:
+            yield (computed := layer(self.activation(computed)))
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """(B, 784) -> logits (B, 10). The softmax is part of the loss."""
-        hidden = tf.nn.relu(self.fc1(inputs))
-        hidden = tf.nn.relu(self.fc2(hidden))
-        return self.fc3(hidden)
+        """(B, P) -> logits (B, C). The softmax is part of the loss."""
+        *_, logits = self.outputs(inputs)
+        return logits
 
 
-def build(spec: Spec, initial: Weights, device: tf.DeviceSpec) -> MLP:
+def of_logits(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean softmax cross-entropy over the batch, ()."""
+    # Keras expects probabilities unless told that these are logits; PyTorch's cross_entropy always takes logits.
+    # Its loss *class* would compute in the floatx that held when it was made.
+    return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+
+
+def of_probabilities(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The same by way of probabilities, Keras's default. Harmless: its softmax carries the logits along."""
+    return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, keras.activations.softmax(logits)))
+
+
+def build(training: Training, initial: Weights, device: tf.DeviceSpec) -> MLP:
     """The model on the device, with the weights `initial`."""
     with tf.device(device):
-        model = MLP(spec)
-        model(tf.zeros([1, PIXELS], spec.dtype))  # Keras creates the weights at the first call
+        model = MLP(training)
+        # A Keras model carries its loss; in PyTorch it is the training loop's.
+        model.compile(loss=of_probabilities if "loss" in training.keras_defaults else of_logits)
+        model(tf.zeros([1, MNIST.pixels], training.dtype))  # Keras creates the weights at the first call
         model.set_weights([_transpose_kernel(name, values) for name, values in initial.items()])
     return model
 

@@ -11,7 +11,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shared.constants import (
+from shared.running.schedule import factor
+from shared.training import Training
+from shared.update_rules import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
     ADAM_BETAS,
@@ -21,17 +23,15 @@ from shared.constants import (
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
 )
-from shared.running.schedule import factor
-from shared.spec import Spec
 from tensorflow_impl.model import MLP
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The rate of each step. Keras asks for it at each step; PyTorch's scheduler sets the next one after each."""
 
-    def __init__(self, spec: Spec) -> None:
-        rates = [spec.learning_rate * factor(spec, step) for step in range(spec.steps)]
-        self._rates = tf.constant(rates, spec.dtype)
+    def __init__(self, training: Training) -> None:
+        rates = [training.learning_rate * factor(training, step) for step in range(training.steps)]
+        self._rates = tf.constant(rates, training.dtype)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate of the step with this number, counted from 0, ()."""
@@ -41,10 +41,14 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 class LikePyTorch(keras.optimizers.Optimizer):
     """What PyTorch does with gradients before any of its rules sees them: clip, and add the decay."""
 
-    def __init__(self, spec: Spec, **constants: Any) -> None:
-        rate = spec.learning_rate if spec.schedule == "constant" else Schedule(spec)
+    def __init__(self, training: Training, **constants: Any) -> None:
+        rate = training.learning_rate if training.schedule == "constant" else Schedule(training)
         super().__init__(learning_rate=rate, **constants)
-        self.clip_norm, self.decay, self.coupled = spec.clip_norm, spec.weight_decay, spec.optimizer != "adamw"
+        self.clip_norm, self.decay, self.coupled = (
+            training.clip_norm,
+            training.weight_decay,
+            training.optimizer != "adamw",
+        )
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:
         """One update of the variables from their gradients."""
@@ -131,21 +135,21 @@ class Adagrad(LikePyTorch, keras.optimizers.Adagrad):
         self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(total) + self.epsilon))
 
 
-def make_optimizer(spec: Spec, model: MLP) -> keras.optimizers.Optimizer:
-    """The spec's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
-    # Keras keeps the rate in its floatx, float32 unless told, and not in the dtype of the weights.
-    keras.config.set_floatx(spec.dtype)
-    match spec.optimizer:
+def make_optimizer(training: Training, model: MLP) -> keras.optimizers.Optimizer:
+    """The training's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
+    match training.optimizer:
         case "sgd":
-            optimizer = SGD(spec)
+            optimizer = SGD(training)
         case "momentum" | "nesterov":
-            optimizer = Momentum(spec, momentum=MOMENTUM, nesterov=spec.optimizer == "nesterov")
+            optimizer = Momentum(training, momentum=MOMENTUM, nesterov=training.optimizer == "nesterov")
         case "adam" | "adamw":
-            adam = AdamW if spec.optimizer == "adamw" else Adam
-            optimizer = adam(spec, beta_1=ADAM_BETAS[0], beta_2=ADAM_BETAS[1], epsilon=ADAM_EPSILON)
+            adam = AdamW if training.optimizer == "adamw" else Adam
+            optimizer = adam(training, beta_1=ADAM_BETAS[0], beta_2=ADAM_BETAS[1], epsilon=ADAM_EPSILON)
         case "rmsprop":
-            optimizer = RMSprop(spec, rho=RMSPROP_ALPHA, epsilon=RMSPROP_EPSILON)
+            optimizer = RMSprop(training, rho=RMSPROP_ALPHA, epsilon=RMSPROP_EPSILON)
         case "adagrad":
-            optimizer = Adagrad(spec, initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR, epsilon=ADAGRAD_EPSILON)
+            optimizer = Adagrad(
+                training, initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR, epsilon=ADAGRAD_EPSILON
+            )
     optimizer.build(model.trainable_variables)
     return optimizer

@@ -6,26 +6,28 @@ import keras
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from shared.running.record import Device
-from shared.spec import Spec
+from shared.contract import DeviceFacts
+from shared.execution import Execution
 from shared.system.errors import InputError
 from shared.system.machine import cpu_name
 
 
-def configure(spec: Spec) -> tf.DeviceSpec:
+def configure(execution: Execution, dtype: str) -> tf.DeviceSpec:
     """Set threads, precision and determinism; returns the device to train on.
 
     Raises InputError for `--device cuda` where TensorFlow sees no GPU.
     """
-    tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(execution.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(execution.threads)
     tf.config.experimental.enable_op_determinism()
     # Full float32 on a GPU. TensorFlow multiplies in TF32 by default; PyTorch does not.
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # Keras keeps the learning rate in its floatx, float32 unless told, and not in the dtype of the weights.
+    keras.config.set_floatx(dtype)
     gpus = tf.config.list_physical_devices("GPU")
-    if spec.device == "cuda" and not gpus:
+    if execution.device == "cuda" and not gpus:
         raise InputError(f"--device cuda: TensorFlow {tf.__version__} sees no GPU; use --device auto or cpu")
-    if spec.device == "cpu":
+    if execution.device == "cpu":
         # TensorFlow places every operation on a GPU that it can see; PyTorch moves tensors only when told to.
         tf.config.set_visible_devices([], "GPU")
         return tf.DeviceSpec(device_type="CPU", device_index=0)
@@ -35,12 +37,12 @@ def configure(spec: Spec) -> tf.DeviceSpec:
     return tf.DeviceSpec(device_type="GPU" if gpus else "CPU", device_index=0)
 
 
-def describe(device: tf.DeviceSpec) -> Device:
+def describe(device: tf.DeviceSpec) -> DeviceFacts:
     """The device for the record and the screen."""
     gpus = tf.config.list_physical_devices("GPU")
     cuda = device.device_type == "GPU"
     name = tf.config.experimental.get_device_details(gpus[0])["device_name"] if cuda else cpu_name()
-    return Device(type="cuda" if cuda else "cpu", name=name, cuda_available=bool(gpus))
+    return DeviceFacts(type="cuda" if cuda else "cpu", name=name, cuda_available=bool(gpus))
 
 
 def versions() -> dict[str, str]:

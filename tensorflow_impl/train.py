@@ -6,24 +6,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shared.mnist import Dataset
-from shared.spec import PIXELS, Spec
+from shared.contract import Dataset, Session
+from shared.mnist import MNIST
+from shared.training import Training
 from tensorflow_impl.model import MLP, interchange
 
-
-def cross_entropy(model: MLP, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch, ()."""
-    if model.loss_of_probabilities:
-        # Keras's default, and harmless: its softmax carries the logits along, and its loss takes those.
-        return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, keras.activations.softmax(logits)))
-    # Keras expects probabilities unless told that these are logits; PyTorch's cross_entropy always takes logits.
-    # Its loss *class* would compute in the floatx that held when it was made, float32, even in a float64 run.
-    return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+TrainEpoch = Callable[[MLP, keras.optimizers.Optimizer, Dataset[tf.Tensor], Sequence[np.ndarray], Session], np.ndarray]
 
 
-def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset) -> None:
+def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset[tf.Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
-    inputs = tf.TensorSpec([None, PIXELS], spec.dtype)
+    inputs = tf.TensorSpec([None, MNIST.pixels], training.dtype)
     labels = tf.TensorSpec([None], tf.int64)
     train_step.get_concrete_function(model, optimizer, inputs, labels)
 
@@ -31,46 +24,62 @@ def warm_up(spec: Spec, model: MLP, optimizer: keras.optimizers.Optimizer, datas
 # jit_compile is stated because the frameworks' defaults differ: Keras's own loop turns XLA on on a GPU.
 @tf.function(jit_compile=False, reduce_retracing=True)
 def train_step(model: MLP, optimizer: keras.optimizers.Optimizer, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """One update from inputs (B, 784) and labels (B,). Returns the mean loss before it, ()."""
+    """One update from inputs (B, P) and labels (B,). Returns the mean loss before it, ()."""
     with tf.GradientTape() as tape:
-        loss = cross_entropy(model, model(inputs), labels)
+        loss = model.loss(labels, model(inputs))
     gradients = tape.gradient(loss, model.trainable_variables)
     optimizer.apply(gradients, model.trainable_variables)
     return loss
 
 
-def train_steps(
+def train_epoch(
     model: MLP,
     optimizer: keras.optimizers.Optimizer,
-    dataset: Dataset,
+    dataset: Dataset[tf.Tensor],
     batches: Sequence[np.ndarray],
-    advance: Callable[[int], object],
+    session: Session,
 ) -> np.ndarray:
-    """One update per batch of indices; `advance` is told of each. Returns the losses, (steps,)."""
+    """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
     losses = []
-    for batch in batches:
+    for step, batch in enumerate(batches):
+        session.before_step(step)
         index = tf.constant(batch)
         losses.append(train_step(model, optimizer, *(tf.gather(tensor, index) for tensor in dataset)))
-        advance(1)
     return tf.stack(losses).numpy()
 
 
+def train(
+    model: MLP,
+    optimizer: keras.optimizers.Optimizer,
+    datasets: tuple[Dataset[tf.Tensor], Dataset[tf.Tensor]],
+    session: Session,
+    train_epoch: TrainEpoch = train_epoch,
+) -> None:
+    """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
+    train_set, test_set = datasets
+    for batches in session.epochs():
+        with session.clock("training"):
+            losses = train_epoch(model, optimizer, train_set, batches, session)
+        with session.clock("evaluation"):
+            logits = predict(model, test_set.inputs)
+        session.after_epoch(losses, logits)
+
+
 def predict(model: MLP, inputs: tf.Tensor) -> np.ndarray:
-    """Logits (N, 10) of inputs (N, 784)."""
+    """Logits (N, C) of inputs (N, P)."""
     return model(inputs).numpy()
 
 
-def probe(model: MLP, dataset: Dataset, batch: np.ndarray) -> dict[str, np.ndarray]:
+def probe(model: MLP, dataset: Dataset[tf.Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
     """What a step on this batch computes, by the names of a run record, without taking the step."""
     index = tf.constant(batch)
     inputs = tf.gather(dataset.inputs, index)
-    fc1 = model.fc1(inputs)
-    fc2 = model.fc2(tf.nn.relu(fc1))
     with tf.GradientTape() as tape:
-        logits = model(inputs)
-        loss = cross_entropy(model, logits, tf.gather(dataset.labels, index))
+        *hidden, logits = model.outputs(inputs)
+        loss = model.loss(tf.gather(dataset.labels, index), logits)
     gradients = tape.gradient(loss, model.trainable_variables)
-    seen = {"input": inputs, "fc1": fc1, "fc2": fc2, "logits": logits, "loss": loss}
+    layers = [layer.name for layer in model.layers]
+    seen = {"input": inputs, **dict(zip(layers, hidden, strict=False)), "logits": logits, "loss": loss}
     return {name: tensor.numpy() for name, tensor in seen.items()} | {
         f"gradient/{name}": values for name, values in interchange(model, gradients).items()
     }

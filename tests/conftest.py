@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.comparing import store
-from shared.comparing.runs import FRAMEWORKS
-from shared.spec import Spec
+from shared.contract import FRAMEWORKS
+from shared.execution import Execution
 from shared.system import cache, machine, output
 from tests import faults
 
@@ -36,7 +36,7 @@ SLOW = (
     "tests/running/test_footprint.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/logs/test_log_report.py",
-    "tests/implementations/test_implementation.py::test_trains_as_the_referencedoes_short_last_batch_included[fast-",
+    "tests/implementations/test_implementation.py::test_trains_as_the_reference_does_short_last_batch_included[fast-",
     "tests/implementations/test_implementation.py::test_a_prepared_copy_that_is_damaged_is_made_again",
     "tests/implementations/test_stock.py",
     "tests/reporting/test_terminal.py::test_a_terminal_is_shown",
@@ -99,14 +99,14 @@ def framework(request):
 
 @pytest.fixture(scope="session")
 def implementation(framework):
-    module = "shared.reference.reference" if framework == "reference" else f"{framework}_impl.__main__"
-    return importlib.import_module(module).load()
+    package = "shared.reference" if framework == "reference" else f"{framework}_impl"
+    return importlib.import_module(f"{package}.__main__").load()
 
 
 @pytest.fixture(scope="session")
 def device(implementation):
     # First of all and once a process: TensorFlow sets its threads before its first operation or never.
-    return implementation.runtime.configure(Spec(device="cpu"))
+    return implementation.runtime.configure(Execution(device="cpu"), "float32")
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,14 @@ import sys
 import threading
 
 import compare
-from shared.reference import reference
+from shared.reference.__main__ import load
 from shared.running import runner
 from shared.system import ending
 from tests import stand_in
 
 PROGRAMS = {
     "compare.py": lambda options: ending.exit_status("compare.py", lambda: run_compare(options)),
-    "reference": lambda options: runner.main("Reference", "shared.reference.reference", reference.load, options),
+    "reference": lambda options: runner.main("Reference", load, options),
 }
 
 

@@ -1,33 +1,39 @@
 """Small runs of the reference under the frameworks' names: a comparison to show, made in a second."""
 
 import dataclasses
+from types import SimpleNamespace
 
 from shared.comparing import checks
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, rounding_variants
-from shared.network import initial_weights, perturb, save_weights
-from shared.reference import reference, reordered
+from shared.comparing.runs import Variant, rounding_variants
+from shared.configuration import Configuration
+from shared.contract import FRAMEWORKS, REFERENCE
+from shared.network import initial_weights, perturb
+from shared.reference.__main__ import load
+from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import runner
 from shared.running.record import read_run
-from shared.spec import Spec
+from shared.system.files import save_tensors
 
-SPEC = Spec(epochs=2, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+CONFIGURATION = Configuration.of(epochs=2, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+
+
+def unwatched(batches, told=lambda _step: None):
+    """The session of an epoch of these batches, of which nothing is kept; `told` hears of steps to come."""
+    return SimpleNamespace(stops=(0, len(batches)), before_step=told)
 
 
 def make_runs(folder):
-    save_weights(folder / "perturbed.safetensors", perturb(initial_weights(SPEC)))
+    save_tensors(folder / "perturbed.safetensors", perturb(initial_weights(CONFIGURATION.training)))
     ways = {
-        Variant(REFERENCE, "float64"): (reference, []),
-        Variant(REFERENCE, "float64", perturbed=True): (
-            reference,
-            ["--weights", str(folder / "perturbed.safetensors")],
-        ),
-        Variant(REFERENCE, "float64", reordered=True): (reordered, []),
+        Variant(REFERENCE, "float64"): (load, []),
+        Variant(REFERENCE, "float64", perturbed=True): (load, ["--weights", str(folder / "perturbed.safetensors")]),
+        Variant(REFERENCE, "float64", reordered=True): (load_reordered, []),
     }
     runs = {}
-    for variant, (module, more) in ways.items():
-        options = [*SPEC.options(), "--out", str(folder / variant.folder), *more]
-        assert runner.main(REFERENCE, "reference", module.load, options) == 0
+    for variant, (how, more) in ways.items():
+        options = [*CONFIGURATION.options(), "--out", str(folder / variant.folder), *more]
+        assert runner.main(REFERENCE, how, options) == 0
         runs[variant] = read_run(folder / variant.folder)
     for name, source in zip(FRAMEWORKS, ways, strict=False):
         record = runs[source].record.model_copy(update={"framework": name})
@@ -39,7 +45,7 @@ def outcome_of(made, **more):
     runs = [made[Variant(name, "float64")] for name in FRAMEWORKS]
     rounding = [made[variant] for variant in rounding_variants(REFERENCE, "float64")]
     verdict = checks.judge(runs, made[Variant(REFERENCE, "float64")], rounding)
-    return Outcome(SPEC, made, verdict, **({"first_divergence": None} | more))
+    return Outcome(CONFIGURATION, made, verdict, **({"first_divergence": None} | more))
 
 
 def with_run(made, framework, **arrays):

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from shared.reference import reference
+from shared.reference.__main__ import load
 from shared.running import runner
 from shared.system import ending, progress
 
@@ -57,7 +57,7 @@ def main(module, *options):
     progress.tell = tell
     if who == framework and stage == "start":
         return ending.exit_status(module, lambda: cause(what) or 0)
-    return runner.main(framework, module, reference.load, options)
+    return runner.main(framework, load, options)
 
 
 if __name__ == "__main__":

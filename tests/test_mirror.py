@@ -1,4 +1,4 @@
-"""The two implementations are twins: same files, same names, same order, same signatures."""
+"""The two implementations are twins, and so are the probes: same files, same names, same order, same signatures."""
 
 import ast
 import importlib.util
@@ -7,12 +7,15 @@ import pytest
 
 from tests.conftest import ROOT
 
+TWINS = {"pytorch_impl": "tensorflow_impl", "library_defaults/pytorch": "library_defaults/tensorflow"}
+
 
 def files(package):
     return sorted(str(path.relative_to(ROOT / package)) for path in (ROOT / package).rglob("*.py"))
 
 
-FILES = files("pytorch_impl")
+# (PyTorch's package, TensorFlow's, file)
+FILES = [(package, twin, file) for package, twin in TWINS.items() for file in files(package)]
 
 
 def outline(path):
@@ -33,13 +36,15 @@ def outline(path):
 
 
 def test_both_have_the_same_files():
-    assert files("tensorflow_impl") == FILES
-    assert {"train.py", "stock.py"} <= set(FILES)
+    for package, twin in TWINS.items():
+        assert files(package) == files(twin)
+    assert {"train.py", "stock.py"} <= set(files("pytorch_impl"))
+    assert {"layers.py", "optimizers.py", "training.py"} <= set(files("library_defaults/pytorch"))
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_same_names_in_the_same_order_with_the_same_signatures(file):
-    pytorch, tensorflow = outline(ROOT / "pytorch_impl" / file), outline(ROOT / "tensorflow_impl" / file)
+@pytest.mark.parametrize(("package", "twin", "file"), FILES)
+def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, file):
+    pytorch, tensorflow = outline(ROOT / package / file), outline(ROOT / twin / file)
     # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout; what
     # Keras's optimizers lack of PyTorch's; compiled code, which TensorFlow runs for a shape in any number, and PyTorch
     # keeps in a file; that `fit` needs a model.
@@ -54,14 +59,14 @@ def test_same_names_in_the_same_order_with_the_same_signatures(file):
     assert both[0] == both[1]
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_same_docstrings(file):
-    def docstrings(package):
-        tree = ast.parse((ROOT / package / file).read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("package", "twin", "file"), FILES)
+def test_same_docstrings(package, twin, file):
+    def docstrings(of):
+        tree = ast.parse((ROOT / of / file).read_text(encoding="utf-8"))
         nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
         return {node.name: ast.get_docstring(node) for node in nodes}
 
-    pytorch, tensorflow = docstrings("pytorch_impl"), docstrings("tensorflow_impl")
+    pytorch, tensorflow = docstrings(package), docstrings(twin)
     neutral = {name: (text or "").replace("PyTorch", "X") for name, text in pytorch.items()}
     say_what_differs = {"read", "warm_up", "interchange", "many_steps"}
     for name in (pytorch.keys() & tensorflow.keys()) - say_what_differs:

@@ -26,7 +26,7 @@ PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlo
 ALONE = {
     "pytorch_impl": PYTHONS["PyTorch"],
     "tensorflow_impl": PYTHONS["TensorFlow"],
-    "shared.reference.reference": sys.executable,
+    "shared.reference": sys.executable,
 }
 
 
@@ -40,7 +40,7 @@ def prepared(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
 def compared(request, tmp_path_factory):
-    """compare.py run twice with the same spec: the first run's words, and both output folders."""
+    """compare.py run twice with the same configuration: the first run's words, and both output folders."""
     folder = tmp_path_factory.mktemp("compare")
     runs = [
         run_program("compare.py", *SMALL, "--dtype", request.param, "--out", folder / name) for name in ("one", "two")
@@ -408,7 +408,7 @@ def test_a_killed_child_fails_the_comparison_and_leaves_the_earlier_result(endle
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_stops_all_processes_and_leaves_the_earlier_result(endless_compare, earlier_result, how):
     before, process = contents(earlier_result), endless_compare
-    pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.reference.reference")}
+    pids = {wait_for_child(process, "pytorch_impl"), wait_for_child(process, "shared.reference")}
     process.send_signal(how)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

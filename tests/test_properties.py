@@ -24,14 +24,15 @@ from safetensors.numpy import save
 
 import compare
 from shared import cli
+from shared.configuration import FIELDS, Configuration, parse
 from shared.logs import log_pair, log_report
 from shared.logs.sources import read_source
-from shared.network import load_weights
-from shared.reference import reference
+from shared.options import name_of
+from shared.reference.__main__ import load
 from shared.reporting.tables import Code, Table
 from shared.running import runner
 from shared.running.record import ARRAYS_FILE, RUN_JSON, WEIGHTS_FILE, RecordError, read_run
-from shared.spec import Spec, option_name, parse_spec
+from shared.running.weights_file import load_weights
 from shared.system import files
 from shared.system.errors import InputError
 from shared.system.escaping import markdown, markdown_code, one_line
@@ -42,7 +43,7 @@ CORPUS = Path(__file__).resolve().parent / "corpus"
 LONGEST_LINE = 1_500  # characters of an error
 # That nothing of the corpus takes, on any machine; memory is counted in KiB by Linux, in bytes by macOS.
 SECONDS, MEMORY = 10, 300 * 2**10 * (1024 if sys.platform == "darwin" else 1)
-SPEC = Spec(epochs=1, batch_size=20_000, hidden_sizes=(3, 2))
+CONFIGURATION = Configuration.of(epochs=1, batch_size=20_000, hidden_sizes=(3, 2))
 
 
 def examples(number):
@@ -107,16 +108,16 @@ ODD_TEXTS = st.one_of(
 
 
 @examples(300)
-@given(st.sampled_from(list(Spec.model_fields)), ODD_TEXTS)
+@given(st.sampled_from(list(FIELDS)), ODD_TEXTS)
 def test_any_text_of_any_option_is_a_spec_or_refused(field, text):
-    found = outcome_of("value of an option", lambda: parse_spec({field: text}))
+    found = outcome_of("value of an option", lambda: parse({field: text}))
     if found:
-        assert parse_spec(dict(zip(Spec.model_fields, found.options()[1::2], strict=True))) == found
-    assert str((found or SPEC).steps).isdecimal()
-    assert outcome_of("option", lambda: cli.parse(compare.make_parser(), [f"{option_name(field)}={text}"])[0]) == found
+        assert parse(dict(zip(FIELDS, found.options()[1::2], strict=True))) == found
+    assert str((found or CONFIGURATION).training.steps).isdecimal()
+    assert outcome_of("option", lambda: cli.parse(compare.make_parser(), [f"{name_of(field)}={text}"])[0]) == found
 
 
-WORDS = st.one_of(ODD_TEXTS, st.sampled_from([*map(option_name, Spec.model_fields), "--records", "--prove", "--seeds"]))
+WORDS = st.one_of(ODD_TEXTS, st.sampled_from([*map(name_of, FIELDS), "--records", "--prove", "--seeds"]))
 
 
 @examples(200)
@@ -263,7 +264,7 @@ def test_damaged_weights_are_weights_or_refused(folder, name):
         path = written(folder, f"damaged{whole.suffix}", content)
         compared_and_told("damaged weights", path)
         outcome_of("damaged weights", lambda: log_pair.compare(whole, path))
-        outcome_of("damaged weights", lambda: load_weights(path, SPEC))
+        outcome_of("damaged weights", lambda: load_weights(path, CONFIGURATION))
 
     each()
 
@@ -336,7 +337,7 @@ def test_an_array_with_any_header_is_refused_or_read(folder, header, data):
 def test_whatever_safetensors_say_of_themselves_is_read_or_refused(folder, header, count):
     path = written(folder, "made.safetensors", safetensors(header, bytes(count)))
     compared_and_told("made .safetensors", path)
-    outcome_of("made .safetensors", lambda: load_weights(path, SPEC))
+    outcome_of("made .safetensors", lambda: load_weights(path, CONFIGURATION))
 
 
 # Records.
@@ -345,7 +346,7 @@ def test_whatever_safetensors_say_of_themselves_is_read_or_refused(folder, heade
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     made = tmp_path_factory.mktemp("runs") / "record"
-    assert runner.main("Reference", "reference", reference.load, [*SPEC.options(), "--out", str(made)]) == 0
+    assert runner.main("Reference", load, [*CONFIGURATION.options(), "--out", str(made)]) == 0
     return made
 
 

@@ -1,1 +1,1 @@
-"""What PyTorch does unless told otherwise: one probe a row of docs/differences.md."""
+"""What PyTorch does unless told otherwise: one probe for each row of docs/differences.md."""

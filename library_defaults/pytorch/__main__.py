@@ -3,15 +3,10 @@
 import sys
 
 from library_defaults import probing
+from library_defaults.pytorch import layers, optimizers, training
+from pytorch_impl import runtime
 
-
-def load() -> probing.Loaded:
-    """Import PyTorch and the probes."""
-    from library_defaults.pytorch import layers, optimizers, training
-    from pytorch_impl import runtime
-
-    return probing.Loaded(runtime.versions(), (layers, optimizers, training))
-
+MODULES = (layers, optimizers, training)
 
 if __name__ == "__main__":
-    sys.exit(probing.main(load))
+    sys.exit(probing.main(runtime.versions(), MODULES))

@@ -10,7 +10,7 @@ from library_defaults.probing import default, six_digits
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias of a new dense layer."""
+    """Kernel and bias of a new dense layer, laid out as the framework does."""
     layer = nn.Linear(fan_in, fan_out)
     return layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
@@ -40,7 +40,7 @@ def embedding_initialiser() -> str:
 
 
 def lstm_forget_bias() -> int:
-    """What an LSTM's forget gate adds to its input at first, on average."""
+    """The mean of the first biases of an LSTM's forget gate."""
     units = formulas.FAN_IN
     lstm = nn.LSTM(1, units)
     bias = lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0")
@@ -55,7 +55,7 @@ def halving_padding() -> str:
 
 
 def flattened_convolution() -> str:
-    """The order in which the outputs of a convolution are flattened."""
+    """In which order the outputs of a convolution are flattened."""
     layer = nn.Conv2d(1, len(formulas.CHANNELS), 1)
     nn.init.zeros_(layer.weight)
     layer.bias = nn.Parameter(torch.tensor(formulas.CHANNELS))
@@ -73,7 +73,6 @@ def float64_into_a_float32_layer() -> str:
 
 
 def batch_norm_epsilon() -> float:
-    """What batch normalisation adds to the variance."""
     return default(nn.BatchNorm1d, "eps")
 
 
@@ -83,7 +82,7 @@ def batch_norm_momentum() -> float:
 
 
 def batch_norm_weight_of_the_new() -> float:
-    """How far one batch moves the running mean from 0 towards its own."""
+    """How far one batch moves the running mean from 0, as a share of the batch's mean."""
     layer = nn.BatchNorm1d(1, dtype=torch.float64)
     layer(torch.from_numpy(formulas.BATCH))
     return six_digits(layer.get_buffer("running_mean").item() / formulas.BATCH.mean())
@@ -97,26 +96,25 @@ def batch_norm_running_variance() -> str:
 
 
 def batch_norm_frozen() -> str:
-    """What batch normalisation whose parameters are not trained does in training."""
+    """What batch normalisation does in training where its parameters are frozen."""
     layer = nn.BatchNorm1d(1).requires_grad_(False)
     layer(torch.from_numpy(formulas.BATCH).float())
     return "keeps its statistics" if layer.get_buffer("running_mean").item() == 0 else "goes on learning its statistics"
 
 
 def layer_norm_epsilon() -> float:
-    """What layer normalisation adds to the variance."""
     return default(nn.LayerNorm, "eps")
 
 
 def dropout_scale() -> str:
-    """What becomes of an input that dropout keeps."""
+    """What dropout does to the inputs that it keeps."""
     rate = 0.75
     outputs = nn.Dropout(rate)(torch.ones(formulas.EXAMPLES))
     return formulas.kept_scale(outputs.max().item(), rate)
 
 
 def dropout_of_a_new_layer() -> str:
-    """What a new dropout layer does when it is called, and nothing was said of training."""
+    """What a new dropout layer does when it is called, where nobody said whether this is training."""
     outputs = nn.Dropout(0.5)(torch.ones(formulas.EXAMPLES))
     return "drops" if (outputs == 0).any() else "passes everything on"
 
@@ -137,7 +135,7 @@ def gelu_function() -> str:
 
 
 def relu_gradient_at_zero() -> float:
-    """What a ReLU passes back where its input is exactly 0."""
+    """The gradient of a ReLU where its input is exactly 0."""
     inputs = torch.zeros(1, requires_grad=True)
     (gradient,) = torch.autograd.grad(F.relu(inputs).sum(), inputs)
     return gradient.item()

@@ -1,4 +1,4 @@
-"""What PyTorch's optimizers, and what stands around them, do unless told otherwise."""
+"""What PyTorch's optimizers, clipping and schedules do unless told otherwise."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from library_defaults.probing import default
 from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
 
 
-def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
-    """A float64 weight, from START, after each step's (rate, gradient): (steps,)."""
+def _updated(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
+    """A float64 weight that starts at START, after each step with its (rate, gradient): float64 (steps,)."""
     weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
     optimizer = kind([weight], lr=steps[0][0], **options)
     seen = []
@@ -26,72 +26,64 @@ def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = ST
 
 
 def sgd_learning_rate() -> float:
-    """SGD's rate."""
     return default(torch.optim.SGD, "lr")
 
 
 def sgd_momentum() -> str:
-    """Where the rate enters SGD's momentum, seen when it changes."""
-    return update_rules.momentum(_descend(torch.optim.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
+    """Where the rate enters SGD with momentum; it shows when the rate changes."""
+    return update_rules.momentum(_updated(torch.optim.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
 
 
 def sgd_weight_decay() -> str:
-    """How `weight_decay` enters SGD, seen with momentum."""
-    return update_rules.sgd_decay(_descend(torch.optim.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
+    """How `weight_decay` enters SGD; it shows with momentum."""
+    return update_rules.sgd_decay(_updated(torch.optim.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
 
 
 def adam_learning_rate() -> float:
-    """Adam's rate."""
     return default(torch.optim.Adam, "lr")
 
 
 def adam_epsilon() -> float:
-    """Adam's ε."""
     return default(torch.optim.Adam, "eps")
 
 
 def adam_epsilon_place() -> str:
-    """Where Adam adds ε, seen with a large one."""
-    return update_rules.adam_epsilon(_descend(torch.optim.Adam, betas=BETAS, eps=EPSILON))
+    """Where Adam adds ε; it shows with a large ε."""
+    return update_rules.adam_epsilon(_updated(torch.optim.Adam, betas=BETAS, eps=EPSILON))
 
 
 def adam_weight_decay() -> str:
     """How `weight_decay` enters Adam."""
-    return update_rules.adam_decay(_descend(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
+    return update_rules.adam_decay(_updated(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
 
 
 def adamw_weight_decay() -> float:
-    """AdamW's decay."""
     return default(torch.optim.AdamW, "weight_decay")
 
 
 def nadam_learning_rate() -> float:
-    """NAdam's rate."""
     return default(torch.optim.NAdam, "lr")
 
 
 def rmsprop_learning_rate() -> float:
-    """RMSprop's rate."""
     return default(torch.optim.RMSprop, "lr")
 
 
 def rmsprop_smoothing() -> float:
-    """The share of the old in RMSprop's mean square."""
+    """The share of the old value in RMSprop's mean square."""
     return default(torch.optim.RMSprop, "alpha")
 
 
 def rmsprop_epsilon() -> float:
-    """RMSprop's ε."""
     return default(torch.optim.RMSprop, "eps")
 
 
 def rmsprop_epsilon_place() -> str:
-    """Where RMSprop adds ε, seen with a large one."""
-    return update_rules.rmsprop_epsilon(_descend(torch.optim.RMSprop, alpha=BETAS[1], eps=EPSILON))
+    """Where RMSprop adds ε; it shows with a large ε."""
+    return update_rules.rmsprop_epsilon(_updated(torch.optim.RMSprop, alpha=BETAS[1], eps=EPSILON))
 
 
 def adagrad_learning_rate() -> float:
-    """Adagrad's rate."""
     return default(torch.optim.Adagrad, "lr")
 
 
@@ -101,36 +93,35 @@ def adagrad_accumulator() -> float:
 
 
 def adagrad_epsilon() -> float:
-    """Adagrad's ε."""
     return default(torch.optim.Adagrad, "eps")
 
 
 def adagrad_epsilon_place() -> str:
-    """Where Adagrad adds ε, seen with a large one."""
+    """Where Adagrad adds ε; it shows with a large ε."""
     options: dict[str, Any] = {"initial_accumulator_value": update_rules.ACCUMULATED, "eps": EPSILON}
-    return update_rules.adagrad_epsilon(_descend(torch.optim.Adagrad, **options))
+    return update_rules.adagrad_epsilon(_updated(torch.optim.Adagrad, **options))
 
 
 def learning_rate_dtype() -> str:
-    """The dtype that SGD keeps the rate of a float64 weight in."""
-    return update_rules.rate_dtype(_descend(torch.optim.SGD, [(update_rules.TENTH, 1.0)]))
+    """The dtype of SGD's rate for a float64 weight."""
+    return update_rules.rate_dtype(_updated(torch.optim.SGD, [(update_rules.TENTH, 1.0)]))
 
 
 def momentum_dtype() -> str:
-    """The dtype that SGD keeps the momentum of a float64 weight in."""
-    return update_rules.momentum_dtype(_descend(torch.optim.SGD, update_rules.COASTING, momentum=update_rules.TENTH))
+    """The dtype of SGD's momentum for a float64 weight."""
+    return update_rules.momentum_dtype(_updated(torch.optim.SGD, update_rules.COASTING, momentum=update_rules.TENTH))
 
 
 def l2_gradient() -> str:
     """What an L2 penalty of strength λ adds to the gradient."""
-    # In PyTorch such a penalty is the `weight_decay` of SGD; Keras has it as a layer's regulariser.
+    # PyTorch has this penalty as the `weight_decay` of SGD, Keras as the regulariser of a layer.
     rate = 0.5
-    (weight,) = _descend(torch.optim.SGD, [(rate, 0.0)], weight_decay=DECAY)
+    (weight,) = _updated(torch.optim.SGD, [(rate, 0.0)], weight_decay=DECAY)
     return update_rules.penalty_gradient((START - weight) / rate)
 
 
 def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
-    """What clipping by norm makes of the gradients of so many weights."""
+    """The gradients (weights,) after clipping by norm, one number for each weight: float64 (weights,)."""
     weights = [nn.Parameter(torch.tensor(START, dtype=torch.float64)) for _ in gradients]
     clipped = [torch.tensor(gradient, dtype=torch.float64) for gradient in gradients]
     for weight, gradient in zip(weights, clipped, strict=True):
@@ -140,12 +131,12 @@ def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
 
 
 def clipping_scope() -> str:
-    """Whose norm is limited where gradients are clipped by norm."""
+    """Which norm is limited where gradients are clipped by norm."""
     return update_rules.clipping_scope(_clipped(update_rules.TWO_GRADIENTS, max_norm=1.0))
 
 
 def clipping_denominator() -> str:
-    """What gradients are divided by where all are clipped together."""
+    """What the gradients are divided by where all are clipped together."""
     return update_rules.clipping_denominator(_clipped(update_rules.TINY_GRADIENTS, max_norm=update_rules.TINY_LIMIT))
 
 
@@ -172,29 +163,28 @@ def _first_drop(losses: Sequence[float], **options: Any) -> int:
 
 
 def plateau_threshold() -> float:
-    """By how much a loss must fall to count as better."""
+    """How much lower a loss must be to count as better."""
     return default(torch.optim.lr_scheduler.ReduceLROnPlateau, "threshold")
 
 
 def plateau_threshold_mode() -> str:
-    """What that much is measured against."""
+    """Whether that threshold is absolute, or relative to the best loss."""
     return update_rules.plateau_threshold(
         _first_drop(update_rules.BETTER_RELATIVELY, patience=0), _first_drop(update_rules.BETTER_ABSOLUTELY, patience=0)
     )
 
 
 def plateau_patience() -> int:
-    """The number that is called patience."""
     return default(torch.optim.lr_scheduler.ReduceLROnPlateau, "patience")
 
 
 def plateau_epochs_waited() -> int:
-    """How many epochs in a row are not better before the rate drops."""
+    """After how many epochs in a row that are not better the rate drops."""
     return _first_drop(update_rules.MANY_EQUAL_LOSSES)
 
 
 def milestone() -> int:
-    """The first step, from 0, of the rate after a milestone."""
+    """The first step, counted from 0, with the rate that follows a milestone."""
     weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
     optimizer = torch.optim.SGD([weight], lr=0.5)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [update_rules.MILESTONE])

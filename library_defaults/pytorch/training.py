@@ -22,7 +22,7 @@ def cross_entropy_input() -> str:
 
 
 def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
-    """The loss of an example whose class is ruled out, and the largest gradient with respect to the loss's input."""
+    """The loss of an example whose class is ruled out, and the largest gradient by the loss's input."""
     outputs = torch.from_numpy(formulas.CERTAIN_MISTAKE_LOGITS).requires_grad_()
     loss = F.cross_entropy(outputs, torch.tensor([0]))
     (gradient,) = torch.autograd.grad(loss, outputs)
@@ -30,7 +30,7 @@ def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
 
 
 def softmax_before_the_loss() -> str:
-    """What becomes of a softmax layer in front of the cross-entropy."""
+    """What the cross-entropy does with a softmax layer before it."""
     outputs = nn.Softmax(dim=1)(torch.from_numpy(formulas.CERTAIN_MISTAKE_LOGITS))
     return formulas.softmax_before_loss(F.cross_entropy(outputs, torch.tensor([0])).item())
 
@@ -44,7 +44,7 @@ def class_weighted_mean() -> str:
 
 def epoch_loss() -> str:
     """How the loss of an epoch is averaged, where the last batch is short."""
-    # By the usual loop: PyTorch leaves it to its user, and its loader says how many batches there are.
+    # By the usual loop: PyTorch leaves the average to its user, and its loader tells only the number of batches.
     examples = TensorDataset(torch.from_numpy(formulas.LOGITS), torch.from_numpy(formulas.LABELS))
     loader = DataLoader(examples, batch_size=2)
     total = sum(F.cross_entropy(logits, labels).item() for logits, labels in loader)
@@ -55,7 +55,7 @@ def column_against_vector() -> str:
     """How a squared error compares predictions (B, 1) with targets (B,)."""
     targets = torch.from_numpy(formulas.TARGETS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch warns of it, and goes on
+        warnings.simplefilter("ignore")  # PyTorch warns, and goes on
         loss = nn.MSELoss()(targets[:, None], targets)
     return formulas.column_against_vector(loss.item())
 
@@ -73,7 +73,7 @@ def loss_function_dtype() -> str:
 
 
 def _batches(examples: int, **options: Any) -> list[list[int]]:
-    """The numbers of the examples, batch by batch, as an epoch of training takes them."""
+    """The numbers of the examples in each batch, as an epoch of training takes them."""
     return [numbers.tolist() for (numbers,) in DataLoader(TensorDataset(torch.arange(examples)), **options)]
 
 
@@ -83,12 +83,12 @@ def shuffling() -> str:
 
 
 def shuffle_reach() -> str:
-    """From how far ahead an example may come when the pipeline shuffles."""
+    """How far a pipeline that shuffles may move an example forward."""
     return formulas.shuffle_reach(list(itertools.chain(*_batches(formulas.EXAMPLES, shuffle=True))))
 
 
 def last_short_batch() -> str:
-    """What becomes of the examples that don't fill a batch."""
+    """What happens to the last examples where they do not fill a batch."""
     sizes = [len(batch) for batch in _batches(3, batch_size=2)]
     return formulas.short_batch(sizes)
 
@@ -100,7 +100,7 @@ def pixel_scaling_layer() -> str:
 
 
 def pixel_scaling_function() -> str:
-    """How the other usual way brings pixels to [0, 1] in float32."""
+    """How the other usual function brings pixels to [0, 1] in float32."""
     scaled = torchvision.transforms.ToTensor()(formulas.PIXELS.reshape(16, 16, 1))
     return formulas.pixel_scaling(scaled.numpy().ravel())
 

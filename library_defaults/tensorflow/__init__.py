@@ -1,1 +1,1 @@
-"""What TensorFlow does unless told otherwise: one probe a row of docs/differences.md."""
+"""What Keras and TensorFlow do unless told otherwise: one probe for each row of docs/differences.md."""

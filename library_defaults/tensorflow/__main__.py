@@ -1,19 +1,15 @@
-"""`python -m library_defaults.tensorflow`: print what TensorFlow does unless told otherwise, as JSON."""
+"""`python -m library_defaults.tensorflow`: print what Keras and TensorFlow do unless told otherwise, as JSON."""
 
 import sys
 
 from library_defaults import probing
 from shared.system import progress
 
+with progress.standard_error_only_on_failure():  # TensorFlow talks while it is imported
+    from library_defaults.tensorflow import layers, optimizers, training
+    from tensorflow_impl import runtime
 
-def load() -> probing.Loaded:
-    """Import TensorFlow and the probes."""
-    with progress.standard_error_only_on_failure():
-        from library_defaults.tensorflow import layers, optimizers, training
-        from tensorflow_impl import runtime
-
-    return probing.Loaded(runtime.versions(), (layers, optimizers, training))
-
+MODULES = (layers, optimizers, training)
 
 if __name__ == "__main__":
-    sys.exit(probing.main(load))
+    sys.exit(probing.main(runtime.versions(), MODULES))

@@ -9,7 +9,7 @@ from library_defaults.probing import default, six_digits
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias of a new dense layer."""
+    """Kernel and bias of a new dense layer, laid out as the framework does."""
     layer = keras.layers.Dense(fan_out)
     layer.build((None, fan_in))
     return layer.kernel.numpy(), layer.bias.numpy()
@@ -41,7 +41,7 @@ def embedding_initialiser() -> str:
 
 
 def lstm_forget_bias() -> int:
-    """What an LSTM's forget gate adds to its input at first, on average."""
+    """The mean of the first biases of an LSTM's forget gate."""
     units = formulas.FAN_IN
     layer = keras.layers.LSTM(units)
     layer.build((None, None, 1))
@@ -55,7 +55,7 @@ def halving_padding() -> str:
 
 
 def flattened_convolution() -> str:
-    """The order in which the outputs of a convolution are flattened."""
+    """In which order the outputs of a convolution are flattened."""
     layer = keras.layers.Conv2D(len(formulas.CHANNELS), 1)
     image = np.zeros((1, formulas.IMAGE_SIZE, formulas.IMAGE_SIZE, 1))
     layer.build(image.shape)
@@ -70,7 +70,6 @@ def float64_into_a_float32_layer() -> str:
 
 
 def batch_norm_epsilon() -> float:
-    """What batch normalisation adds to the variance."""
     return default(keras.layers.BatchNormalization, "epsilon")
 
 
@@ -80,7 +79,7 @@ def batch_norm_momentum() -> float:
 
 
 def batch_norm_weight_of_the_new() -> float:
-    """How far one batch moves the running mean from 0 towards its own."""
+    """How far one batch moves the running mean from 0, as a share of the batch's mean."""
     layer = keras.layers.BatchNormalization(dtype="float64")
     layer(formulas.BATCH, training=True)
     return six_digits(layer.moving_mean.numpy().item() / formulas.BATCH.mean())
@@ -94,26 +93,25 @@ def batch_norm_running_variance() -> str:
 
 
 def batch_norm_frozen() -> str:
-    """What batch normalisation whose parameters are not trained does in training."""
+    """What batch normalisation does in training where its parameters are frozen."""
     layer = keras.layers.BatchNormalization(trainable=False)
     layer(formulas.BATCH, training=True)
     return "keeps its statistics" if layer.moving_mean.numpy() == 0 else "goes on learning its statistics"
 
 
 def layer_norm_epsilon() -> float:
-    """What layer normalisation adds to the variance."""
     return default(keras.layers.LayerNormalization, "epsilon")
 
 
 def dropout_scale() -> str:
-    """What becomes of an input that dropout keeps."""
+    """What dropout does to the inputs that it keeps."""
     rate = 0.75
     outputs = keras.layers.Dropout(rate)(tf.ones(formulas.EXAMPLES), training=True)
     return formulas.kept_scale(outputs.numpy().max(), rate)
 
 
 def dropout_of_a_new_layer() -> str:
-    """What a new dropout layer does when it is called, and nothing was said of training."""
+    """What a new dropout layer does when it is called, where nobody said whether this is training."""
     outputs = keras.layers.Dropout(0.5)(tf.ones(formulas.EXAMPLES))
     return "drops" if (outputs.numpy() == 0).any() else "passes everything on"
 
@@ -134,7 +132,7 @@ def gelu_function() -> str:
 
 
 def relu_gradient_at_zero() -> float:
-    """What a ReLU passes back where its input is exactly 0."""
+    """The gradient of a ReLU where its input is exactly 0."""
     inputs = tf.Variable([0.0])
     with tf.GradientTape() as tape:
         outputs = tf.nn.relu(inputs)

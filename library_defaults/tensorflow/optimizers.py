@@ -1,4 +1,4 @@
-"""What Keras's optimizers, and what stands around them, do unless told otherwise."""
+"""What Keras's optimizers, clipping and schedules do unless told otherwise."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from library_defaults.probing import default
 from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
 
 
-def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
-    """A float64 weight, from START, after each step's (rate, gradient): (steps,)."""
+def _updated(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = STEADY, **options: Any) -> np.ndarray:
+    """A float64 weight that starts at START, after each step with its (rate, gradient): float64 (steps,)."""
     weight = keras.Variable(START, dtype="float64")
     optimizer = kind(steps[0][0], **options)
     optimizer.build([weight])
@@ -26,73 +26,65 @@ def _descend(kind: Callable[..., Any], steps: Sequence[tuple[float, float]] = ST
 
 
 def sgd_learning_rate() -> float:
-    """SGD's rate."""
     return default(keras.optimizers.SGD, "learning_rate")
 
 
 def sgd_momentum() -> str:
-    """Where the rate enters SGD's momentum, seen when it changes."""
-    return update_rules.momentum(_descend(keras.optimizers.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
+    """Where the rate enters SGD with momentum; it shows when the rate changes."""
+    return update_rules.momentum(_updated(keras.optimizers.SGD, update_rules.DROPPING, momentum=update_rules.MOMENTUM))
 
 
 def sgd_weight_decay() -> str:
-    """How `weight_decay` enters SGD, seen with momentum."""
-    return update_rules.sgd_decay(_descend(keras.optimizers.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
+    """How `weight_decay` enters SGD; it shows with momentum."""
+    return update_rules.sgd_decay(_updated(keras.optimizers.SGD, momentum=update_rules.MOMENTUM, weight_decay=DECAY))
 
 
 def adam_learning_rate() -> float:
-    """Adam's rate."""
     return default(keras.optimizers.Adam, "learning_rate")
 
 
 def adam_epsilon() -> float:
-    """Adam's ε."""
     return default(keras.optimizers.Adam, "epsilon")
 
 
 def adam_epsilon_place() -> str:
-    """Where Adam adds ε, seen with a large one."""
-    return update_rules.adam_epsilon(_descend(keras.optimizers.Adam, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=EPSILON))
+    """Where Adam adds ε; it shows with a large ε."""
+    return update_rules.adam_epsilon(_updated(keras.optimizers.Adam, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=EPSILON))
 
 
 def adam_weight_decay() -> str:
     """How `weight_decay` enters Adam."""
     options: dict[str, Any] = {"beta_1": BETAS[0], "beta_2": BETAS[1], "epsilon": 0.0, "weight_decay": DECAY}
-    return update_rules.adam_decay(_descend(keras.optimizers.Adam, **options))
+    return update_rules.adam_decay(_updated(keras.optimizers.Adam, **options))
 
 
 def adamw_weight_decay() -> float:
-    """AdamW's decay."""
     return default(keras.optimizers.AdamW, "weight_decay")
 
 
 def nadam_learning_rate() -> float:
-    """NAdam's rate."""
     return default(keras.optimizers.Nadam, "learning_rate")
 
 
 def rmsprop_learning_rate() -> float:
-    """RMSprop's rate."""
     return default(keras.optimizers.RMSprop, "learning_rate")
 
 
 def rmsprop_smoothing() -> float:
-    """The share of the old in RMSprop's mean square."""
+    """The share of the old value in RMSprop's mean square."""
     return default(keras.optimizers.RMSprop, "rho")
 
 
 def rmsprop_epsilon() -> float:
-    """RMSprop's ε."""
     return default(keras.optimizers.RMSprop, "epsilon")
 
 
 def rmsprop_epsilon_place() -> str:
-    """Where RMSprop adds ε, seen with a large one."""
-    return update_rules.rmsprop_epsilon(_descend(keras.optimizers.RMSprop, rho=BETAS[1], epsilon=EPSILON))
+    """Where RMSprop adds ε; it shows with a large ε."""
+    return update_rules.rmsprop_epsilon(_updated(keras.optimizers.RMSprop, rho=BETAS[1], epsilon=EPSILON))
 
 
 def adagrad_learning_rate() -> float:
-    """Adagrad's rate."""
     return default(keras.optimizers.Adagrad, "learning_rate")
 
 
@@ -102,31 +94,30 @@ def adagrad_accumulator() -> float:
 
 
 def adagrad_epsilon() -> float:
-    """Adagrad's ε."""
     return default(keras.optimizers.Adagrad, "epsilon")
 
 
 def adagrad_epsilon_place() -> str:
-    """Where Adagrad adds ε, seen with a large one."""
+    """Where Adagrad adds ε; it shows with a large ε."""
     options: dict[str, Any] = {"initial_accumulator_value": update_rules.ACCUMULATED, "epsilon": EPSILON}
-    return update_rules.adagrad_epsilon(_descend(keras.optimizers.Adagrad, **options))
+    return update_rules.adagrad_epsilon(_updated(keras.optimizers.Adagrad, **options))
 
 
 def learning_rate_dtype() -> str:
-    """The dtype that SGD keeps the rate of a float64 weight in."""
-    return update_rules.rate_dtype(_descend(keras.optimizers.SGD, [(update_rules.TENTH, 1.0)]))
+    """The dtype of SGD's rate for a float64 weight."""
+    return update_rules.rate_dtype(_updated(keras.optimizers.SGD, [(update_rules.TENTH, 1.0)]))
 
 
 def momentum_dtype() -> str:
-    """The dtype that SGD keeps the momentum of a float64 weight in."""
+    """The dtype of SGD's momentum for a float64 weight."""
     return update_rules.momentum_dtype(
-        _descend(keras.optimizers.SGD, update_rules.COASTING, momentum=update_rules.TENTH)
+        _updated(keras.optimizers.SGD, update_rules.COASTING, momentum=update_rules.TENTH)
     )
 
 
 def l2_gradient() -> str:
     """What an L2 penalty of strength λ adds to the gradient."""
-    # In Keras such a penalty is a layer's regulariser; PyTorch has it as the `weight_decay` of SGD.
+    # Keras has this penalty as the regulariser of a layer, PyTorch as the `weight_decay` of SGD.
     weight = tf.Variable(START, dtype=tf.float64)
     with tf.GradientTape() as tape:
         penalty = keras.regularizers.L2(DECAY)(weight)
@@ -134,7 +125,7 @@ def l2_gradient() -> str:
 
 
 def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
-    """What clipping by norm makes of the gradients of so many weights."""
+    """The gradients (weights,) after clipping by norm, one number for each weight: float64 (weights,)."""
     weights = [keras.Variable(0.0, dtype="float64") for _ in gradients]
     optimizer = keras.optimizers.SGD(1.0, **options)
     optimizer.build(weights)
@@ -143,12 +134,12 @@ def _clipped(gradients: Sequence[float], **options: Any) -> np.ndarray:
 
 
 def clipping_scope() -> str:
-    """Whose norm is limited where gradients are clipped by norm."""
+    """Which norm is limited where gradients are clipped by norm."""
     return update_rules.clipping_scope(_clipped(update_rules.TWO_GRADIENTS, clipnorm=1.0))
 
 
 def clipping_denominator() -> str:
-    """What gradients are divided by where all are clipped together."""
+    """What the gradients are divided by where all are clipped together."""
     return update_rules.clipping_denominator(
         _clipped(update_rules.TINY_GRADIENTS, global_clipnorm=update_rules.TINY_LIMIT)
     )
@@ -180,29 +171,28 @@ def _first_drop(losses: Sequence[float], **options: Any) -> int:
 
 
 def plateau_threshold() -> float:
-    """By how much a loss must fall to count as better."""
+    """How much lower a loss must be to count as better."""
     return default(keras.callbacks.ReduceLROnPlateau, "min_delta")
 
 
 def plateau_threshold_mode() -> str:
-    """What that much is measured against."""
+    """Whether that threshold is absolute, or relative to the best loss."""
     return update_rules.plateau_threshold(
         _first_drop(update_rules.BETTER_RELATIVELY, patience=0), _first_drop(update_rules.BETTER_ABSOLUTELY, patience=0)
     )
 
 
 def plateau_patience() -> int:
-    """The number that is called patience."""
     return default(keras.callbacks.ReduceLROnPlateau, "patience")
 
 
 def plateau_epochs_waited() -> int:
-    """How many epochs in a row are not better before the rate drops."""
+    """After how many epochs in a row that are not better the rate drops."""
     return _first_drop(update_rules.MANY_EQUAL_LOSSES)
 
 
 def milestone() -> int:
-    """The first step, from 0, of the rate after a milestone."""
+    """The first step, counted from 0, with the rate that follows a milestone."""
     weight = keras.Variable(START, dtype="float64")
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([update_rules.MILESTONE], [0.5, 0.25])
     optimizer = keras.optimizers.SGD(schedule)

@@ -18,7 +18,7 @@ def cross_entropy_input() -> str:
 
 
 def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
-    """The loss of an example whose class is ruled out, and the largest gradient with respect to the loss's input."""
+    """The loss of an example whose class is ruled out, and the largest gradient by the loss's input."""
     outputs = tf.constant(formulas.CERTAIN_MISTAKE)
     with tf.GradientTape() as tape:
         tape.watch(outputs)
@@ -28,7 +28,7 @@ def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
 
 
 def softmax_before_the_loss() -> str:
-    """What becomes of a softmax layer in front of the cross-entropy."""
+    """What the cross-entropy does with a softmax layer before it."""
     outputs = keras.layers.Softmax()(tf.constant(formulas.CERTAIN_MISTAKE_LOGITS))
     return formulas.softmax_before_loss(
         keras.losses.sparse_categorical_crossentropy(tf.constant([0]), outputs).numpy().item()
@@ -51,7 +51,7 @@ def class_weighted_mean() -> str:
 
 def epoch_loss() -> str:
     """How the loss of an epoch is averaged, where the last batch is short."""
-    # By `fit`, in what it returns and prints.
+    # `fit` prints the loss that it returns.
     history = _passing_on().fit(formulas.LOGITS, formulas.LABELS, batch_size=2, shuffle=False, verbose=0).history
     return formulas.epoch_loss(history["loss"][0])
 
@@ -75,14 +75,14 @@ def loss_function_dtype() -> str:
 
 
 def _batches(examples: int, **options: Any) -> list[list[int]]:
-    """The numbers of the examples, batch by batch, as an epoch of training takes them."""
+    """The numbers of the examples in each batch, as an epoch of training takes them."""
     batches = []
 
     class Listening(keras.Model):
         def train_step(self, data: Any) -> dict[str, float]:
             inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
             batches.append(inputs.numpy().ravel().tolist())
-            return {"loss": 0.0}  # Keras wants something
+            return {"loss": 0.0}  # Keras needs some loss
 
     model = Listening()
     model.compile(run_eagerly=True)
@@ -96,13 +96,13 @@ def shuffling() -> str:
 
 
 def shuffle_reach() -> str:
-    """From how far ahead an example may come when the pipeline shuffles."""
+    """How far a pipeline that shuffles may move an example forward."""
     pipeline = tf.data.Dataset.range(formulas.EXAMPLES).shuffle(formulas.BUFFER)
     return formulas.shuffle_reach([example.item() for example in pipeline.as_numpy_iterator()])
 
 
 def last_short_batch() -> str:
-    """What becomes of the examples that don't fill a batch."""
+    """What happens to the last examples where they do not fill a batch."""
     sizes = [len(batch) for batch in _batches(3, batch_size=2)]
     return formulas.short_batch(sizes)
 
@@ -113,7 +113,7 @@ def pixel_scaling_layer() -> str:
 
 
 def pixel_scaling_function() -> str:
-    """How the other usual way brings pixels to [0, 1] in float32."""
+    """How the other usual function brings pixels to [0, 1] in float32."""
     return formulas.pixel_scaling(tf.image.convert_image_dtype(formulas.PIXELS, tf.float32).numpy())
 
 
@@ -134,7 +134,7 @@ def python_in_training() -> str:
 
     model = keras.Sequential([keras.Input((2,)), Counting(1)])
     model.compile("sgd", "mse")
-    calls = 0  # the layer was called once to be built
+    calls = 0  # building the model called the layer once
     model.fit(np.zeros((formulas.STEPS, 2)), np.zeros(formulas.STEPS), batch_size=1, verbose=0)
     return formulas.python_calls(calls)
 

@@ -1,17 +1,33 @@
-"""Two run records -> how far apart they are, check by check, and whether that is what rounding explains.
+"""What is compared of two run records, from the first number to the last, and whether rounding explains the difference.
 
-The rule is stated in `judge` and explained in docs/parity.md.
+A check is data: its name, what it compares, and its limit. Everything else iterates over `checks_of`. The rule is
+stated in `judge` and explained in docs/parity.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from shared import metrics
-from shared.network import Weights
+from shared.execution import Execution
+from shared.network import Weights, hidden_layers
 from shared.running.record import Run
+from shared.training import Training
+
+# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is
+# itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
+# docs/parity.md.
+LIMIT = 4.0
+# Once two runs have diverged they are two trajectories, and the floor is a few samples of how far such lie.
+# Between any runs that differ by rounding alone at most 5.8 such floors were measured, by benchmarks/noise.py: in the
+# losses and the logits. Their final weights lie up to 10 apart, and say nothing.
+DIVERGED_LIMIT = 6.0
+# Until two float32 runs diverge, their step losses differ by a few units in the last place; then, within a few steps,
+# by tens, as the picture of the divergence shows. float64 runs have diverged where they lie as far apart, in units of
+# float32: a few of their own are noise that grew, and is judged.
+DIVERGED_ULPS = 8
 
 
 @dataclass(frozen=True)
@@ -27,9 +43,6 @@ class Difference:
         return self.absolute / self.unit
 
 
-Ladder = dict[str, list[Difference]]
-
-
 def difference(tensor: str, a: np.ndarray, b: np.ndarray) -> Difference:
     """Infinite where either holds a value that is not finite, on one side or on both, or the shapes differ."""
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -41,48 +54,85 @@ def difference(tensor: str, a: np.ndarray, b: np.ndarray) -> Difference:
 
 
 def largest(differences: Sequence[Difference]) -> Difference:
+    """The one that tells most: a check is as good as its worst tensor."""
     return max(differences, key=lambda d: d.absolute)
 
 
-def ladder(a: Run, b: Run) -> Ladder:
-    """The differences of two runs of the same spec, from the first number to the last, per tensor.
+@dataclass(frozen=True)
+class Check:
+    """One thing that is compared of every pair of runs."""
 
-    The first checks compare one step from the same weights; each later one rests on those before it.
-    """
-    checks: Ladder = {}
-    first_a, first_b = a.at(0), b.at(0)
-    for name in ("input", "logits", "loss"):
-        checks[name] = [difference(name, first_a[name], first_b[name])]
-    checks["gradients"] = _by_name(a.at(0, "gradient"), b.at(0, "gradient"))
-    spec = a.record.spec
-    for label, step in (("1 step", 1), ("10 steps", 10), ("1 epoch", spec.steps_per_epoch)):
-        if step < spec.steps:
-            checks[f"weights after {label}"] = _by_name(a.at(step, "weights"), b.at(step, "weights"))
-    checks["final weights"] = _by_name(a.weights, b.weights)
-    checks["step losses"] = [difference("step losses", a.step_losses, b.step_losses)]
-    checks["test logits"] = [difference("test logits", a.test_logits, b.test_logits)]
-    predicted_a, predicted_b = metrics.predictions(a.test_logits), metrics.predictions(b.test_logits)
-    changed = (predicted_a != predicted_b) | (predicted_a < 0)  # below zero where there is no prediction
-    checks["predictions"] = [Difference(float(changed.sum()), "predictions", 1.0)]
-    return checks
+    name: str
+    arrays: Callable[[Run], Weights]  # of a run, by the name of each tensor
+    steps: float = np.inf  # how many the runs have taken by then; inf: all
+    # How many noise floors it may span once the two have diverged before that; None: then it is not judged.
+    diverged_limit: float | None = None
+    is_judged: bool = True
+    is_count: bool = False  # of examples, and no size
+
+    def compare(self, a: Run, b: Run) -> list[Difference]:
+        """Per tensor. Infinite where the two don't hold the same."""
+        first, second = self.arrays(a), self.arrays(b)
+        if first.keys() != second.keys() or not first:
+            return [Difference(np.inf, "missing", 1.0)]
+        if self.is_count:
+            return [_count(name, first[name], second[name]) for name in first]
+        return [difference(name, first[name], second[name]) for name in first]
+
+    def limit(self, diverged: int | None) -> float | None:
+        """How many noise floors it may span, for a pair that diverged at this step; None where it is not judged."""
+        if not self.is_judged:
+            return None
+        return LIMIT if diverged is None or self.steps <= diverged else self.diverged_limit
 
 
-def _by_name(a: Weights, b: Weights) -> list[Difference]:
-    if a.keys() != b.keys() or not a:
-        return [Difference(np.inf, "missing", 1.0)]
-    return [difference(name, a[name], b[name]) for name in a]
+def _count(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
+    """How many predictions differ, or are none: those are below zero."""
+    return Difference(float(((a != b) | (a < 0)).sum()), name, 1.0)
 
 
-def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[str]:
+def _first(name: str) -> Check:
+    """Of what the first step computes, from the same weights."""
+    return Check(name, lambda run: {name: run.at(0)[name]}, steps=0)
+
+
+def _weights(steps: int, name: str) -> Check:
+    return Check(f"weights after {name}", lambda run: run.at(steps, "weights"), steps)
+
+
+INPUT, LOGITS, LOSS = (_first(name) for name in ("input", "logits", "loss"))
+GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"), steps=0)
+ONE_STEP, TEN_STEPS = _weights(1, "1 step"), _weights(10, "10 steps")
+# In an epoch weights may have diverged before the losses show it: judged only of runs that never diverge.
+ONE_EPOCH = Check("weights after 1 epoch", lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
+FINAL_WEIGHTS = Check("final weights", lambda run: run.weights)
+STEP_LOSSES = Check("step losses", lambda run: {"step losses": run.step_losses}, diverged_limit=DIVERGED_LIMIT)
+TEST_LOGITS = Check("test logits", lambda run: {"test logits": run.test_logits}, diverged_limit=DIVERGED_LIMIT)
+# A count of a few, which follows from the test logits.
+PREDICTIONS = Check(
+    "predictions", lambda run: {"predictions": metrics.predictions(run.test_logits)}, is_judged=False, is_count=True
+)
+
+
+def checks_of(training: Training) -> list[Check]:
+    """Every check of two such runs. The first compare one step from the same weights; each later one rests on those."""
+    layers = [_first(layer) for layer in hidden_layers(training)]
+    on_the_way = [check for check in (ONE_STEP, TEN_STEPS) if check.steps < training.steps]
+    on_the_way += [ONE_EPOCH] * (training.epochs > 1)
+    return [INPUT, *layers, LOGITS, LOSS, GRADIENTS, *on_the_way, FINAL_WEIGHTS, STEP_LOSSES, TEST_LOGITS, PREDICTIONS]
+
+
+def unequal_inputs(a: Run, b: Run, *, but: frozenset[str] = frozenset()) -> list[str]:
     """What the two runs were not given alike: nothing else means anything until this is empty.
 
-    `but` names fields of the spec that may differ.
+    `but` names fields of the training that may differ.
     """
     names = f"{a.record.framework} and {b.record.framework}"
+    first, second = a.record.training, b.record.training
     reasons = [
-        f"{names} ran different specs: {name} {getattr(a.record.spec, name)} and {getattr(b.record.spec, name)}"
-        for name in type(a.record.spec).model_fields
-        if name not in but and getattr(a.record.spec, name) != getattr(b.record.spec, name)
+        f"{names} were trained differently: {name} {getattr(first, name)} and {getattr(second, name)}"
+        for name in Training.model_fields
+        if name not in but and getattr(first, name) != getattr(second, name)
     ]
     data_a, data_b = a.record.data_checksum, b.record.data_checksum
     splits = sorted(data_a.keys() | data_b.keys())
@@ -98,14 +148,15 @@ def unequal_inputs(a: Run, b: Run, but: frozenset[str] = frozenset()) -> list[st
 
 
 def unequal_surroundings(a: Run, b: Run) -> list[str]:
-    """What can change bits, is no part of the spec, and is not the same for both runs: a sentence for each."""
-    first, second = a.record, b.record
+    """What can change bits, is no part of the training, and is not the same for both runs: a sentence for each."""
+    records = first, second = a.record, b.record
+    pairs = {name: [str(getattr(record.execution, name)) for record in records] for name in Execution.model_fields}
+    pairs["device"] = [f"{record.device.type} ({record.device.name})" for record in records]
     # A library that one alone rests on is no difference; a variable that only one was given is.
-    libraries = [name for name in first.versions if name in second.versions]
-    pairs = {"device": [f"{record.device.type} ({record.device.name})" for record in (first, second)]}
-    pairs |= {f"version of {name}": [first.versions[name], second.versions[name]] for name in libraries}
+    for name in (name for name in first.versions if name in second.versions):
+        pairs[f"version of {name}"] = [record.versions[name] for record in records]
     for name in sorted(first.environment.keys() | second.environment.keys()):
-        pairs[name] = [record.environment.get(name, "not set") for record in (first, second)]
+        pairs[name] = [record.environment.get(name, "not set") for record in records]
     return [
         f"{first.framework} and {second.framework} differ in {name}: {x} and {y}."
         for name, (x, y) in pairs.items()
@@ -115,30 +166,15 @@ def unequal_surroundings(a: Run, b: Run) -> list[str]:
 
 def not_finite(run: Run) -> list[str]:
     """Where a run's numbers stopped being numbers."""
+    name = run.record.framework
     reasons = []
     bad_losses = np.flatnonzero(~np.isfinite(run.step_losses))
     if len(bad_losses):
-        reasons.append(
-            f"{run.record.framework}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}"
-        )
-    for name, values in (*run.weights.items(), ("test logits", run.test_logits)):
+        reasons.append(f"{name}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}")
+    for tensor, values in (*run.weights.items(), ("test logits", run.test_logits)):
         if not np.isfinite(values).all():
-            reasons.append(f"{run.record.framework}: {name} has {int((~np.isfinite(values)).sum())} non-finite values")
+            reasons.append(f"{name}: {tensor} has {int((~np.isfinite(values)).sum())} non-finite values")
     return reasons
-
-
-# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is
-# itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
-# docs/parity.md.
-LIMIT = 4.0
-# Once two runs have diverged they are two trajectories, and the floor is a few samples of how far such lie.
-# Between any runs that differ by rounding alone at most 5.8 such floors were measured, by benchmarks/noise.py: in the
-# losses and the logits. Their final weights lie up to 10 apart, and say nothing.
-DIVERGED_LIMIT = 6.0
-# Until two float32 runs part, their step losses differ by a few units in the last place; then, within a few steps, by
-# tens, as the picture of the divergence shows. float64 runs have diverged where they lie as far apart, in units of
-# float32: a few of their own are noise that grew, and is judged.
-DIVERGED_ULPS = 8
 
 
 def first_divergence_step(a: Run, b: Run) -> int | None:
@@ -154,25 +190,23 @@ def first_beyond(gap: np.ndarray, bound: np.ndarray | float) -> int | None:
     return int(beyond[0]) if len(beyond) else None
 
 
-def limit(check: str, diverged: int | None) -> float | None:
-    """How many noise floors a check may span, for a pair that diverged at this step; None where it is not judged."""
-    if check == "predictions":
-        return None  # a count of a few, which follows from the test logits
-    early = {"weights after 1 step": 1, "weights after 10 steps": 10}
-    if diverged is None or check in ("input", "logits", "loss", "gradients") or diverged >= early.get(check, np.inf):
-        return LIMIT
-    return None if "weights" in check else DIVERGED_LIMIT
-
-
 @dataclass(frozen=True)
-class Check:
-    """One check of the ladder for one pair of runs."""
+class Result:
+    """What a check found for one pair of runs."""
 
-    name: str
-    difference: Difference
-    floor: float  # how far rounding alone carried the reference on this check
-    limit: float | None
+    check: Check
     tensors: list[Difference]
+    floor: float  # how far rounding alone carried the reference in this check
+    limit: float | None  # how many floors; None where it is not judged
+
+    @property
+    def name(self) -> str:
+        return self.check.name
+
+    @property
+    def difference(self) -> Difference:
+        """The largest of all tensors."""
+        return largest(self.tensors)
 
     @property
     def factor(self) -> float:
@@ -189,53 +223,62 @@ class Verdict:
     """Whether the runs match; if not, why."""
 
     reasons: list[str]
-    pairs: dict[tuple[str, str], list[Check]]
+    pairs: dict[tuple[str, ...], list[Result]]  # by the names of two implementations
 
     @property
     def match(self) -> bool:
         return not self.reasons
 
+    @property
+    def odd_one_out(self) -> str | None:
+        """The one implementation that every pair that does not match has in it; None where that tells no single one."""
+        failing = [set(pair) for pair, results in self.pairs.items() if not all(result.passes for result in results)]
+        common = set.intersection(*failing) if failing else set()
+        return common.pop() if len(common) == 1 else None
+
 
 def noise_floor(reference: Run, rounding: Sequence[Run]) -> dict[str, float]:
-    """Per check, the furthest that rounding alone carried the reference, and at least one unit in the last place.
+    """By check, the furthest that rounding alone carried the reference, and at least one unit in the last place.
 
     `rounding` are runs of the reference that differ from `reference` by rounding alone.
     """
     floor: dict[str, float] = {}
     for other in rounding:
-        for name, differences in ladder(reference, other).items():
-            floor[name] = max(floor.get(name, 0.0), *(max(d.absolute, d.unit) for d in differences))
+        for check in checks_of(reference.record.training):
+            differences = check.compare(reference, other)
+            floor[check.name] = max(floor.get(check.name, 0.0), *(max(d.absolute, d.unit) for d in differences))
     return floor
 
 
 def judge(runs: Sequence[Run], reference: Run, rounding: Sequence[Run]) -> Verdict:
-    """Do `runs` (the two frameworks) match each other, and the reference?
+    """Do `runs` (of the frameworks) match each other, and the reference?
 
-    They match when they were given the same inputs, every number is finite, and on every check of the ladder every
-    pair lies within `limit` noise floors. The floor is measured, in the same comparison, on the reference, so an error
-    in a framework can't widen it.
+    They match when they were given the same inputs, every number is finite, and in every check every pair lies within
+    `limit` noise floors. The floor is measured, in the same comparison, on the reference, so an error in a framework
+    can't widen it.
     """
     everyone = [*runs, reference]
     reasons = [reason for run in everyone for reason in not_finite(run)]
     for other in everyone[1:]:
-        reasons += unequal_inputs(everyone[0], other, but=frozenset({"device", "engine"}))
+        reasons += unequal_inputs(everyone[0], other)
     for other in rounding:
         reasons += not_finite(other)
-        reasons += unequal_inputs(reference, other, but=frozenset({"device", "engine", "dtype"}))
+        reasons += unequal_inputs(reference, other, but=frozenset({"dtype"}))
     if reasons:
         return Verdict(reasons, {})
     floor = noise_floor(reference, rounding)
-    pairs = {}
+    pairs: dict[tuple[str, ...], list[Result]] = {}
     for a, b in combinations(everyone, 2):
         pair = (a.record.framework, b.record.framework)
         diverged = first_divergence_step(a, b)
         pairs[pair] = [
-            Check(name, largest(ds), floor[name], limit(name, diverged), ds) for name, ds in ladder(a, b).items()
+            Result(check, check.compare(a, b), floor[check.name], check.limit(diverged))
+            for check in checks_of(reference.record.training)
         ]
         reasons += [
-            f"{' and '.join(pair)} differ in {check.name} ({check.difference.tensor}) by "
-            f"{check.difference.absolute:.1e}, {check.factor:.3g} times what rounding alone does"
-            for check in pairs[pair]
-            if not check.passes
+            f"{' and '.join(pair)} differ in {result.name} ({result.difference.tensor}) by "
+            f"{result.difference.absolute:.1e}, {result.factor:.3g} times what rounding alone does"
+            for result in pairs[pair]
+            if not result.passes
         ]
     return Verdict(reasons, pairs)

@@ -4,28 +4,24 @@ import functools
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from shared.comparing import checks, first_divergence
-from shared.comparing.checks import Verdict
+from shared.comparing.checks import Verdict, checks_of, largest
 from shared.comparing.first_divergence import FirstDivergence
-from shared.comparing.runs import (
-    FRAMEWORKS,
-    REFERENCE,
-    Announcer,
-    Variant,
-    Watcher,
-    make_runs,
-    own_spec,
-    rounding_variants,
-)
+from shared.comparing.runs import Announcer, Printer, Variant, Watcher, configuration_of, make_runs, rounding_variants
+from shared.configuration import Configuration
+from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, REFERENCE
 from shared.running import footprint
 from shared.running.record import Run
-from shared.spec import Spec
 from shared.system import machine
 from shared.system.errors import InputError
+from shared.training import Training
 
-EVERYONE = (*FRAMEWORKS, REFERENCE)
+EVERYONE = tuple(IMPLEMENTATIONS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Proof:
 class Outcome:
     """A comparison's runs and what was made of them."""
 
-    spec: Spec
+    configuration: Configuration
     made: Mapping[Variant, Run]
     verdict: Verdict
     first_divergence: FirstDivergence | None
@@ -50,20 +46,25 @@ class Outcome:
     side_by_side: bool = False  # whether the frameworks trained at the same time
 
     @property
+    def training(self) -> Training:
+        """What was trained."""
+        return self.configuration.training
+
+    @property
     def runs(self) -> list[Run]:
-        """The two frameworks'."""
-        return [self.made[Variant(framework, self.spec.dtype)] for framework in FRAMEWORKS]
+        """The frameworks'."""
+        return [self.made[Variant(framework, self.training.dtype)] for framework in FRAMEWORKS]
 
     @property
     def reference(self) -> Run:
-        return self.made[Variant(REFERENCE, self.spec.dtype)]
+        return self.made[Variant(REFERENCE, self.training.dtype)]
 
     @property
     def reasons(self) -> list[str]:
         """Why this is no match; empty where it is one."""
         if self.proof is None:
             return self.verdict.reasons
-        in_float64 = [] if self.spec.dtype == "float64" else [f"in float64, {r}" for r in self.proof.exact.reasons]
+        in_float64 = [] if self.training.dtype == "float64" else [f"in float64, {r}" for r in self.proof.exact.reasons]
         unrepeatable = [
             f"{name}, run twice, gave different bits" for name, same in self.proof.repeats.items() if not same
         ]
@@ -76,7 +77,7 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         """What a reader of the comparison must know before anything else."""
-        found = checks.unequal_surroundings(*self.runs)
+        found = [said for pair in combinations(self.runs, 2) for said in checks.unequal_surroundings(*pair)]
         if len({run.record.device.type for run in self.runs}) > 1:
             found.append("One framework ran on a GPU and one on a CPU: their times say nothing about each other.")
         if self.side_by_side:
@@ -85,7 +86,7 @@ class Outcome:
 
 
 def compare(
-    spec: Spec,
+    configuration: Configuration,
     pythons: Mapping[str, Path],
     folder: Path,
     *,
@@ -97,50 +98,46 @@ def compare(
 
     Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof.
     """
-    frameworks = [Variant(framework, spec.dtype) for framework in FRAMEWORKS]
-    variants = _variants(spec.dtype)
-    passer = watcher or Watcher(passes_on=not side_by_side)
-    made = make_runs(spec, variants, pythons, folder, watcher=passer, side_by_side=side_by_side)
-    verdict = _judge(made, spec.dtype)
-    a, b = (made[variant] for variant in frameworks)
-    part = None
-    if verdict.pairs:
-        floor = {check.name: check.floor for check in verdict.pairs[FRAMEWORKS]}
-        part = first_divergence.start_differs(a, b, floor)
+    dtype = configuration.training.dtype
+    printer = watcher or Printer(lines=not side_by_side)
+    made = make_runs(configuration, _variants(dtype), pythons, folder, watcher=printer, side_by_side=side_by_side)
+    verdict = _judge(made, dtype)
+    first = _start_differs(made, dtype, verdict)
     if not prove:
-        return Outcome(spec, made, verdict, part, side_by_side=side_by_side)
+        return Outcome(configuration, made, verdict, first, side_by_side=side_by_side)
 
     watcher = watcher or Announcer()
-    made |= make_runs(spec, _proof_variants(spec.dtype, made), pythons, folder, watcher=watcher)
-    proof = Proof(_judge(made, "float64"), *_yardstick(made, spec.dtype), _repeats(made))
-    step = checks.first_divergence_step(a, b)
-    if part is None and step is not None and verdict.pairs:
-        part = _trace(spec, pythons, folder / "traced", step, watcher)
-    return Outcome(spec, made, verdict, part, proof, side_by_side)
+    made |= make_runs(configuration, _proof_variants(dtype, made), pythons, folder, watcher=watcher)
+    proof = Proof(_judge(made, "float64"), *_yardstick(made, dtype), _repeats(made))
+    if first is None and verdict.pairs:
+        first = _trace(configuration, made, pythons, folder / "traced", watcher)
+    return Outcome(configuration, made, verdict, first, proof, side_by_side)
 
 
-def refuse_what_the_machine_lacks(spec: Spec, *, prove: bool, side_by_side: bool) -> None:
+def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, side_by_side: bool) -> None:
     """Raise InputError where there are not the cores or the memory for a comparison."""
-    cores = machine.cores()
-    if side_by_side and cores < 2 * spec.threads:
-        cure = "leave out --side-by-side, or lower --threads"
-        raise InputError(f"--side-by-side: two runs of {spec.threads} threads need more than {cores} cores; {cure}")
-    footprint.refuse_what_does_not_fit(spec, functools.partial(memory_needed, prove=prove, side_by_side=side_by_side))
+    cores, threads = machine.cores(), configuration.execution.threads
+    if side_by_side and cores < len(FRAMEWORKS) * threads:
+        told = f"--side-by-side: {len(FRAMEWORKS)} runs of {threads} threads need more than {cores} cores"
+        raise InputError(f"{told}; leave out --side-by-side, or lower --threads")
+    needed = functools.partial(memory_needed, prove=prove, side_by_side=side_by_side)
+    footprint.refuse_what_does_not_fit(configuration, needed)
 
 
-def memory_needed(spec: Spec, *, prove: bool, side_by_side: bool) -> int:
+def memory_needed(configuration: Configuration, *, prove: bool, side_by_side: bool) -> int:
     """Bytes that a comparison takes: while the runs that go on at once are at their peaks, or holding all records."""
-    alone = {name: footprint.memory_needed(own_spec(Variant(name, spec.dtype), spec), name) for name in EVERYONE}
+    plain = [Variant(name, configuration.training.dtype) for name in EVERYONE]
+    alone = {v.framework: footprint.memory_needed(configuration_of(v, configuration), v.framework) for v in plain}
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
-    return max(in_turn, disk_needed(spec, prove=prove))
+    return max(in_turn, disk_needed(configuration, prove=prove))
 
 
-def disk_needed(spec: Spec, *, prove: bool) -> int:
+def disk_needed(configuration: Configuration, *, prove: bool) -> int:
     """Bytes of all records of a comparison."""
-    variants = _variants(spec.dtype)
+    variants = _variants(configuration.training.dtype)
     if prove:
-        variants += _proof_variants(spec.dtype, variants)
-    return sum(footprint.disk_needed(own_spec(variant, spec), 1) for variant in variants)
+        variants += _proof_variants(configuration.training.dtype, variants)
+    return sum(footprint.disk_needed(configuration_of(variant, configuration).training, 1) for variant in variants)
 
 
 def _variants(dtype: str) -> list[Variant]:
@@ -167,21 +164,21 @@ def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
 
 def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """How far rounding alone carries each implementation; the frameworks' difference as a multiple of the largest."""
-    yardstick = {}
-    units: dict[str, float] = {}
-    for framework in EVERYONE:
-        for variant in rounding_variants(framework, dtype):
-            climbed = checks.ladder(made[Variant(framework, dtype)], made[variant])
-            against = variant.name.removeprefix(f"{framework} ")
-            yardstick[f"{framework} {dtype} against {against}"] = {
-                name: checks.largest(differences).absolute for name, differences in climbed.items()
-            }
-            units |= {name: max(d.unit for d in differences) for name, differences in climbed.items()}
-    between = checks.ladder(*(made[Variant(framework, dtype)] for framework in FRAMEWORKS))
-    factors = {
-        name: checks.largest(differences).absolute / max(units[name], *(row[name] for row in yardstick.values()))
-        for name, differences in between.items()
-    }
+    yardstick: dict[str, dict[str, float]] = {}
+    factors: dict[str, float] = {}
+    for check in checks_of(made[Variant(FRAMEWORKS[0], dtype)].record.training):
+        units = []
+        for variant in (v for name in EVERYONE for v in rounding_variants(name, dtype)):
+            differences = check.compare(made[Variant(variant.framework, dtype)], made[variant])
+            against = variant.name.removeprefix(f"{variant.framework} ")
+            row = yardstick.setdefault(f"{variant.framework} {dtype} against {against}", {})
+            row[check.name] = largest(differences).absolute
+            units += [d.unit for d in differences]
+        between = [
+            largest(check.compare(made[Variant(a, dtype)], made[Variant(b, dtype)])).absolute
+            for a, b in combinations(FRAMEWORKS, 2)
+        ]
+        factors[check.name] = max(between) / max(*units, *(row[check.name] for row in yardstick.values()))
     return yardstick, factors
 
 
@@ -191,11 +188,39 @@ def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
     return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
 
 
-def _trace(spec: Spec, pythons: Mapping[str, Path], folder: Path, step: int, watcher: Watcher) -> FirstDivergence:
-    """Run the frameworks again to see what enters their ReLUs up to `step`; leaves no records: they are large."""
-    variants = [Variant(framework, spec.dtype, traced_until=step + 1) for framework in FRAMEWORKS]
+def _start_differs(made: Mapping[Variant, Run], dtype: str, verdict: Verdict) -> FirstDivergence | None:
+    """Of the first pair of frameworks whose first step differs, where and why."""
+    for pair in combinations(FRAMEWORKS, 2):
+        a, b = (made[Variant(name, dtype)] for name in pair)
+        if pair in verdict.pairs and (found := first_divergence.start_differs(a, b, verdict.pairs[pair])):
+            return found
+    return None
+
+
+def _trace(
+    configuration: Configuration,
+    made: Mapping[Variant, Run],
+    pythons: Mapping[str, Path],
+    folder: Path,
+    watcher: Watcher,
+) -> FirstDivergence | None:
+    """Of the pair of frameworks that diverges first, where and why; None where none does.
+
+    Both are run again, to see what enters their activations until there. Leaves no records: they are large.
+    """
+    dtype = configuration.training.dtype
+    plain = {pair: [made[Variant(name, dtype)] for name in pair] for pair in combinations(FRAMEWORKS, 2)}
+    steps = {pair: checks.first_divergence_step(*runs) for pair, runs in plain.items()}
+    pair, step = min(steps.items(), key=lambda item: np.inf if item[1] is None else item[1])
+    if step is None:
+        return None
+    if configuration.training.activation != "relu":
+        return FirstDivergence(
+            step, "there is no ReLU, whose input could lie on either side of zero: see the checks", []
+        )
+    variants = [Variant(name, dtype, traced_until=step + 1) for name in pair]
     try:
-        traced = make_runs(spec, variants, pythons, folder, watcher=watcher)
+        traced = make_runs(configuration, variants, pythons, folder, watcher=watcher)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     a, b = (traced[variant] for variant in variants)

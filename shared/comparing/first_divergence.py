@@ -1,11 +1,12 @@
-"""Where two runs part, and why, as far as their records can tell."""
+"""Where two runs diverge first, and why, as far as their records can tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shared.comparing.checks import LIMIT, largest
-from shared.comparing.checks import ladder as climb
+from shared.comparing.checks import GRADIENTS, INPUT, LIMIT, LOSS, ONE_STEP, Result
+from shared.network import hidden_layers
 from shared.running import batches
 from shared.running.record import Run
 
@@ -26,43 +27,49 @@ class Crossing:
 
 @dataclass(frozen=True)
 class FirstDivergence:
-    """The first step at which two runs part, counted from 0, and the likely cause."""
+    """The first step at which two runs diverge, counted from 0, and the likely cause."""
 
     step: int
     cause: str
     crossings: list[Crossing]
 
 
-def start_differs(a: Run, b: Run, floor: dict[str, float]) -> FirstDivergence | None:
-    """The first quantity of the first step that differs by more than rounding explains, and what that points to."""
-    first, second = a.record.framework, b.record.framework
-    checks = climb(a, b)
+def start_differs(a: Run, b: Run, results: Sequence[Result]) -> FirstDivergence | None:
+    """The first quantity of the first step that differs by more than rounding explains, and what that points to.
 
-    def worst_beyond(check: str) -> str | None:
-        """The tensor that is furthest beyond the noise, if any is."""
-        worst = largest(checks[check]) if check in checks else None
-        return worst.tensor if worst and not worst.absolute <= LIMIT * floor[check] else None
-
+    `results` are the pair's; its first step is judged by `LIMIT`, however early the two diverge.
+    """
     weights = a.at(0, "weights"), b.at(0, "weights")
-    cause = None
-    if unequal := [name for name in weights[0] if not np.array_equal(weights[0][name], weights[1][name])]:
-        cause = f"{first} and {second} start from different weights: {unequal[0]} differs"
-    elif worst_beyond("input"):
-        cause = _input_cause(first, second, a.at(0)["input"], b.at(0)["input"])
-    elif worst_beyond("logits"):
-        cause = f"the forward passes of {first} and {second} differ: other logits from the same weights and input"
-    elif worst_beyond("loss"):
-        ratio = _ratio(a.at(0)["loss"], b.at(0)["loss"])
-        cause = f"{second}'s loss is {ratio:.6g} times {first}'s, from the same logits"
-    elif name := worst_beyond("gradients"):
-        ratio = _ratio(a.at(0, "gradient")[name], b.at(0, "gradient")[name])
-        cause = f"{second}'s gradient of {name} is {ratio:.6g} times {first}'s, from the same loss"
-    elif name := worst_beyond("weights after 1 step"):
-        ratio = _ratio(*(run.at(1, "weights")[name] - run.at(0, "weights")[name] for run in (a, b)))
-        cause = (
-            f"{second}'s first update of {name} is {ratio:.6g} times {first}'s, from the same gradients: another rate"
-        )
-    return FirstDivergence(0, cause, []) if cause else None
+    names = (a.record.framework, b.record.framework)
+    for name in weights[0]:
+        if not np.array_equal(weights[0][name], weights[1][name]):
+            return FirstDivergence(0, f"{' and '.join(names)} start from different weights: {name} differs", [])
+    of_first_step = [result for result in results if result.check.steps <= 1]
+    for before, result in zip([None, *of_first_step], of_first_step, strict=False):
+        if not result.difference.absolute <= LIMIT * result.floor:
+            return FirstDivergence(0, _cause(a, b, result, before), [])
+    return None
+
+
+def _cause(a: Run, b: Run, result: Result, before: Result | None) -> str:
+    """What it points to that this is the first result to differ. The one `before` it agrees."""
+    first, second = a.record.framework, b.record.framework
+    tensor = result.difference.tensor
+    values = result.check.arrays(a)[tensor], result.check.arrays(b)[tensor]
+    if result.check is INPUT:
+        return _input_cause(first, second, *values)
+    if result.check is LOSS:
+        return f"{second}'s loss is {_ratio(*values):.6g} times {first}'s, from the same logits"
+    if result.check is GRADIENTS:
+        return f"{second}'s gradient of {tensor} is {_ratio(*values):.6g} times {first}'s, from the same loss"
+    if result.check is ONE_STEP:
+        moved = (after - run.at(0, "weights")[tensor] for run, after in zip((a, b), values, strict=True))
+        ratio = f"{_ratio(*moved):.6g} times {first}'s"
+        return f"{second}'s first update of {tensor} is {ratio}, from the same gradients: another rate"
+    assert before
+    told = f"the forward passes of {first} and {second} differ: other {result.name} from the same weights and "
+    where = "the activation between, or the layer"
+    return told + ("input" if before.check is INPUT else f"the same {before.name}, so in {where}")
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> float:
@@ -81,11 +88,11 @@ def _input_cause(first: str, second: str, a: np.ndarray, b: np.ndarray) -> str:
 
 def crossings(a: Run, b: Run, step: int) -> list[Crossing]:
     """ReLU inputs on either side of zero at `step`, the ones furthest apart first; both records must hold them."""
-    spec = a.record.spec
-    epoch, within = divmod(step, spec.steps_per_epoch)
-    batch = batches.split(batches.epoch_order(spec.seed, epoch), spec.batch_size)[within]
+    training = a.record.training
+    epoch, within = divmod(step, training.steps_per_epoch)
+    batch = batches.split(batches.epoch_order(training.seed, epoch), training.batch_size)[within]
     found = []
-    for layer in ("fc1", "fc2"):
+    for layer in hidden_layers(training):
         values_a, values_b = a.at(step)[layer], b.at(step)[layer]
         for row, unit in np.argwhere((values_a > 0) != (values_b > 0)):
             values = float(values_a[row, unit]), float(values_b[row, unit])

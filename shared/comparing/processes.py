@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from shared.contract import IMPLEMENTATIONS
 from shared.system import ending, progress
 from shared.system.errors import CrashError, InputError
 from shared.system.paths import ROOT
 
-PACKAGES = {"PyTorch": "torch", "TensorFlow": "tensorflow"}
 LAST_WORDS = 2000  # bytes
 SECONDS_TO_ANSWER = 60
-Listener = Callable[[dict[str, Any]], object]
+Event = dict[str, Any]  # a JSON object
+OnEvent = Callable[[Event], object]
 
 
 def find_interpreter(framework: str, named: Path | None) -> Path:
@@ -26,7 +27,7 @@ def find_interpreter(framework: str, named: Path | None) -> Path:
 
     Raises InputError where it is no Python, or lacks the framework.
     """
-    option, package = f"--{framework.lower()}-python", PACKAGES[framework]
+    option, package = f"--{framework.lower()}-python", IMPLEMENTATIONS[framework].packages[0]
     ours = ROOT / ".venv" / framework.lower() / "bin" / "python"
     python = named or (ours if ours.exists() else Path(sys.executable))
     cure = f"run 'make setup', or name the Python that has it with {option}"
@@ -83,68 +84,63 @@ def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
 class Child:
     """A running implementation, which trains when its turn has come, and ends when this process does.
 
-    If `watched`, what it writes to standard error passes through; if `heard`, standard output as well. What it tells of
-    its progress goes to `listen`; how it ended it tells too.
+    It tells what happens as JSON objects on a pipe of its own, which go to `on_event`; so does what it or a library
+    writes to standard error, as `notice`, a line each. How it ended it tells last.
     """
 
-    def __init__(
-        self, name: str, command: list[str], *, watched: bool, heard: bool, listen: Listener | None = None
-    ) -> None:
-        self.name, self._watched, self._listen = name, watched, listen
-        self._turn, self._silenced = threading.Event(), False
+    def __init__(self, name: str, command: list[str], on_event: OnEvent) -> None:
+        self.name, self._on_event = name, on_event
         self._tail = b""
-        self._ended: dict[str, Any] | None = None  # as it tells it; nothing does where it was killed
+        self._ended: Event | None = None  # as it tells it; nothing does where it was killed
+        self._interrupted = False
         channel, childs_end = os.pipe()
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**os.environ, progress.CHANNEL: str(childs_end)},
             stdin=subprocess.PIPE,
-            stdout=None if heard else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=[childs_end],
         )
         os.close(childs_end)
         self._readers = [
-            threading.Thread(target=self._pass_through, daemon=True),
-            threading.Thread(target=self._hear, args=(channel,), daemon=True),
+            threading.Thread(target=self._read_standard_error, daemon=True),
+            threading.Thread(target=self._read_channel, args=(channel,), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
 
-    def _pass_through(self) -> None:
+    def _read_standard_error(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as pipe:
             for line in pipe:
                 self._tail = (self._tail + line)[-LAST_WORDS:]
-                self._turn.wait()  # nobody asks yet what one says that was started ahead
-                if self._watched and not self._silenced:
-                    progress.notice(line.decode(errors="replace").rstrip("\n"))
+                if not self._interrupted:
+                    self._on_event({"notice": line.decode(errors="replace").rstrip("\n")})
 
-    def _hear(self, channel: int) -> None:
+    def _read_channel(self, channel: int) -> None:
         with open(channel, encoding="utf-8") as lines:
             for line in lines:
                 event = json.loads(line) if line.endswith("\n") else {}  # cut short, when it was killed
                 if "ended" in event:
                     self._ended = event["ended"]
-                elif event and self._listen:
-                    self._listen(event)
+                elif event:
+                    self._on_event(event)
 
     def take_turn(self) -> None:
-        """Let it train, and be heard."""
-        self._turn.set()
+        """Let it train."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # `finish` says why it has died
             self._process.stdin.write(b"\n")
             self._process.stdin.flush()
 
     def finish(self) -> None:
-        """Wait. Returns for status 0 and for 1, a run that diverged; both leave a record.
+        """Wait. Returns for status 0 and for 1, a run whose numbers are not all finite; both leave a record.
 
         Raises InputError for status 2 and where it was killed or interrupted, CrashError where our own fault ended it.
         """
         status = self._process.wait()
-        self._turn.set()
         self._join()
         told = self._ended or {"status": None, "line": ""}
         if status in (ending.OK, ending.FAILED) and told["status"] == status:
@@ -164,8 +160,7 @@ class Child:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        self._silenced = not self._turn.is_set()
-        self._turn.set()
+        self._interrupted = True
         if self._process.poll() is None:
             self._process.terminate()
 
@@ -191,13 +186,12 @@ class Children:
         self._started: list[Child] = []
         self._closed = False
 
-    def start(
-        self, name: str, command: list[str], *, watched: bool, heard: bool, listen: Listener | None = None
-    ) -> Child:
+    def start(self, name: str, command: list[str], on_event: OnEvent) -> Child:
+        """Raises InputError where the block has ended."""
         with self._lock:
             if self._closed:
                 raise InputError(f"{name} was not started: another run had failed; see above")
-            self._started.append(Child(name, command, watched=watched, heard=heard, listen=listen))
+            self._started.append(Child(name, command, on_event))
             return self._started[-1]
 
     def __enter__(self) -> Self:

@@ -6,19 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
 from shared.comparing import store
-from shared.comparing.processes import Child, Children
-from shared.network import initial_weights, perturb, save_weights
+from shared.comparing.processes import Child, Children, Event
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS, REFERENCE
+from shared.network import initial_weights, perturb
 from shared.running.record import RecordError, Run, read_run
-from shared.spec import Spec
 from shared.system import machine, progress
 from shared.system.errors import InputError
-
-FRAMEWORKS = ("PyTorch", "TensorFlow")
-REFERENCE = "Reference"
-MODULES = {"PyTorch": "pytorch_impl", "TensorFlow": "tensorflow_impl", REFERENCE: "shared.reference.reference"}
+from shared.system.files import save_tensors
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,13 @@ class Variant:
 
     framework: str
     dtype: str
-    # Initial weights moved by one unit in the last place.
+    # Initial weights moved by 1 ulp.
     perturbed: bool = False
     # Every sum added in another order; the reference alone can do it.
     reordered: bool = False
     # The same again.
     repeated: bool = False
-    # Keeps what enters the ReLUs at each step before this one.
+    # Keeps what enters the activations at each step before this one.
     traced_until: int = 0
 
     @property
@@ -48,7 +45,7 @@ class Variant:
 
     @property
     def module(self) -> str:
-        return "shared.reference.reordered" if self.reordered else MODULES[self.framework]
+        return "shared.reference.reordered" if self.reordered else IMPLEMENTATIONS[self.framework].module
 
 
 def rounding_variants(framework: str, dtype: str) -> list[Variant]:
@@ -58,51 +55,68 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
     return variants + [Variant(framework, dtype, reordered=True)] * (framework == REFERENCE)
 
 
-def own_spec(variant: Variant, spec: Spec) -> Spec:
-    """The spec of a variant's run in a comparison by `spec`."""
-    changes = {"dtype": variant.dtype} | ({"device": "cpu", "engine": "auto"} if variant.framework == REFERENCE else {})
-    return spec.model_copy(update=changes)
+def configuration_of(variant: Variant, configuration: Configuration) -> Configuration:
+    """That of a variant's run in a comparison by `configuration`."""
+    on_a_cpu = {} if IMPLEMENTATIONS[variant.framework].uses_gpu else {"device": "cpu", "engine": "auto"}
+    return configuration.but(dtype=variant.dtype, **on_a_cpu)
 
 
-def _options(variant: Variant, spec: Spec, folder: Path) -> list[str]:
+def _options(variant: Variant, configuration: Configuration, folder: Path) -> list[str]:
     """The command line of a variant; writes the weights it starts from into `folder` where they are perturbed."""
-    own = own_spec(variant, spec)
+    own = configuration_of(variant, configuration)
     options = [*own.options(), "--out", str(folder / variant.folder)]
     if variant.perturbed:
         perturbed = folder / f"{variant.folder}.safetensors"
-        save_weights(perturbed, perturb(initial_weights(own, own.defaults_of(variant.framework))))
+        weights = initial_weights(own.training, own.training.defaults_of(variant.framework))
+        save_tensors(perturbed, perturb(weights))
         options += ["--weights", str(perturbed)]
     if variant.traced_until:
         options += ["--activations-until", str(variant.traced_until)]
     return options
 
 
-@dataclass
 class Watcher:
     """Is told how far the runs are. This one keeps it to itself."""
-
-    passes_on: bool = False  # whether what the frameworks print goes on to standard output
-    listens: ClassVar = False  # whether it wants to hear what the runs tell on their way
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         """The turn of a run has come, the `number`-th of `count`."""
 
-    def hears(self, variant: Variant, event: dict[str, Any]) -> None:
-        """What `progress.tell` told."""
+    def hears(self, variant: Variant, event: Event) -> None:
+        """What a run tells on its way: `line`, `notice`, `epoch`, or `doing`, `done` and `total`."""
 
     def ends(self, variant: Variant) -> None:
         """The run is over."""
 
 
-class Announcer(Watcher):
-    """A line for each run."""
+class Printer(Watcher):
+    """Passes on what the frameworks print, where `lines` says so, and what they have to say to who waits."""
+
+    def __init__(self, *, lines: bool) -> None:
+        self._lines = lines
+
+    def hears(self, variant: Variant, event: Event) -> None:
+        """The reference works quietly."""
+        if variant.framework == REFERENCE:
+            return
+        if "line" in event and self._lines:
+            print(event["line"], flush=True)
+        if "notice" in event:
+            progress.notice(event["notice"])
+
+
+class Announcer(Printer):
+    """A line for each run, and what the frameworks have to say to who waits."""
+
+    def __init__(self) -> None:
+        super().__init__(lines=False)
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
+        """Say which run it is."""
         progress.notice(f"[{number}/{count}] {variant.name}")
 
 
 def make_runs(
-    spec: Spec,
+    configuration: Configuration,
     variants: Sequence[Variant],
     pythons: Mapping[str, Path],
     folder: Path,
@@ -114,25 +128,22 @@ def make_runs(
 
     The frameworks train one after the other, or all at once `side_by_side`; the reference works beside them where there
     is a core to spare, quietly, and what it has done on this machine before it does not do again. Raises
-    InputError where one dies or leaves no whole record, ChildRefusedError where one refuses its input.
+    InputError where one dies, refuses its input or leaves no whole record.
     """
     folder.mkdir(exist_ok=True)
     frameworks = [variant for variant in variants if variant.framework != REFERENCE]
     references = [variant for variant in variants if variant.framework == REFERENCE]
-    keys = {variant: _key(variant, spec) for variant in references if not variant.repeated}
+    keys = {variant: _key(variant, configuration) for variant in references if not variant.repeated}
     missing = [v for v in references if v not in keys or not store.fetch(keys[v], folder / v.folder)]
     # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
     with ThreadPoolExecutor(1) as background, Children() as children:
 
         def start(variant: Variant) -> Child:
             python = pythons.get(variant.framework, Path(sys.executable))
-            command = [str(python), "-m", variant.module, *_options(variant, spec, folder)]
-            watched = variant.framework != REFERENCE
-            heard = watched and watcher.passes_on
-            listen = functools.partial(watcher.hears, variant) if watcher.listens else None
-            return children.start(variant.name, command, watched=watched, heard=heard, listen=listen)
+            command = [str(python), "-m", variant.module, *_options(variant, configuration, folder)]
+            return children.start(variant.name, command, functools.partial(watcher.hears, variant))
 
-        spare = machine.cores() - spec.threads - bool(missing)
+        spare = machine.cores() - configuration.execution.threads - bool(missing)
         if spare < 0:
             _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
@@ -142,7 +153,7 @@ def make_runs(
             beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
             _run_in_turn(frameworks, start, watcher, ahead=int(spare > 0))
             beside.result()
-    made = {variant: read_made(variant, own_spec(variant, spec), folder) for variant in variants}
+    made = {variant: read_made(variant, configuration_of(variant, configuration), folder) for variant in variants}
     for variant in keys.keys() & set(missing):
         store.keep(keys[variant], folder / variant.folder)
     return made
@@ -172,16 +183,16 @@ def _run_at_once(variants: Sequence[Variant], start: Callable[[Variant], Child],
         watcher.ends(variant)
 
 
-def _key(variant: Variant, spec: Spec) -> str:
-    return store.key(variant.module, own_spec(variant, spec), "perturbed" * variant.perturbed)
+def _key(variant: Variant, configuration: Configuration) -> str:
+    return store.key(variant.module, configuration_of(variant, configuration), "perturbed" * variant.perturbed)
 
 
-def read_made(variant: Variant, spec: Spec, folder: Path) -> Run:
+def read_made(variant: Variant, configuration: Configuration, folder: Path) -> Run:
     """The record of a variant in `folder`. Raises InputError where it is not whole, or is of another run."""
     try:
         run = read_run(folder / variant.folder)
     except RecordError as error:
         raise InputError(str(error)) from None
-    if run.record.framework != variant.framework or run.record.spec != spec:
+    if run.record.framework != variant.framework or run.record.configuration != configuration:
         raise InputError(f"{folder / variant.folder} is a record of another run than {variant.name}; run again")
     return run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.spec import Spec
+from shared.configuration import Configuration
 from shared.system import cache
 from shared.system.machine import cpu_name, environment
 from shared.system.paths import ROOT
@@ -16,14 +16,16 @@ from shared.system.paths import ROOT
 KIND = "runs"  # of the cache; some 4 MB each
 
 
-def key(module: str, spec: Spec, *more: str) -> str:
-    """SHA-256 of a run's program, its spec, what else it was given, its code, the machine, and the outer settings."""
-    package = ROOT / module.partition(".")[0]
+def key(module: str, configuration: Configuration, *more: str) -> str:
+    """SHA-256 of all that a run depends on: program, configuration, what else it was given, code, machine, settings."""
+    # What makes a run; a change to what judges and shows it makes none superfluous.
+    own = module.replace(".", "/")
+    folders = {ROOT / folder for folder in ("shared", "shared/running", "shared/reference", own)}
     code = hashlib.sha256()
-    for path in sorted({*(ROOT / "shared").glob("*.py"), *package.glob("*.py")}):
-        code.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        code.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     machine = [cpu_name(), platform.platform(), platform.python_version(), np.__version__, environment()]
-    described = json.dumps([module, spec.model_dump(mode="json"), more, code.hexdigest(), machine])
+    described = json.dumps([module, configuration.model_dump(mode="json"), more, code.hexdigest(), machine])
     return hashlib.sha256(described.encode()).hexdigest()
 
 

@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.constants import (
+from shared.network import Weights
+from shared.reference.model import Model
+from shared.running.schedule import factor
+from shared.training import Training
+from shared.update_rules import (
     ADAGRAD_EPSILON,
     ADAGRAD_INITIAL_ACCUMULATOR,
     ADAM_BETAS,
@@ -19,9 +23,6 @@ from shared.constants import (
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
 )
-from shared.network import Weights
-from shared.running.schedule import factor
-from shared.spec import Spec
 
 
 class Kept(NamedTuple):
@@ -84,28 +85,28 @@ RULES: dict[str, Rule] = {
 class Optimizer:
     """Applies gradients to a model, and keeps what its rule needs from step to step."""
 
-    def __init__(self, spec: Spec, model: Weights) -> None:
-        self._spec, self._steps = spec, 0
-        start = ADAGRAD_INITIAL_ACCUMULATOR if spec.optimizer == "adagrad" else 0.0
-        self._kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in model.items()}
+    def __init__(self, training: Training, weights: Weights) -> None:
+        self._training, self._steps = training, 0
+        start = ADAGRAD_INITIAL_ACCUMULATOR if training.optimizer == "adagrad" else 0.0
+        self._kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in weights.items()}
 
-    def apply(self, model: dict[str, np.ndarray], gradients: Weights) -> None:
-        """One update of `model` in place. `gradients` has its names, shapes and dtype, and is left as it is."""
-        spec, decay = self._spec, self._spec.weight_decay
-        rate = spec.learning_rate * factor(spec, self._steps)
+    def apply(self, weights: dict[str, np.ndarray], gradients: Weights) -> None:
+        """One update of `weights` in place. `gradients` has its names, shapes and dtype, and is left as it is."""
+        training, decay = self._training, self._training.weight_decay
+        rate = training.learning_rate * factor(training, self._steps)
         self._steps += 1
-        if spec.clip_norm:
-            shrinking = np.minimum(spec.clip_norm / (self.norm(gradients) + CLIP_EPSILON), 1)
+        if training.clip_norm:
+            shrinking = np.minimum(training.clip_norm / (self.norm(gradients) + CLIP_EPSILON), 1)
             gradients = {name: shrinking * gradient for name, gradient in gradients.items()}
-        if decay and spec.optimizer == "adamw":
+        if decay and training.optimizer == "adamw":
             # Decoupled: weights shrink beside the rule (Loshchilov and Hutter 2019, arXiv 1711.05101).
-            for name in model:
-                model[name] *= 1 - rate * decay
+            for name in weights:
+                weights[name] *= 1 - rate * decay
         elif decay:
             # Coupled: the gradient of decay / 2 × |weights|², which goes through the rule like the rest.
-            gradients = {name: gradient + decay * model[name] for name, gradient in gradients.items()}
+            gradients = {name: gradient + decay * weights[name] for name, gradient in gradients.items()}
         for name, gradient in gradients.items():
-            model[name] -= rate * RULES[spec.optimizer](gradient, self._kept[name], self._steps)
+            weights[name] -= rate * RULES[training.optimizer](gradient, self._kept[name], self._steps)
 
     def norm(self, gradients: Weights) -> np.floating:
         """The Euclidean norm of all gradients together, by which they are clipped: Pascanu et al. 2013."""
@@ -113,6 +114,6 @@ class Optimizer:
         return norm
 
 
-def make_optimizer(spec: Spec, model: Weights) -> Optimizer:
-    """The spec's optimizer for `model`, at its first step."""
-    return Optimizer(spec, model)
+def make_optimizer(training: Training, model: Model) -> Optimizer:
+    """The training's optimizer for the model, at its first step."""
+    return Optimizer(training, model.parameters)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from library_defaults.rows import ROWS
-from shared.comparing.runs import FRAMEWORKS
+from shared.contract import FRAMEWORKS
 from shared.reporting import plots
 from shared.reporting.drawing import plt
 from shared.reporting.pictures import BLUE, GREY, ORANGE, Curve, Drawn, Picture
@@ -36,7 +36,9 @@ def section(found: Attribution) -> Section:
         how = HOW_TO_READ.format(seeds=len(found.seeds), confidence=CONFIDENCE)
         unmeasured = " ".join(f"Not measured: {name}; {why}." for name, why in UNMEASURED.items())
         sentences = [sentence(found), how, *map(_in_words, found.shares), unmeasured]
-    as_lists = json.dumps(dataclasses.asdict(found) | {"spec": found.spec.model_dump()}, default=np.ndarray.tolist)
+    as_lists = json.dumps(
+        dataclasses.asdict(found) | {"training": found.training.model_dump()}, default=np.ndarray.tolist
+    )
     results: dict[str, Any] = json.loads(as_lists)
     return Section("why", title, sentences, pictures, tables, results)
 
@@ -76,7 +78,7 @@ def _shares(found: Attribution) -> Table:
     rows.append(_row("all of these", everything, found))
     rows.append(_row("unexplained", found.unexplained, found))
     rows.append(_row("stock Keras − stock PyTorch", found.gap, found))
-    columns = ["put in", "taken out", "share", "of the gap", f"loss, epoch {found.spec.epochs}", "accuracy"]
+    columns = ["put in", "taken out", "share", "of the gap", f"loss, epoch {found.training.epochs}", "accuracy"]
     return Table(["what Keras does otherwise", *columns], rows, sums_up="row")
 
 
@@ -106,7 +108,7 @@ def _epochs(found: Attribution) -> Table:
     curves = [found.curves[name].mean for name in FRAMEWORKS]
     rows = [
         [str(epoch + 1), *(f"{curve[epoch]:.4f}" for curve in curves), f"{found.gap.mean[epoch]:+.4f}"]
-        for epoch in range(found.spec.epochs)
+        for epoch in range(found.training.epochs)
     ]
     accuracies = [f"{curve[ACCURACY]:.2%}" for curve in curves]
     rows.append(["accuracy", *accuracies, f"{found.gap.mean[ACCURACY]:+.2%}"])
@@ -149,7 +151,7 @@ def _curves_picture(found: Attribution) -> Picture:
         title="Training loss as the tutorials print it",
         x_label="epoch",
         y_label="cross-entropy (nats)",
-        x=np.arange(1, found.spec.epochs + 1),
+        x=np.arange(1, found.training.epochs + 1),
         curves=curves,
         words=f"{'; '.join(ends)}.{bands * (len(found.seeds) > 1)}",
     )

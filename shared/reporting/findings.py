@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from shared.comparing import tutorial
-from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, Check
+from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, Result
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.runs import FRAMEWORKS
+from shared.contract import FRAMEWORKS
 from shared.reporting.tables import Table
 from shared.running.record import Epoch
-from shared.spec import Spec
+from shared.training import Training
 
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {
@@ -52,19 +52,19 @@ def sentence(outcome: Outcome) -> str:
     changed = outcome.verdict.pairs[FRAMEWORKS][-1].difference.absolute
     examples = len(outcome.reference.test_logits)
     return (
-        f"MATCH: over {outcome.spec.steps:,} steps in {outcome.spec.dtype}, PyTorch and TensorFlow differ by at most "
-        f"{factor:.2g} times what rounding alone does ({worst}); "
+        f"MATCH: over {outcome.training.steps:,} steps in {outcome.training.dtype}, PyTorch and TensorFlow differ by "
+        f"at most {factor:.2g} times what rounding alone does ({worst}); "
         f"{examples - int(changed):,} of {examples:,} predictions are identical."
     )
 
 
 def epochs(outcome: Outcome) -> Table:
-    return epoch_table(outcome.spec, [run.record.epochs for run in outcome.runs])
+    return epoch_table(outcome.training, [run.record.epochs for run in outcome.runs])
 
 
-def epoch_table(spec: Spec, runs: Sequence[Sequence[Epoch]]) -> Table:
+def epoch_table(training: Training, runs: Sequence[Sequence[Epoch]]) -> Table:
     """The figures of both frameworks, as far as each has come."""
-    shows_tutorial = tutorial.comparable(spec)
+    shows_tutorial = tutorial.comparable(training)
     header = ["epoch"] + [f"{name} loss" for name in FRAMEWORKS] + ["difference"]
     header += ["tutorial loss"] * shows_tutorial + [f"{name} accuracy" for name in FRAMEWORKS]
     rows = []
@@ -78,12 +78,12 @@ def epoch_table(spec: Spec, runs: Sequence[Sequence[Epoch]]) -> Table:
     return Table(header, rows)
 
 
-def ladder(checks: list[Check]) -> Table:
+def ladder(checks: list[Result]) -> Table:
     header = ["check", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
     rows = []
     for check in checks:
         judged = "" if check.limit is None else f"≤ {check.limit:g} {'✓' if check.passes else '✗'}"
-        counts = check.name == "predictions"
+        counts = check.check.is_count
         size = f"{check.difference.absolute:.0f}" if counts else f"{check.difference.absolute:.1e}"
         floor = f"{check.floor:.0f}" if counts else f"{check.floor:.1e}"
         ulps = "" if counts else f"{check.difference.ulps:.3g}"
@@ -130,7 +130,7 @@ def time_caveats(outcome: Outcome) -> list[str]:
 
 
 def facts(outcome: Outcome) -> Table:
-    rows = [[name, str(value)] for name, value in outcome.spec.model_dump(mode="json").items()]
+    rows = [[name, str(value)] for name, value in outcome.configuration.fields().items()]
     checksums = outcome.reference.record.data_checksum
     rows.append(["data, SHA-256", ", ".join(f"{split} {value[:12]}…" for split, value in checksums.items())])
     for run in outcome.runs:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics
-from shared.mnist import Examples
+from shared.mnist import MNIST, Examples
 from shared.reporting.tables import Table
 from shared.running.record import Run
-from shared.spec import CLASSES
 
 SHOWN = 12  # digits of each kind
 NO_PREDICTION = -1
@@ -56,7 +55,7 @@ class Mistakes:
 
 def confusion(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How often each label (rows) was taken for each class (columns), (10, 10); without images not predicted."""
-    counts = np.zeros((CLASSES, CLASSES), np.int64)
+    counts = np.zeros((len(MNIST.classes), len(MNIST.classes)), np.int64)
     made = predicted != NO_PREDICTION
     np.add.at(counts, (labels[made], predicted[made]), 1)
     return counts

@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.comparing.comparison import Outcome
-from shared.comparing.runs import FRAMEWORKS
+from shared.contract import FRAMEWORKS
 from shared.mnist import Examples
-from shared.reference import reference
+from shared.reference import data
 from shared.reporting import findings, mistakes, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import BAND, FEW_POINTS, STYLES, Picture
@@ -98,7 +98,7 @@ def render(
         charts={name: [by_name[picture] for picture in shown] for name, shown in CHARTS.items()},
         stills={name: Markup(plots.inline(svg, name)) for name, svg in stills.items()},  # noqa: S704 drawn here
         chart_data={
-            "pictures": [chart_data(picture, outcome.spec.dtype) for picture in (*drawn, *more)],
+            "pictures": [chart_data(picture, outcome.training.dtype) for picture in (*drawn, *more)],
             "styles": chart_styles(),
             "fewPoints": FEW_POINTS,
             "bandOpacity": BAND,
@@ -231,7 +231,7 @@ def crossing_digits(outcome: Outcome) -> list[tuple[int, int, np.ndarray]]:
     """Index, label and image of the training images at which the two part."""
     if not (outcome.first_divergence and outcome.first_divergence.crossings):
         return []
-    train: Examples = reference.read("train")
+    train: Examples = data.read("train")
     chosen = dict.fromkeys(crossing.example for crossing in outcome.first_divergence.crossings)
     return [(index, int(train.labels[index]), train.images[index]) for index in chosen]
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from shared.comparing import tutorial
 from shared.comparing.comparison import Outcome
-from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant, rounding_variants
+from shared.comparing.runs import Variant, rounding_variants
+from shared.contract import FRAMEWORKS, REFERENCE
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; shape and dash tell them apart as well.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
@@ -138,11 +139,11 @@ def _furthest(gap: np.ndarray, what: str, first: int) -> str:
 
 def steps(outcome: Outcome) -> Picture:
     """The training loss of every step."""
-    shown, label = _shown(outcome.spec.steps)
+    shown, label = _shown(outcome.training.steps)
     a, b = (run.step_losses.astype(np.float64) for run in outcome.runs)
     return Picture(
         name="steps",
-        title=f"Training loss of each of the {outcome.spec.steps:,} steps",
+        title=f"Training loss of each of the {outcome.training.steps:,} steps",
         x_label=label,
         y_label="cross-entropy (nats)",
         x=shown,
@@ -156,8 +157,8 @@ def losses(outcome: Outcome) -> Picture:
     values = [np.array([epoch.train_loss for epoch in run.record.epochs]) for run in outcome.runs]
     curves = _framework_curves(outcome, values)
     words = f"{ends(values, '.4f')} {_furthest(np.abs(values[0] - values[1]), 'epoch', 1)}"
-    if tutorial.comparable(outcome.spec):
-        printed = padded(tutorial.EPOCH_LOSSES, outcome.spec.epochs)
+    if tutorial.comparable(outcome.training):
+        printed = padded(tutorial.EPOCH_LOSSES, outcome.training.epochs)
         curves.append(Curve("the tutorial (another seed)", "tutorial", printed))
         words += f" The tutorial’s goes from {tutorial.EPOCH_LOSSES[0]} to {tutorial.EPOCH_LOSSES[-1]} in 5 epochs."
     return Picture(
@@ -177,8 +178,8 @@ def accuracies(outcome: Outcome) -> Picture:
     curves = _framework_curves(outcome, values)
     words = ends(values, ".2%")
     after = len(tutorial.EPOCH_LOSSES)
-    if tutorial.comparable(outcome.spec) and outcome.spec.epochs >= after:
-        point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.spec.epochs)
+    if tutorial.comparable(outcome.training) and outcome.training.epochs >= after:
+        point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.training.epochs)
         curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
         words += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
     return Picture(
@@ -195,8 +196,8 @@ def accuracies(outcome: Outcome) -> Picture:
 
 def divergence(outcome: Outcome) -> Picture:
     """How far apart the step losses lie, step by step: the frameworks, the noise floor, and the pair in float64."""
-    dtype = outcome.spec.dtype
-    shown, label = _shown(outcome.spec.steps)
+    dtype = outcome.training.dtype
+    shown, label = _shown(outcome.training.steps)
     curves, grown = [], []
 
     def add(a: Variant, b: Variant, name: str, style: str) -> None:
@@ -229,7 +230,7 @@ def divergence(outcome: Outcome) -> Picture:
 
 
 def _epochs(outcome: Outcome) -> np.ndarray:
-    return np.arange(1, outcome.spec.epochs + 1)
+    return np.arange(1, outcome.training.epochs + 1)
 
 
 def padded(values: tuple[float, ...] | list[float], length: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.comparing import checks
-from shared.comparing.checks import Check, Verdict
+from shared.comparing.checks import Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
-from shared.reference import reference
+from shared.reference import data
 from shared.reporting import findings, mistakes, page, pictures, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.pictures import Picture
@@ -25,7 +25,7 @@ def results(outcome: Outcome) -> dict[str, Any]:
     """What results.json holds. Numbers that are not finite become null: JSON has none."""
     return {
         "schema": SCHEMA,
-        "spec": outcome.spec.model_dump(mode="json"),
+        **outcome.configuration.model_dump(mode="json"),
         "runs": {run.record.framework.lower(): _run(run) for run in (*outcome.runs, outcome.reference)},
         "comparison": _comparison(outcome),
         "proof": outcome.proof and _proof(outcome.proof),
@@ -48,7 +48,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _comparison(outcome: Outcome) -> dict[str, Any]:
     a, b = outcome.runs
-    largest = {name: checks.largest(differences).absolute for name, differences in checks.ladder(a, b).items()}
+    largest = {check.name: checks.largest(check.compare(a, b)).absolute for check in checks.checks_of(outcome.training)}
     return {
         "match": outcome.match,
         "reasons": outcome.reasons,
@@ -76,7 +76,7 @@ def _ladders(verdict: Verdict) -> dict[str, Any]:
     return {f"{a.lower()}-{b.lower()}": [_check(check) for check in pair] for (a, b), pair in verdict.pairs.items()}
 
 
-def _check(check: Check) -> dict[str, Any]:
+def _check(check: Result) -> dict[str, Any]:
     return {
         "check": check.name,
         "largest_difference": check.difference.absolute,
@@ -97,7 +97,7 @@ def write(outcome: Outcome, folder: Path, command: str, sections: Sequence[Secti
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     drawn = pictures.pictures(outcome)
     stills = plots.write([*drawn, *(picture for section in sections for picture in section.pictures)], folder)
-    found = mistakes.compare(outcome.runs, reference.read("test"))
+    found = mistakes.compare(outcome.runs, data.read("test"))
     sections = complete(outcome, sections, command)
     (folder / "report.md").write_text(markdown(outcome, drawn, found, command, sections), encoding="utf-8")
     (folder / "index.html").write_text(page.render(outcome, drawn, stills, found, command, sections), encoding="utf-8")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from shared.comparing import tutorial
-from shared.comparing.runs import FRAMEWORKS
+from shared.contract import FRAMEWORKS
 from shared.reporting.pictures import Curve, Picture, ends, padded
 from shared.reporting.section import Section
 from shared.reporting.tables import Table
@@ -37,12 +37,12 @@ def section(found: ManySeeds) -> Section:
 
 def _as_long_as_the_tutorial(found: ManySeeds) -> bool:
     """Whether the tutorial's final accuracy may stand beside these."""
-    return tutorial.comparable(found.spec) and found.spec.epochs == len(tutorial.EPOCH_LOSSES)
+    return tutorial.comparable(found.training) and found.training.epochs == len(tutorial.EPOCH_LOSSES)
 
 
 def _results(found: ManySeeds) -> dict[str, object]:
     return {
-        "spec": found.spec.model_dump(mode="json"),
+        "training": found.training.model_dump(mode="json"),
         "seeds": found.seeds,
         "losses": {name: losses.tolist() for name, losses in found.losses.items()},
         "accuracies": {name: accuracies.tolist() for name, accuracies in found.accuracies.items()},
@@ -79,7 +79,7 @@ def _epochs(found: ManySeeds) -> Table:
             _tiny(found.difference, epoch),
             *(f"{losses[:, epoch].min():.4f} to {losses[:, epoch].max():.4f}" for losses in found.losses.values()),
         ]
-        for epoch in range(found.spec.epochs)
+        for epoch in range(found.training.epochs)
     ]
     accuracies = [f"{e.mean[0]:.2%} ± {e.half_width[0]:.2%}" for e in map(found.accuracy, FRAMEWORKS)]
     reach = [f"{a.min():.2%} to {a.max():.2%}" for a in found.accuracies.values()]
@@ -109,15 +109,17 @@ def _tests(found: ManySeeds) -> Table:
 def _losses(found: ManySeeds) -> Picture:
     """Mean epoch losses, each in the band of its confidence interval."""
     curves = [Curve(name, name.lower(), found.curve(name).mean, found.curve(name).interval) for name in FRAMEWORKS]
-    if tutorial.comparable(found.spec):
-        curves.append(Curve("the tutorial (one seed)", "tutorial", padded(tutorial.EPOCH_LOSSES, found.spec.epochs)))
+    if tutorial.comparable(found.training):
+        curves.append(
+            Curve("the tutorial (one seed)", "tutorial", padded(tutorial.EPOCH_LOSSES, found.training.epochs))
+        )
     half_widths = " and ".join(f"{found.curve(name).half_width[-1]:.4f}" for name in FRAMEWORKS)
     return Picture(
         name="seeds-loss",
         title=f"Training loss, mean over {len(found.seeds)} seeds",
         x_label="epoch",
         y_label="cross-entropy (nats)",
-        x=np.arange(1, found.spec.epochs + 1),
+        x=np.arange(1, found.training.epochs + 1),
         curves=curves,
         words=f"{ends([curve.values for curve in curves[:2]], '.4f')} Bands: the {CONFIDENCE:.0%} confidence intervals "
         f"of the means, in the last epoch {half_widths} to either side.",

@@ -14,13 +14,14 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from shared.comparing.comparison import Outcome
-from shared.comparing.runs import FRAMEWORKS, Variant, Watcher
+from shared.comparing.runs import Variant, Watcher
+from shared.contract import FRAMEWORKS
 from shared.reporting import findings
 from shared.reporting.pictures import STYLES
 from shared.reporting.tables import Table
 from shared.running.record import Epoch
-from shared.spec import Spec
 from shared.system import progress
+from shared.training import Training
 
 # What a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
 DISPENSABLE = (("tutorial loss",), ("difference",), tuple(f"{name} accuracy" for name in FRAMEWORKS))
@@ -29,12 +30,12 @@ LINES_BESIDE_ROWS = 9  # of the live table: its head, what was left out, a bar f
 
 
 @contextlib.contextmanager
-def watching(spec: Spec) -> Iterator[Watcher | None]:
+def watching(training: Training) -> Iterator[Watcher | None]:
     """Yield who shows both runs in a live table, which vanishes at the end; None where nobody watches."""
     if not progress.watched():
         yield None
         return
-    table = LiveTable(spec, progress.terminal())
+    table = LiveTable(training, progress.terminal())
     # What is printed meanwhile goes above the table; but never from a pipe or a file onto the terminal.
     printed = sys.stdout.isatty()
     with Live(console=table.console, get_renderable=table.draw, transient=True, redirect_stdout=printed):
@@ -44,31 +45,37 @@ def watching(spec: Spec) -> Iterator[Watcher | None]:
 class LiveTable(Watcher):
     """Both frameworks' figures epoch by epoch, and a bar for each run that is at work."""
 
-    listens = True
-
-    def __init__(self, spec: Spec, console: Console) -> None:
+    def __init__(self, training: Training, console: Console) -> None:
         self.console = console
-        self._spec = spec
+        self._training = training
         self._epochs: dict[str, list[Epoch]] = {name: [] for name in FRAMEWORKS}
         self._bars = Progress(TextColumn("{task.fields[name]}", markup=False), *progress.columns(), console=console)
         self._tasks: dict[Variant, TaskID] = {}
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         name = f"{variant.name} ({number} of {count})"
-        self._tasks[variant] = self._bars.add_task("starting", start=False, total=self._spec.steps_per_epoch, name=name)
+        self._tasks[variant] = self._bars.add_task(
+            "starting", start=False, total=self._training.steps_per_epoch, name=name
+        )
 
     def hears(self, variant: Variant, event: dict[str, Any]) -> None:
-        if "epoch" not in event:
+        if "doing" in event:
             self._bars.start_task(self._tasks[variant])
             self._bars.update(self._tasks[variant], description=event["doing"], completed=event["done"])
-        elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:
+        if "notice" in event and variant.framework in FRAMEWORKS:
+            self.console.out(event["notice"], highlight=False)
+        if (
+            "epoch" in event
+            and variant == Variant(variant.framework, self._training.dtype)
+            and variant.framework in FRAMEWORKS
+        ):
             self._epochs[variant.framework].append(Epoch.model_validate(event["epoch"]))
 
     def ends(self, variant: Variant) -> None:
         self._bars.remove_task(self._tasks[variant])
 
     def draw(self) -> Group:
-        table = findings.epoch_table(self._spec, list(self._epochs.values()))
+        table = findings.epoch_table(self._training, list(self._epochs.values()))
         room = max(1, self.console.height - LINES_BESIDE_ROWS)
         return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), "", self._bars)
 

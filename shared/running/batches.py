@@ -5,12 +5,12 @@ import hashlib
 import numpy as np
 
 from shared import random_numbers
-from shared.spec import TRAIN_EXAMPLES
+from shared.mnist import MNIST
 
 
 def epoch_order(seed: int, epoch: int, purpose: int = random_numbers.ORDER) -> np.ndarray:
     """Permutation of the training examples for `epoch` (counted from 0): int64 (60000,)."""
-    keys = random_numbers.bits(TRAIN_EXAMPLES, seed=seed, purpose=purpose, index=epoch)
+    keys = random_numbers.bits(MNIST.train_examples, seed=seed, purpose=purpose, index=epoch)
     return np.argsort(keys, kind="stable")
 
 

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 
 
 class Clock:
-    """Adds up wall-clock seconds by the name of a phase."""
+    """Adds up wall-clock seconds by the name of a phase. While a phase goes on within another, the outer one stands."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._within = 0.0  # seconds of phases that have gone on within the current one
 
     @contextlib.contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), self._within
+        self._within = 0.0
         try:
             yield
         finally:
-            self.seconds[phase] += time.perf_counter() - start
+            elapsed = time.perf_counter() - start
+            self.seconds[phase] += elapsed - self._within
+            self._within = before + elapsed

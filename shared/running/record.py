@@ -10,7 +10,7 @@ A record is a folder of three files:
     - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps;
     - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
       `PROBED_EXAMPLES` of its batch;
-    - `at/S/fc1`, `at/S/fc2` (B, hidden): the same of what enters the ReLUs, for step 0 and as many as were asked for.
+    - `at/S/fc1` and so on (B, units): the same of what enters each activation, for step 0 and those asked for.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,16 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from shared.network import Weights, save_tensors, save_weights
-from shared.spec import CLASSES, PIXELS, TEST_EXAMPLES, Spec
+from shared.configuration import Configuration
+from shared.contract import DeviceFacts
+from shared.execution import Execution
+from shared.mnist import MNIST
+from shared.network import Weights, hidden_layers, layer_sizes, weight_shapes
 from shared.system import files
 from shared.system.errors import OneLineError
+from shared.training import Training
 
-SCHEMA = 2
+SCHEMA = 3
 # So that a record stays small at any batch size.
 PROBED_EXAMPLES = 1024
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
@@ -40,14 +44,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class Device(Strict):
-    """The device that was used, not the one that was asked for."""
-
-    type: Literal["cpu", "cuda"]
-    name: str
-    cuda_available: bool
-
-
 class Epoch(Strict):
     """One epoch's figures. `train_loss` is the mean of batch means, as the tutorial prints it."""
 
@@ -57,41 +53,45 @@ class Epoch(Strict):
     test_accuracy: float
 
 
-class RunRecord(Strict):
+class About(Strict):
+    """What every record says of its run."""
+
+    schema_version: Literal[3]
+    framework: str
+    training: Training
+    execution: Execution
+    device: DeviceFacts
+    versions: dict[str, str]
+    environment: dict[str, str]
+    timing: dict[str, float]  # seconds by phase
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the run was told."""
+        return Configuration(training=self.training, execution=self.execution)
+
+
+class RunRecord(About):
     """What `run.json` holds."""
 
-    schema_version: Literal[2]
-    framework: str
-    spec: Spec
-    device: Device
-    versions: dict[str, str]
     settings: dict[str, str]
-    environment: dict[str, str]
     data_checksum: dict[str, str]
     order_checksums: list[str]
     epochs: list[Epoch]
-    timing: dict[str, float]
     files: dict[str, str]
 
 
-class StockRecord(Strict):
+class StockRecord(About):
     """What `run.json` holds of a stock run, which leaves nothing else: what its tutorial would have printed."""
 
-    schema_version: Literal[2]
-    framework: str
-    spec: Spec
-    device: Device
-    versions: dict[str, str]
-    environment: dict[str, str]
     printed_losses: list[FiniteFloat]
     test_accuracy: FiniteFloat
     epoch_seconds: list[float]
-    timing: dict[str, float]
 
 
-def weighed_steps(spec: Spec) -> set[int]:
+def weighed_steps(training: Training) -> set[int]:
     """The steps before which a record holds the weights: the start, one update, ten, an epoch."""
-    return {step for step in (0, 1, 10, spec.steps_per_epoch) if step < spec.steps}
+    return {step for step in (0, 1, 10, training.steps_per_epoch) if step < training.steps}
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class Run:
 
 def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Write the two array files; returns the SHA-256 of each by name, which `run.json` must carry."""
-    save_weights(folder / WEIGHTS_FILE, weights)
-    save_tensors(folder / ARRAYS_FILE, arrays)
+    files.save_tensors(folder / WEIGHTS_FILE, weights)
+    files.save_tensors(folder / ARRAYS_FILE, arrays)
     return {name: files.sha256(folder / name) for name in (WEIGHTS_FILE, ARRAYS_FILE)}
 
 
@@ -151,24 +151,26 @@ def read_run(folder: Path) -> Run:
 
 
 def _check_shapes(folder: Path, run: Run) -> None:
-    spec = run.record.spec
+    training = run.record.training
+    shapes, sizes = weight_shapes(training), layer_sizes(training)
+    classes = len(MNIST.classes)
     expected: dict[str, tuple[int, ...]] = {
-        "step_losses": (spec.steps,),
-        "test_logits": (TEST_EXAMPLES, CLASSES),
-        **{f"at/0/weights/{name}": shape for name, shape in spec.weight_shapes.items()},
+        "step_losses": (training.steps,),
+        "test_logits": (MNIST.test_examples, classes),
+        "at/0/loss": (),
+        **{f"at/0/weights/{name}": shape for name, shape in shapes.items()},
+        **{f"at/0/gradient/{name}": shape for name, shape in shapes.items()},
     }
-    examples = min(PROBED_EXAMPLES, spec.batch_size)
-    sizes = {"input": PIXELS, "fc1": spec.hidden_sizes[0], "fc2": spec.hidden_sizes[1], "logits": CLASSES}
-    expected |= {f"at/0/{name}": (examples, size) for name, size in sizes.items()}
-    expected |= {f"at/0/gradient/{name}": shape for name, shape in spec.weight_shapes.items()}
-    expected["at/0/loss"] = ()
-    if {name: w.shape for name, w in run.weights.items()} != spec.weight_shapes:
-        raise RecordError(f"{folder / WEIGHTS_FILE} does not hold the weights of its spec; run again")
+    examples = min(PROBED_EXAMPLES, training.batch_size)
+    seen = {"input": MNIST.pixels, "logits": classes, **{name: sizes[name][1] for name in hidden_layers(training)}}
+    expected |= {f"at/0/{name}": (examples, size) for name, size in seen.items()}
+    if {name: w.shape for name, w in run.weights.items()} != shapes:
+        raise RecordError(f"{folder / WEIGHTS_FILE} does not hold the weights of its training; run again")
     for name, shape in expected.items():
         if name not in run.arrays or run.arrays[name].shape != shape:
             raise RecordError(f"{folder / ARRAYS_FILE}: {name} is missing or not of shape {shape}; run again")
-    if len(run.record.epochs) != spec.epochs or len(run.record.order_checksums) != spec.epochs:
-        raise RecordError(f"{folder / RUN_JSON}: not {spec.epochs} epochs; run again")
+    if len(run.record.epochs) != training.epochs or len(run.record.order_checksums) != training.epochs:
+        raise RecordError(f"{folder / RUN_JSON}: not {training.epochs} epochs; run again")
     for name, array in (*run.weights.items(), *run.arrays.items()):
-        if array.dtype != spec.numpy_dtype:
-            raise RecordError(f"{folder}: {name} is {array.dtype} in a {spec.dtype} run; run again")
+        if array.dtype != training.numpy_dtype:
+            raise RecordError(f"{folder}: {name} is {array.dtype} in a {training.dtype} run; run again")

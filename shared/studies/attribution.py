@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from shared.spec import KERAS_DEFAULTS, KerasDefault, Spec
+from shared.configuration import Configuration
 from shared.studies.sweep import Figures, Job, figures
+from shared.training import KERAS_DEFAULTS, KerasDefault, Training
 
 CONFIDENCE = 0.95
 
@@ -90,7 +91,7 @@ class Share:
 class Attribution:
     """The difference of the stock runs, and what it is made of."""
 
-    spec: Spec
+    training: Training
     seeds: list[int]
     curves: dict[str, Estimate]  # of the stock runs, "PyTorch" and "TensorFlow", and where they were made of "matched"
     gap: Estimate
@@ -107,50 +108,56 @@ def estimate(samples: np.ndarray) -> Estimate:
     return Estimate(samples.mean(axis=0), quantile * samples.std(axis=0, ddof=1) / np.sqrt(count))
 
 
-def attribute(spec: Spec, seeds: int, pythons: Mapping[str, Path]) -> Attribution:
+def attribute(configuration: Configuration, seeds: int, pythons: Mapping[str, Path]) -> Attribution:
     """Make the runs of `seeds` seeds, from the spec's on, and take the difference apart. Raises InputError."""
-    chosen = list(range(spec.seed, spec.seed + seeds))
-    wanted = [_jobs(spec.model_copy(update={"seed": seed})) for seed in chosen]
+    chosen = list(range(configuration.training.seed, configuration.training.seed + seeds))
+    wanted = [_jobs(configuration.but(seed=seed)) for seed in chosen]
     made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining")
-    return _take_apart(spec, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted])
+    return _take_apart(
+        configuration.training, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted]
+    )
 
 
-def stock_pair(spec: Spec, pythons: Mapping[str, Path]) -> Attribution:
+def stock_pair(configuration: Configuration, pythons: Mapping[str, Path]) -> Attribution:
     """The two stock runs of one seed, as they are. Raises InputError."""
-    wanted = _jobs(spec)
+    wanted = _jobs(configuration)
     stock = [wanted["stock PyTorch"], wanted["stock Keras"]]
     made = figures(stock, pythons, "training")
     pytorch, keras = (_vector(made[job])[None] for job in stock)
-    gap = estimate(keras - pytorch)
-    return Attribution(spec, [spec.seed], {"PyTorch": estimate(pytorch), "TensorFlow": estimate(keras)}, gap, [], gap)
+    gap, training = estimate(keras - pytorch), configuration.training
+    curves = {"PyTorch": estimate(pytorch), "TensorFlow": estimate(keras)}
+    return Attribution(training, [training.seed], curves, gap, [], gap)
 
 
-def _jobs(spec: Spec) -> dict[str, Job]:
+def _jobs(configuration: Configuration) -> dict[str, Job]:
     """What is run for one seed, by name."""
 
-    def keras(**changes: object) -> Job:
-        # Validated anew: the defaults' default follows the mode.
-        return "TensorFlow", Spec(**(spec.model_dump(exclude={"keras_defaults", "mode"}) | changes))
+    def matched(*defaults: KerasDefault, engine: str = "fast") -> Configuration:
+        return configuration.but(mode="matched", engine=engine, keras_defaults=defaults)
 
-    matched = {"engine": "fast"}
-    jobs = {
-        "stock PyTorch": ("PyTorch", keras(mode="stock", engine="auto")[1]),
-        "stock Keras": keras(mode="stock", engine="auto"),
-        "matched": keras(**matched),
-        "step by step": keras(engine="eager"),
+    def stock(*defaults: KerasDefault) -> Configuration:
+        return configuration.but(mode="stock", engine="auto", keras_defaults=defaults)
+
+    of_keras = {
+        "stock Keras": stock(*KERAS_DEFAULTS),
+        "matched": matched(),
+        "step by step": matched(engine="eager"),
+        **{f"matched with {default}": matched(default) for default in KERAS_DEFAULTS},
+        **{
+            f"stock without {default}": stock(*(other for other in KERAS_DEFAULTS if other != default))
+            for default in KERAS_DEFAULTS
+        },
     }
-    for default in KERAS_DEFAULTS:
-        jobs[f"matched with {default}"] = keras(**matched, keras_defaults=(default,))
-        kept = tuple(other for other in KERAS_DEFAULTS if other != default)
-        jobs[f"stock without {default}"] = keras(mode="stock", engine="auto", keras_defaults=kept)
-    return jobs
+    return {"stock PyTorch": ("PyTorch", stock(*KERAS_DEFAULTS))} | {
+        name: ("TensorFlow", told) for name, told in of_keras.items()
+    }
 
 
 def _vector(run: Figures) -> np.ndarray:
     return np.array([*run.losses, run.accuracy])
 
 
-def _take_apart(spec: Spec, seeds: list[int], made: list[dict[str, Figures]]) -> Attribution:
+def _take_apart(training: Training, seeds: list[int], made: list[dict[str, Figures]]) -> Attribution:
     """`made` holds the figures of each seed's runs by name."""
 
     def over_seeds(name: str) -> np.ndarray:
@@ -172,7 +179,7 @@ def _take_apart(spec: Spec, seeds: list[int], made: list[dict[str, Figures]]) ->
     shares.sort(key=lambda share: -abs(share.share.mean[0]))
     curves = {"PyTorch": over_seeds("stock PyTorch"), "TensorFlow": stock, "matched": matched}
     return Attribution(
-        spec,
+        training,
         seeds,
         {name: estimate(samples) for name, samples in curves.items()},
         estimate(gap),

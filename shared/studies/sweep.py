@@ -11,21 +11,15 @@ from pydantic import FiniteFloat, ValidationError
 
 from shared.comparing import store
 from shared.comparing.processes import Children, versions
-from shared.comparing.runs import MODULES, REFERENCE
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS
 from shared.running import footprint
 from shared.running.record import RUN_JSON, RunRecord, StockRecord, Strict
-from shared.spec import Spec
 from shared.system import cache, machine, progress
 from shared.system.errors import InputError
 
 KIND, FILE = "figures", "figures.json"  # of the cache, and in an entry
-# What a run rests on, by the names it is imported by.
-LIBRARIES = {
-    "PyTorch": ("torch", "torchvision", "numpy"),
-    "TensorFlow": ("tensorflow", "keras", "tensorflow_datasets", "numpy"),
-    REFERENCE: ("numpy",),
-}
-Job = tuple[str, Spec]  # framework and spec
+Job = tuple[str, Configuration]  # an implementation's name, and what it is told
 
 
 class Figures(Strict):
@@ -44,8 +38,8 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
     keys = _keys(jobs, pythons)
     found = {job: kept for job in keys if (kept := _kept(keys[job]))}
     missing = [job for job in keys if job not in found]
-    for framework, spec in missing:
-        footprint.refuse_what_does_not_fit(spec, functools.partial(footprint.memory_needed, framework=framework))
+    for framework, configuration in missing:
+        footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=framework))
     workers = min((_at_once(*job) for job in missing), default=1)
     if missing:
         notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
@@ -69,30 +63,36 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
 
 def _keys(jobs: Sequence[Job], pythons: Mapping[str, Path]) -> dict[Job, str]:
     """By what each job's figures are kept: by all that they depend on, so also by the GPUs that it could choose."""
-    libraries = {name: json.dumps(versions(python, LIBRARIES[name])) for name, python in pythons.items()}
-    return {job: store.key(MODULES[job[0]], job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
+    libraries = {name: json.dumps(versions(python, IMPLEMENTATIONS[name].packages)) for name, python in pythons.items()}
+    return {job: store.key(IMPLEMENTATIONS[job[0]].module, job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
 
 
-def _at_once(framework: str, spec: Spec) -> int:
+def _at_once(framework: str, configuration: Configuration) -> int:
     """How many such runs can go on at the same time: one to a GPU, else as many as cores and memory allow."""
-    if framework != REFERENCE and spec.device != "cpu" and machine.gpus():
+    if IMPLEMENTATIONS[framework].uses_gpu and configuration.execution.device != "cpu" and machine.gpus():
         return 1
-    return max(1, min(machine.cores() // spec.threads, machine.memory() // footprint.memory_needed(spec, framework)))
+    return max(
+        1,
+        min(
+            machine.cores() // configuration.execution.threads,
+            machine.memory() // footprint.memory_needed(configuration, framework),
+        ),
+    )
 
 
 def _make(job: Job, python: Path, children: Children, key: str) -> Figures:
     """Make the run, and keep its figures."""
-    framework, spec = job
-    name = f"{framework}, {spec.mode}, seed {spec.seed}"
+    framework, configuration = job
+    name = f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        command = [str(python), "-m", MODULES[framework], *spec.options(), "--out", str(out)]
-        child = children.start(name, command, watched=False, heard=False)
+        command = [str(python), "-m", IMPLEMENTATIONS[framework].module, *configuration.options(), "--out", str(out)]
+        child = children.start(name, command, lambda _event: None)
         child.take_turn()
         child.finish()
         text = (out / RUN_JSON).read_text(encoding="utf-8")
     try:
-        made = _from_record(spec, text)
+        made = _from_record(configuration, text)
     except ValidationError:
         raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
     text = made.model_dump_json() + "\n"
@@ -100,8 +100,8 @@ def _make(job: Job, python: Path, children: Children, key: str) -> Figures:
     return made
 
 
-def _from_record(spec: Spec, text: str) -> Figures:
-    if spec.mode == "stock":
+def _from_record(configuration: Configuration, text: str) -> Figures:
+    if configuration.training.mode == "stock":
         stock = StockRecord.model_validate_json(text)
         return Figures(losses=stock.printed_losses, losses_per_example=None, accuracy=stock.test_accuracy)
     epochs = RunRecord.model_validate_json(text).epochs

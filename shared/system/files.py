@@ -1,6 +1,6 @@
 """Files from outside: looked at before they are opened, and read in no more memory than is said here.
 
-All raise OSError where a file can't be read or is none, and ValueError where it is not whole or not of its kind.
+What reads raises OSError where a file can't be read or is none, ValueError where it is not whole or not of its kind.
 """
 
 import errno
@@ -9,12 +9,13 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import psutil
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from shared.system import output
 
@@ -51,6 +52,17 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     except (SafetensorError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(str(error)) from None
     return found
+
+
+def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write a safetensors file. Arrays are made contiguous first: safetensors writes the raw buffer.
+
+    Raises OSError where it can't be written.
+    """
+    try:
+        save_file({name: np.asarray(values, order="C") for name, values in tensors.items()}, path)
+    except SafetensorError as error:  # as it calls whatever the system refuses
+        raise OSError(errno.EIO, str(error), str(path)) from None
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

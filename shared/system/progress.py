@@ -36,6 +36,14 @@ def watched() -> bool:
     return sys.stderr.isatty() and terminal().is_interactive
 
 
+def say(line: str) -> None:
+    """Print a line of a run's results; in a child of compare.py, tell it the line, and it decides."""
+    if has_parent():
+        tell(line=line)
+    else:
+        print(line, flush=True)
+
+
 def notice(text: str) -> None:
     """One line for the person who waits; above the bars where there are any."""
     if watched():

@@ -5,25 +5,13 @@ What benchmarks/speed.py asks for, and what benchmarks/noise.py makes of runs wh
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
-from benchmarks import noise, scaling, scaling_figures, scaling_report, scaling_worker, speed
-from benchmarks.scaling_points import (
-    AXES,
-    BATCH_SIZE,
-    ENGINES,
-    EXAMPLES,
-    FLOOR,
-    SECOND_THREAD,
-    WIDTH,
-    Point,
-    Sample,
-    Setting,
-    full_plan,
-    quick_plan,
-)
+from benchmarks import floor, noise, scaling, speed
+from benchmarks.scaling import AXES, ENGINES, FLOOR, WIDTHS, Point, Sample
 from shared import cli
 from shared.comparing import checks
 from shared.mnist import Examples
@@ -36,14 +24,14 @@ ENGINE = "PyTorch fast"
 
 @pytest.mark.parametrize("contender", speed.CONTENDERS, ids=lambda contender: contender.name)
 def test_what_is_held_against_the_cpus_floor_runs_on_the_cpu(contender):
-    spec, _ = cli.parse(cli.make_parser(contender.module, "", "out"), contender.arguments[2:])
-    assert (spec.device, spec.epochs) == ("cpu", speed.EPOCHS)
+    configuration, _ = cli.parse(cli.make_parser(contender.module, "", "out"), contender.arguments[2:])
+    assert (configuration.execution.device, configuration.training.epochs) == ("cpu", speed.EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     out = tmp_path_factory.mktemp("scaling")
-    run = run_program("benchmarks/scaling.py", "--quick", "--out", out)
+    run = run_program("-m", "benchmarks.scaling", "--quick", "--out", out)
     assert run.returncode == 0, run.stderr
     assert run.stdout + run.stderr == ""
     return out
@@ -51,21 +39,19 @@ def quick(tmp_path_factory):
 
 def test_a_quick_run_measures_each_of_its_points(quick):
     results = json.loads((quick / "scaling.json").read_text(encoding="utf-8"))
-    found = {(p["engine"], p["examples"], p["width"], p["batch_size"], p["threads"]): p for p in results["points"]}
-    assert list(found) == [(engine, *setting) for engine, setting in quick_plan().points]
-    for point in found.values():
-        seconds = point["seconds_per_epoch"]
-        assert 0 < seconds["min"] <= seconds["median"] <= seconds["max"] < 100
-        # Linux counts either to within a few pages.
-        assert 0 < point["resident_bytes"]["median"] <= 1.01 * point["peak_bytes"]["median"]
-        assert all(steps >= 24 for steps in point["steps_timed"])
+    found = {Point(*(point[field] for field in Point._fields)): point["samples"] for point in results["points"]}
+    assert list(found) == scaling.quick_plan()
+    for (sample,) in found.values():
+        assert 0 < sample["seconds_per_epoch"] < 100
+        assert sample["peak_bytes"] > 0
+        assert sample["steps_timed"] >= 24
     assert {"torch", "tensorflow", "numpy"} <= results["versions"].keys()
-    assert results["machine"]["cores"] >= 1
+    assert results["cores"] >= 1
 
 
 def test_a_quick_run_sees_the_examples_in_the_memory_of_the_reference(quick):
     points = json.loads((quick / "scaling.json").read_text(encoding="utf-8"))["points"]
-    peaks = {p["examples"]: p["peak_bytes"]["median"] for p in points if p["engine"] == "NumPy reference"}
+    peaks = {p["examples"]: p["samples"][0]["peak_bytes"] for p in points if p["engine"] == "NumPy reference"}
     # 60,000 more examples: 784 pixels as a byte and as a float32 each, and a label of 8 bytes.
     assert peaks[2] - peaks[1] == pytest.approx(60_000 * (784 * 5 + 8), rel=0.1)
 
@@ -73,31 +59,42 @@ def test_a_quick_run_sees_the_examples_in_the_memory_of_the_reference(quick):
 def test_a_quick_run_writes_its_tables_and_its_picture(quick):
     text = (quick / "scaling.md").read_text(encoding="utf-8")
     headings = re.findall("^## (.*)", text, re.MULTILINE)
-    assert {"Slopes", "Memory against examples", "A second thread", *(axis.title for axis in AXES)} <= set(headings)
+    assert {"Slopes", "A second thread", *scaling.TITLES.values()} == set(headings)
     assert all(f"\n| {engine} |" in text for engine in (*ENGINES, FLOOR))
     assert max(map(len, text.splitlines())) <= 130
     assert (quick / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_worker_that_fails_is_named_with_its_last_words():
-    impossible = Point("NumPy reference", Setting(batch_size=0))
+    impossible = Point("NumPy reference", batch_size=0)
     with pytest.raises(InputError, match=r"NumPy reference.*status 70.*batch_size"):
-        scaling.start_worker(impossible, 0, {})
+        scaling.start_worker(impossible, 0, {"NumPy": sys.executable})
+
+
+def test_where_a_point_fails_it_is_said_and_the_rest_is_measured(monkeypatch, tmp_path, capsys):
+    def start_worker(point, _seconds, _pythons):
+        if point.width > 1:
+            raise InputError("out of memory")
+        return Sample(2.0, 24, 2**20)
+
+    monkeypatch.setattr(scaling, "start_worker", start_worker)
+    points = [Point(engine, width=width) for width in (1, 2) for engine in (FLOOR, ENGINE)]
+    assert scaling.measure_all(points, 2, 0.1, tmp_path) == 1
+    assert capsys.readouterr().err.count("out of memory") == 4
+    text = (tmp_path / "scaling.md").read_text(encoding="utf-8")
+    assert "| PyTorch fast | 2.00 | – | – | – | – | – |" in text
 
 
 def test_the_full_plan_has_every_engine_at_every_setting_once_and_all_that_ratios_need():
-    plan = full_plan()
-    assert len(plan.points) == len(set(plan.points))
-    for axis in AXES:
-        for value in axis.values:
-            setting = axis.setting(value)
-            assert {Point(engine, setting) for engine in ENGINES} <= set(plan.points)
-            assert Point(FLOOR, setting._replace(examples=1)) in plan.points
-    for setting in SECOND_THREAD:
-        both = {Point(engine, setting._replace(threads=n)) for engine in ENGINES for n in (1, 2)}
-        assert both <= set(plan.points)
-    # What compiles in a process that is measured would be measured with it.
-    assert {point for point in plan.points if point.engine == ENGINE} <= set(plan.first)
+    plan = scaling.full_plan()
+    assert len(plan) == len(set(plan))
+    for axis, values in AXES.items():
+        for value in values:
+            assert {Point(engine, **{axis: value}) for engine in ENGINES} <= set(plan)
+            assert Point(FLOOR, **{axis: value})._replace(examples=1) in plan
+    assert {Point(engine, width=width, threads=n) for engine in ENGINES for width in WIDTHS for n in (1, 2)} <= set(
+        plan
+    )
 
 
 # How it times.
@@ -107,7 +104,7 @@ def test_the_full_plan_has_every_engine_at_every_setting_once_and_all_that_ratio
 def clock(monkeypatch):
     """Time that passes only where the test says so."""
     now = [0.0]
-    monkeypatch.setattr(scaling_worker.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(scaling.time, "perf_counter", lambda: now[0])
     return now
 
 
@@ -119,7 +116,7 @@ def timed(clock, examples, batch_size, seconds, example_seconds=0.001):
         taken.append([len(batch) for batch in some])
         clock[0] += sum(taken[-1]) * example_seconds
 
-    found = scaling_worker.time_epoch(take, batches.split(np.arange(examples), batch_size), seconds)
+    found = scaling.time_epoch(take, batches.split(np.arange(examples), batch_size), seconds)
     return *found, taken
 
 
@@ -146,14 +143,14 @@ def test_times_no_fewer_steps_than_the_least(clock):
 
 def test_repeats_the_examples():
     examples = Examples(np.arange(6, dtype=np.uint8).reshape(3, 2), np.array([7, 8, 9]))
-    thrice = scaling_worker.repeated(examples, 3)
+    thrice = scaling.repeated(examples, 3)
     assert thrice.images.tolist() == [[0, 1], [2, 3], [4, 5]] * 3
     assert thrice.labels.tolist() == [7, 8, 9] * 3
 
 
 def test_the_floor_is_the_eight_products_of_a_step():
-    spec = Setting(batch_size=16).spec
-    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in scaling_worker.products(spec)]
+    training = Point(FLOOR, batch_size=16).configuration.training
+    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in floor.products(training)]
     forward = {((16, m), (m, n), (16, n)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_weight = {((n, 16), (16, m), (n, m)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_input = {((16, n), (n, m), (16, m)) for m, n in [(128, 64), (64, 10)]}
@@ -165,65 +162,38 @@ def test_the_floor_is_the_eight_products_of_a_step():
 
 
 def measured(points):
-    """Points by setting, from (engine, setting, seconds of the repeats, bytes)."""
-    return {
-        Point(engine, setting): [Sample(second, 24, 0.0, size // 2, {}, size) for second in seconds]
-        for engine, setting, seconds, size in points
-    }
+    """Points, each with the seconds of its repeats, as samples."""
+    return {point: [Sample(second, 24, 2**20) for second in seconds] for point, seconds in points.items()}
 
 
-def on(axis, seconds, engine=ENGINE):
+def on(axis, seconds):
     """One repeat at each value of an axis, of `seconds(value)`."""
-    return [(engine, axis.setting(value), [seconds(value)], 1) for value in axis.values]
+    return {Point(ENGINE, **{axis: value}): [seconds(value)] for value in AXES[axis]}
 
 
-@pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.field)
+@pytest.mark.parametrize("axis", AXES)
 def test_the_slope_is_the_exponent_of_a_power_law(axis):
     points = measured(on(axis, lambda value: 3 * value**1.5))
-    assert scaling_figures.exponent(points, ENGINE, axis) == pytest.approx(1.5)
-    assert scaling_figures.exponent(points, "NumPy reference", axis) is None
-
-
-def test_the_limit_is_the_first_value_within_a_quarter_of_the_floor():
-    # Each step costs 2 whatever its size, and the floor is its size: 1.25 floors are reached at size 8.
-    points = measured(on(WIDTH, lambda width: width, FLOOR) + on(WIDTH, lambda width: width + 2))
-    assert scaling_figures.first_at_the_limit(points, ENGINE, WIDTH) == "×8"
-    far = measured(on(BATCH_SIZE, lambda size: 1 / size, FLOOR) + on(BATCH_SIZE, lambda size: 1.3 / size))
-    assert scaling_figures.first_at_the_limit(far, ENGINE, BATCH_SIZE) == "not reached"
-    assert scaling_figures.first_at_the_limit({}, ENGINE, WIDTH) == "–"
+    assert scaling.exponent(points, ENGINE, axis) == pytest.approx(1.5)
+    assert np.isnan(scaling.exponent(points, "NumPy reference", axis))
 
 
 def test_the_floor_of_more_examples_is_so_many_times_that_of_one_set():
-    points = measured([(FLOOR, Setting(), [0.5], 1), (ENGINE, Setting(examples=4), [6.0], 1)])
-    assert scaling_figures.to_floor(points, ENGINE, Setting(examples=4)) == 3
+    points = measured({Point(FLOOR): [0.5], Point(ENGINE, examples=4): [6.0]})
+    assert scaling.to_floor(points, Point(ENGINE, examples=4)) == 3
 
 
 def test_a_second_thread_pays_where_every_repeat_is_faster():
     times = {1: ([1.0, 1.2], [1.1, 1.3]), 8: ([1.0, 1.2], [0.5, 1.1]), 32: ([1.0, 1.2], [0.6, 0.9])}
     points = measured(
-        (ENGINE, Setting(width=width, threads=threads), seconds, 1)
-        for width, pair in times.items()
-        for threads, seconds in zip((1, 2), pair, strict=True)
+        {
+            Point(ENGINE, width=width, threads=threads): seconds
+            for width, pair in times.items()
+            for threads, seconds in zip((1, 2), pair, strict=True)
+        }
     )
-    assert scaling_figures.second_thread_pays(points, ENGINE) == "×32"
-    assert scaling_figures.to_one_thread(points, ENGINE, SECOND_THREAD[-1]) == pytest.approx(1.1 / 0.75)
-
-
-def test_memory_that_grows_beyond_the_arrays_is_said():
-    arrays = 60_000 * (784 * 5 + 8)
-    sizes = {"PyTorch eager": arrays, "TensorFlow eager": 3 * arrays}
-    points = measured(
-        (engine, setting, [1.0], 2 * (setting.examples * size + 10 * 2**20))
-        for engine, size in sizes.items()
-        for setting in map(EXAMPLES.setting, EXAMPLES.values)
-    )
-    line = scaling_figures.memory_line(points, "PyTorch eager", scaling_figures.resident)
-    assert line == pytest.approx((arrays, 10 * 2**20))
-    about = {"machine": {"cpu": "a CPU", "cores": 2, "memory_bytes": 2**34}, "versions": {}, "repeats": 1}
-    about |= {"timed_seconds": 1.0, "least_steps": 24, "first_compile_seconds": [20.0]}
-    text = scaling_report.report(points, about)
-    assert "| PyTorch eager | 1.00 | 225 · n + 10 | nothing | 2.00 | 450 · n + 20 | 225 MiB |" in text
-    assert "| TensorFlow eager | 3.00 | 674 · n + 10 | 450 MiB |" in text
+    assert scaling.second_thread_pays(points, ENGINE) == "32"
+    assert scaling.speedup(points, ENGINE, 32) == pytest.approx(1.1 / 0.75)
 
 
 # How far apart sound runs lie.

@@ -7,28 +7,31 @@ import pytest
 
 from shared.comparing import checks
 from shared.comparing.checks import difference
-from shared.network import initial_weights, perturb, save_weights
-from shared.reference import reference, reordered
+from shared.configuration import Configuration
+from shared.network import initial_weights, perturb
+from shared.reference.__main__ import load
+from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import runner
 from shared.running.record import Run, read_run
-from shared.spec import Spec
+from shared.system.files import save_tensors
+from shared.training import Training
 
-SPEC = Spec(epochs=1, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+CONFIGURATION = Configuration.of(epochs=1, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The reference plainly, and its two rounding runs, through the same door as any framework."""
     folder = tmp_path_factory.mktemp("runs")
-    save_weights(folder / "perturbed.safetensors", perturb(initial_weights(SPEC)))
+    save_tensors(folder / "perturbed.safetensors", perturb(initial_weights(CONFIGURATION.training)))
     ways = {
-        "plain": (reference, []),
-        "perturbed": (reference, ["--weights", str(folder / "perturbed.safetensors")]),
-        "reordered": (reordered, []),
+        "plain": (load, []),
+        "perturbed": (load, ["--weights", str(folder / "perturbed.safetensors")]),
+        "reordered": (load_reordered, []),
     }
-    for name, (module, more) in ways.items():
-        options = [*SPEC.options(), "--out", str(folder / name), *more]
-        assert runner.main("Reference", name, module.load, options) == 0
+    for name, (how, more) in ways.items():
+        options = [*CONFIGURATION.options(), "--out", str(folder / name), *more]
+        assert runner.main("Reference", how, options) == 0
     return {name: read_run(folder / name) for name in ways}
 
 
@@ -57,15 +60,16 @@ def test_runs_that_differ_by_rounding_match(runs):
     assert set(verdict.pairs) == {("PyTorch", "TensorFlow"), ("PyTorch", "Reference"), ("TensorFlow", "Reference")}
     for judged in verdict.pairs.values():
         assert [check.name for check in judged] == [
-            "input", "logits", "loss", "gradients", "weights after 1 step", "weights after 10 steps",
+            "input", "fc1", "fc2", "logits", "loss", "gradients", "weights after 1 step", "weights after 10 steps",
             "final weights", "step losses", "test logits", "predictions",
         ]  # fmt: skip
 
 
 def test_the_noise_floor_is_a_few_units_in_the_last_place(runs):
     floor = checks.noise_floor(runs["plain"], [runs["perturbed"], runs["reordered"]])
-    for name, differences in checks.ladder(runs["plain"], runs["reordered"]).items():
-        # Three times the largest that was measured over seeds 0 to 9 of this spec: 50, in the gradients.
+    for check in checks.checks_of(CONFIGURATION.training):
+        name, differences = check.name, check.compare(runs["plain"], runs["reordered"])
+        # Three times the largest that was measured over seeds 0 to 9 of this configuration: 50, in the gradients.
         assert floor[name] <= 150 * max(d.unit for d in differences), name
 
 
@@ -123,8 +127,11 @@ def with_record(run: Run, **update) -> Run:
 @pytest.mark.parametrize(
     ("update", "reason"),
     [
-        ({"spec": SPEC.model_copy(update={"learning_rate": 0.0101})}, "different specs: learning_rate 0.01 and 0.0101"),
-        ({"spec": SPEC.model_copy(update={"seed": 1})}, "different specs: seed 0 and 1"),
+        (
+            {"training": CONFIGURATION.but(learning_rate=0.0101).training},
+            "were trained differently: learning_rate 0.01 and 0.0101",
+        ),
+        ({"training": CONFIGURATION.but(seed=1).training}, "were trained differently: seed 0 and 1"),
         ({"data_checksum": {"train": "x", "test": "y"}}, "different test data"),
         ({"order_checksums": ["x"]}, "the examples of epoch 1 in different orders"),
     ],
@@ -136,8 +143,8 @@ def test_unequal_inputs_are_named_before_anything_is_compared(runs, update, reas
 
 
 def test_another_device_is_no_other_input(runs):
-    spec = SPEC.model_copy(update={"device": "cuda"})
-    pair = [named(with_record(runs["plain"], spec=spec), name) for name in ("PyTorch", "TensorFlow")]
+    execution = CONFIGURATION.but(device="cuda").execution
+    pair = [named(with_record(runs["plain"], execution=execution), name) for name in ("PyTorch", "TensorFlow")]
     assert checks.judge(pair, runs["plain"], [runs["perturbed"], runs["reordered"]]).match
 
 
@@ -192,6 +199,8 @@ def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
 @pytest.mark.parametrize(
     ("check", "diverged", "expected"),
     [
+        ("input", 0, checks.LIMIT),
+        ("fc1", 0, checks.LIMIT),
         ("gradients", None, checks.LIMIT),
         ("gradients", 0, checks.LIMIT),  # the first step is always judged sharply
         ("weights after 1 step", 1, checks.LIMIT),
@@ -208,8 +217,9 @@ def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
         ("predictions", None, None),
     ],
 )
-def test_rungs_are_judged_sharply_until_the_two_have_parted(check, diverged, expected):
-    assert checks.limit(check, diverged) == expected
+def test_checks_are_judged_sharply_until_the_two_have_diverged(check, diverged, expected):
+    (found,) = (each for each in checks.checks_of(Training()) if each.name == check)
+    assert found.limit(diverged) == expected
 
 
 def test_what_lies_around_a_run_and_differs_is_said(runs):

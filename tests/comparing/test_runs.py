@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from shared.comparing.processes import Children, find_interpreter
-from shared.comparing.runs import REFERENCE, Variant, Watcher, make_runs, read_made, rounding_variants
+from shared.comparing.runs import Variant, Watcher, make_runs, read_made, rounding_variants
 from shared.comparing.runs import _options as command_line
-from shared.network import initial_weights, load_weights
-from shared.reference import reference
+from shared.configuration import Configuration
+from shared.contract import REFERENCE
+from shared.network import initial_weights
+from shared.reference.__main__ import load
 from shared.running import runner
-from shared.spec import Spec
+from shared.running.weights_file import load_weights
 from shared.system.errors import InputError
 
-SPEC = Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
+CONFIGURATION = Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
 PLAIN = Variant(REFERENCE, "float32")
 
 
@@ -23,52 +25,56 @@ PLAIN = Variant(REFERENCE, "float32")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name in (PLAIN.folder, "reference-float64", "pytorch-float32"):
-        assert runner.main(REFERENCE, "reference", reference.load, [*SPEC.options(), "--out", str(folder / name)]) == 0
+        assert runner.main(REFERENCE, load, [*CONFIGURATION.options(), "--out", str(folder / name)]) == 0
     return folder
 
 
 def test_a_record_of_the_run_is_read(folder):
-    assert read_made(PLAIN, SPEC, folder).record.spec == SPEC
+    assert read_made(PLAIN, CONFIGURATION, folder).record.configuration == CONFIGURATION
 
 
 def test_a_stale_record_is_refused(folder):
-    stale = SPEC.model_copy(update={"learning_rate": 0.02})
-    for variant, spec in (
+    stale = CONFIGURATION.but(learning_rate=0.02)
+    for variant, configuration in (
         (PLAIN, stale),
-        (Variant(REFERENCE, "float64"), SPEC.model_copy(update={"dtype": "float64"})),
+        (Variant(REFERENCE, "float64"), CONFIGURATION.but(dtype="float64")),
     ):
         with pytest.raises(InputError, match=r"is a record of another run than Reference float(32|64); run again"):
-            read_made(variant, spec, folder)
+            read_made(variant, configuration, folder)
 
 
 def test_a_record_of_another_framework_is_refused(folder):
     with pytest.raises(InputError, match="is a record of another run than PyTorch float32"):
-        read_made(Variant("PyTorch", "float32"), SPEC, folder)
+        read_made(Variant("PyTorch", "float32"), CONFIGURATION, folder)
 
 
 def test_a_missing_record_is_refused(folder):
     with pytest.raises(InputError, match="is not a whole record"):
-        read_made(Variant(REFERENCE, "float32", perturbed=True), SPEC, folder)
+        read_made(Variant(REFERENCE, "float32", perturbed=True), CONFIGURATION, folder)
 
 
 def test_rounding_variants_differ_from_the_plain_run_by_rounding_alone(tmp_path):
     assert [v.name for v in rounding_variants("PyTorch", "float32")] == ["PyTorch float64", "PyTorch float32 perturbed"]
     assert [v.name for v in rounding_variants("PyTorch", "float64")] == ["PyTorch float64 perturbed"]
     variants = [PLAIN, *rounding_variants(REFERENCE, "float32")]
-    made = make_runs(SPEC, variants, {}, tmp_path / "runs", watcher=Watcher())
-    assert [run.record.spec.dtype for run in made.values()] == ["float32", "float64", "float32", "float32"]
+    made = make_runs(CONFIGURATION, variants, {}, tmp_path / "runs", watcher=Watcher())
+    assert [run.record.training.dtype for run in made.values()] == ["float32", "float64", "float32", "float32"]
     losses = [run.step_losses.astype("float64") for run in made.values()]
     for other in losses[1:]:
         assert 0 < abs(losses[0] - other).max() < 1e-5
 
 
 def test_a_perturbed_run_starts_one_unit_from_where_its_framework_does(tmp_path):
-    spec = SPEC.model_copy(update={"keras_defaults": ("kernels", "biases")})
+    configuration = CONFIGURATION.but(keras_defaults=("kernels", "biases"))
     starts = {}
-    for framework, defaults in (("PyTorch", ()), ("TensorFlow", spec.keras_defaults), (REFERENCE, ())):
-        words = command_line(Variant(framework, "float32", perturbed=True), spec, tmp_path)
-        starts[framework] = load_weights(Path(words[words.index("--weights") + 1]), spec)
-        own = initial_weights(spec, defaults)
+    for framework, defaults in (
+        ("PyTorch", ()),
+        ("TensorFlow", configuration.training.keras_defaults),
+        (REFERENCE, ()),
+    ):
+        words = command_line(Variant(framework, "float32", perturbed=True), configuration, tmp_path)
+        starts[framework] = load_weights(Path(words[words.index("--weights") + 1]), configuration.training)
+        own = initial_weights(configuration.training, defaults)
         for name, values in starts[framework].items():
             np.testing.assert_array_equal(values, np.nextafter(own[name], np.float32(np.inf)))
     assert not np.array_equal(starts["PyTorch"]["fc1.weight"], starts["TensorFlow"]["fc1.weight"])
@@ -84,17 +90,17 @@ def test_a_perturbed_run_starts_one_unit_from_where_its_framework_does(tmp_path)
 )
 def test_a_child_that_dies_is_reported_with_its_last_words(code, message):
     with Children() as children, pytest.raises(InputError) as error:
-        children.start("X", [sys.executable, "-c", code], watched=False, heard=False).finish()
+        children.start("X", [sys.executable, "-c", code], lambda _event: None).finish()
     assert str(error.value) == message
 
 
 def test_no_child_outlives_the_block_and_none_starts_after_it():
     with Children() as children:
-        child = children.start("X", [sys.executable, "-c", "import time; time.sleep(60)"], watched=False, heard=False)
+        child = children.start("X", [sys.executable, "-c", "import time; time.sleep(60)"], lambda _event: None)
     with pytest.raises(InputError, match=r"was killed by signal 15|ended with status"):
         child.finish()
     with pytest.raises(InputError, match="was not started"):
-        children.start("Y", [sys.executable, "-c", ""], watched=False, heard=False)
+        children.start("Y", [sys.executable, "-c", ""], lambda _event: None)
 
 
 def test_the_interpreter_named_is_the_one_used():

@@ -3,11 +3,12 @@
 import pytest
 
 from shared.comparing import store
-from shared.comparing.runs import REFERENCE, Variant, Watcher, make_runs
+from shared.comparing.runs import Variant, Watcher, make_runs
+from shared.configuration import Configuration
+from shared.contract import REFERENCE
 from shared.running.record import ARRAYS_FILE
-from shared.spec import Spec
 
-SPEC = Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
+CONFIGURATION = Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
 PLAIN, PERTURBED = Variant(REFERENCE, "float32"), Variant(REFERENCE, "float32", perturbed=True)
 
 
@@ -17,7 +18,7 @@ def folder(own_cache):
 
 
 def made_in(folder, *variants):
-    return make_runs(SPEC, variants, {}, folder, watcher=Watcher())
+    return make_runs(CONFIGURATION, variants, {}, folder, watcher=Watcher())
 
 
 def test_a_run_that_was_made_is_not_made_again(tmp_path, folder):
@@ -38,20 +39,20 @@ def test_a_repeat_is_always_made(tmp_path):
 
 def test_keys_differ_with_all_that_a_run_depends_on(tmp_path, monkeypatch):
     keys = [
-        store.key("shared.reference.reference", SPEC),
-        store.key("shared.reference.reordered", SPEC),
-        store.key("shared.reference.reference", SPEC, "perturbed"),
+        store.key("shared.reference", CONFIGURATION),
+        store.key("shared.reference.reordered", CONFIGURATION),
+        store.key("shared.reference", CONFIGURATION, "perturbed"),
     ]
-    keys.append(store.key("shared.reference.reference", SPEC.model_copy(update={"seed": 1})))
+    keys.append(store.key("shared.reference", CONFIGURATION.but(seed=1)))
     monkeypatch.setattr(store, "cpu_name", lambda: "another")
-    keys.append(store.key("shared.reference.reference", SPEC))
+    keys.append(store.key("shared.reference", CONFIGURATION))
     monkeypatch.setattr(store, "environment", lambda: {"OPENBLAS_CORETYPE": "Prescott"})
-    keys.append(store.key("shared.reference.reference", SPEC))
+    keys.append(store.key("shared.reference", CONFIGURATION))
     (tmp_path / "shared").mkdir()
     for text in ("a = 1", "a = 2"):
         (tmp_path / "shared" / "x.py").write_text(text, encoding="utf-8")
         monkeypatch.setattr(store, "ROOT", tmp_path)
-        keys.append(store.key("shared.reference.reference", SPEC))
+        keys.append(store.key("shared.reference", CONFIGURATION))
     assert len(set(keys)) == len(keys)
 
 

@@ -1,7 +1,7 @@
 """One implementation against the reference, in the environment of its framework: `make test` runs this in both.
 
-No tolerance is picked here: two probes agree when they differ by no more than `parity.LIMIT` times what moving the
-reference's weights by one unit in the last place does, or adding its sums in another order.
+No tolerance is picked here: two probes agree when they differ by no more than `checks.LIMIT` times what moving the
+reference's weights by 1 ulp does, or adding its sums in another order.
 """
 
 import importlib
@@ -13,30 +13,34 @@ import pytest
 
 from shared import metrics
 from shared.comparing.checks import LIMIT, difference
-from shared.mnist import CHECKSUMS, Examples, checksum
-from shared.network import initial_weights, perturb
+from shared.execution import Execution
+from shared.mnist import MNIST, Examples, checksum
+from shared.network import initial_weights, perturb, weight_shapes
 from shared.normalisation import normalise
-from shared.reference import reference, reordered
+from shared.reference import data, model, train
+from shared.reference.__main__ import load
+from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import batches
-from shared.spec import LAYERS, PIXELS, Spec
 from shared.system import cache
 from shared.system.errors import InputError
 from shared.system.output import is_whole
+from shared.training import Training
 from tests.faults import DAMAGES, trying
+from tests.small_runs import unwatched
 
 pytestmark = pytest.mark.usefixtures("device")
 
 
 @pytest.fixture(scope="session")
 def test_examples():
-    return reference.read("test")
+    return data.read("test")
 
 
 # Where both hidden layers are as wide, a kernel that was not transposed fits.
 WORLDS = {
-    "float32": Spec(dtype="float32"),
-    "float64": Spec(dtype="float64"),
-    "float64 square": Spec(dtype="float64", hidden_sizes=(32, 32)),
+    "float32": Training(dtype="float32"),
+    "float64": Training(dtype="float64"),
+    "float64 square": Training(dtype="float64", hidden_sizes=(32, 32)),
 }
 
 
@@ -44,30 +48,27 @@ WORLDS = {
 def engine(request, framework, implementation):
     if framework == "reference" and request.param == "fast":
         pytest.skip("the reference has one engine")
-    return implementation.run_by(request.param)[1]
+    return implementation.engine(request.param)
 
 
 @pytest.fixture(params=WORLDS)
 def world(request, implementation, device, test_examples):
     """The implementation and the reference with the same weights and data, in one dtype."""
-    spec = WORLDS[request.param]
-    initial = initial_weights(spec)
-    model = implementation.model.build(spec, initial, device)
+    training = WORLDS[request.param]
+    initial = initial_weights(training)
+    implementation.runtime.configure(Execution(device="cpu"), training.dtype)
+    built = implementation.model.build(training, initial, device)
     return SimpleNamespace(
-        spec=spec,
+        training=training,
         device=device,
         initial=initial,
-        model=model,
-        optimizer=implementation.optimizers.make_optimizer(spec, model),
-        dataset=implementation.data.to_dataset(test_examples, spec, device),
-        reference=reference.build(spec, initial, "cpu"),
-        perturbed=reference.build(spec, perturb(initial), "cpu"),
-        reference_dataset=reference.to_dataset(test_examples, spec, "cpu"),
+        model=built,
+        optimizer=implementation.optimizers.make_optimizer(training, built),
+        dataset=implementation.data.to_dataset(test_examples, training, device),
+        reference=model.build(training, initial, "cpu"),
+        perturbed=model.build(training, perturb(initial), "cpu"),
+        reference_dataset=data.to_dataset(test_examples, training, "cpu"),
     )
-
-
-def idle(_steps):
-    """Nobody watches."""
 
 
 def by_kind(weights):
@@ -81,28 +82,30 @@ def jittered(weights, seed):
     return {name: np.nextafter(values, ends[name].astype(values.dtype)) for name, values in weights.items()}
 
 
-def trained_by_the_reference(initial, spec, examples, steps, module=reference):
-    model = module.build(spec, initial, "cpu")
-    optimizer = module.load().optimizers.make_optimizer(spec, model)
-    losses = module.train_steps(model, optimizer, module.to_dataset(examples, spec, "cpu"), steps, idle)
-    return {"losses": losses} | by_kind(module.weights(model))
+def trained_by_the_reference(initial, training, examples, steps, load=load):
+    reference = load()
+    built = reference.model.build(training, initial, "cpu")
+    optimizer = reference.optimizers.make_optimizer(training, built)
+    dataset = reference.data.to_dataset(examples, training, "cpu")
+    losses = reference.train.train_epoch(built, optimizer, dataset, steps, unwatched(steps))
+    return {"losses": losses} | by_kind(reference.model.weights(built))
 
 
-def forward_one_after_another(model, inputs):
+def outputs_one_after_another(self, inputs):
     """The reference's, each product added to the sum of those before it, as a plain loop does.
 
     Some libraries add so on some processors. NumPy's own sums are more exact by a digit, in whatever order.
     """
     outputs = []
-    for layer in LAYERS:
+    for layer in self.layers:
         below = np.maximum(outputs[-1], 0) if outputs else inputs
-        products = below[:, np.newaxis] * model[f"{layer}.weight"]  # (B, out, in)
-        outputs.append(products.cumsum(axis=2)[..., -1] + model[f"{layer}.bias"])
+        products = below[:, np.newaxis] * self.parameters[f"{layer}.weight"]  # (B, out, in)
+        outputs.append(products.cumsum(axis=2)[..., -1] + self.parameters[f"{layer}.bias"])
     return outputs
 
 
 def assert_within_noise(found, expected, *rounding):
-    """By kind, as on the ladder: all gradients together, all weights together."""
+    """By kind, as in the checks: all gradients together, all weights together."""
     assert found.keys() == expected.keys()
     for kind in {name.partition("/")[0] for name in found}:
         names = [name for name in found if name.startswith(kind)]
@@ -120,14 +123,14 @@ def test_its_own_loader_delivers_the_canonical_arrays(implementation, split, mon
     monkeypatch.setattr(implementation.data, "cached", uncached, raising=False)
     examples = implementation.data.read(split)
     assert (examples.images.dtype, examples.labels.dtype) == (np.uint8, np.int64)
-    assert checksum(examples) == CHECKSUMS[split]
+    assert checksum(examples) == MNIST.checksums[split]
 
 
 def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world):
-    pixels = np.zeros((256, PIXELS), np.uint8)
+    pixels = np.zeros((256, MNIST.pixels), np.uint8)
     pixels[:, 0] = np.arange(256)
-    dataset = implementation.data.to_dataset(Examples(pixels, np.arange(256)), world.spec, world.device)
-    expected = normalise(pixels, world.spec.numpy_dtype)
+    dataset = implementation.data.to_dataset(Examples(pixels, np.arange(256)), world.training, world.device)
+    expected = normalise(pixels, world.training.numpy_dtype)
     found = np.asarray(dataset.inputs)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
@@ -136,34 +139,33 @@ def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world)
 
 def test_weights_go_in_and_come_out_as_the_same_bits(implementation, world):
     found = implementation.model.weights(world.model)
-    assert list(found) == list(world.spec.weight_shapes)
+    assert list(found) == list(weight_shapes(world.training))
     for name, values in found.items():
-        assert values.dtype == world.spec.numpy_dtype
+        assert values.dtype == world.training.numpy_dtype
         np.testing.assert_array_equal(values, world.initial[name])
 
 
 @pytest.mark.parametrize("size", [64, 17, 1])
-def test_computes_the_referenceactivations_logits_loss_and_gradients(implementation, world, size):
+def test_computes_the_references_activations_logits_loss_and_gradients(implementation, world, size):
     batch = np.arange(size) * 7
     found = implementation.train.probe(world.model, world.dataset, batch)
-    assert {values.dtype for values in found.values()} == {world.spec.numpy_dtype}
-    expected, perturbed = (
-        reference.probe(m, world.reference_dataset, batch) for m in (world.reference, world.perturbed)
-    )
+    assert {values.dtype for values in found.values()} == {world.training.numpy_dtype}
+    expected, perturbed = (train.probe(m, world.reference_dataset, batch) for m in (world.reference, world.perturbed))
     np.testing.assert_array_equal(found["input"], expected["input"])
     assert_within_noise(found, expected, perturbed)
 
 
-def test_trains_as_the_referencedoes_short_last_batch_included(implementation, engine, world, test_examples):
+def test_trains_as_the_reference_does_short_last_batch_included(implementation, engine, world, test_examples):
     order = batches.epoch_order(0, 0)
     # PyTorch's fast engine takes eight steps at once: one such call, one step, and the short batch.
     steps = batches.split(order[order < 10_000][: 9 * 64 + 17], 64)
-    ticks = []
-    engine.warm_up(world.spec, world.model, world.optimizer, world.dataset)
-    losses = engine.train_steps(world.model, world.optimizer, world.dataset, steps, ticks.append)
-    assert (len(losses), losses.dtype, sum(ticks)) == (10, world.spec.numpy_dtype, 10)
+    told = []
+    engine.warm_up(world.training, world.model, world.optimizer, world.dataset)
+    losses = engine.train_epoch(world.model, world.optimizer, world.dataset, steps, unwatched(steps, told.append))
+    assert (len(losses), losses.dtype, told[0]) == (10, world.training.numpy_dtype, 0)
+    assert told == sorted(set(told))
     expected, perturbed = (
-        trained_by_the_reference(initial, world.spec, test_examples, steps)
+        trained_by_the_reference(initial, world.training, test_examples, steps)
         for initial in (world.initial, perturb(world.initial))
     )
     assert_within_noise({"losses": losses} | by_kind(implementation.model.weights(world.model)), expected, perturbed)
@@ -174,7 +176,7 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagra
 TEN_STEPS = {"epochs": 1, "batch_size": 6_000, "hidden_sizes": (32, 16)}
 CHANGES = {"alone": {}, "with all": {"weight_decay": 0.1, "clip_norm": 0.5, "schedule": "cosine"}}
 UPDATES = {
-    f"{optimizer} {name} {dtype}": Spec(optimizer=optimizer, dtype=dtype, **TEN_STEPS, **changes)
+    f"{optimizer} {name} {dtype}": Training(optimizer=optimizer, dtype=dtype, **TEN_STEPS, **changes)
     for optimizer in OPTIMIZERS
     for name, changes in CHANGES.items()
     for dtype in ("float32", "float64")
@@ -182,28 +184,29 @@ UPDATES = {
 
 
 @pytest.mark.parametrize("update", UPDATES)
-def test_updates_as_the_referencedoes(framework, implementation, device, test_examples, engine, update):
+def test_updates_as_the_reference_does(framework, implementation, device, test_examples, engine, update):
     if framework == "pytorch" and engine is implementation.fast:
         pytest.skip("PyTorch's fast engine takes steps of plain SGD only: the test above")
-    spec, steps = UPDATES[update], batches.split(np.arange(640), 64)
-    initial = initial_weights(spec)
+    training, steps = UPDATES[update], batches.split(np.arange(640), 64)
+    initial = initial_weights(training)
     examples = Examples(*(array[:640] for array in test_examples))
-    model = implementation.model.build(spec, initial, device)
-    dataset = implementation.data.to_dataset(examples, spec, device)
-    optimizer = implementation.optimizers.make_optimizer(spec, model)
-    losses = engine.train_steps(model, optimizer, dataset, steps, idle)
-    found = {"losses": losses} | by_kind(implementation.model.weights(model))
+    implementation.runtime.configure(Execution(device="cpu"), training.dtype)
+    built = implementation.model.build(training, initial, device)
+    dataset = implementation.data.to_dataset(examples, training, device)
+    optimizer = implementation.optimizers.make_optimizer(training, built)
+    losses = engine.train_epoch(built, optimizer, dataset, steps, unwatched(steps))
+    found = {"losses": losses} | by_kind(implementation.model.weights(built))
     # An adaptive rule enlarges the rounding of a gradient near zero, so the one weight whose gradient is nearest to it
     # decides: more runs than two are needed to see how far that goes.
     starts = [initial, perturb(initial), *(jittered(initial, seed) for seed in range(3))]
     expected, *rounding = (
-        trained_by_the_reference(start, spec, examples, steps, module)
+        trained_by_the_reference(start, training, examples, steps, how)
         for start in starts
-        for module in (reference, reordered)
+        for how in (load, load_reordered)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reference, "forward", forward_one_after_another)
-        rounding.append(trained_by_the_reference(initial, spec, examples, steps))
+        patch.setattr(model.Model, "outputs", outputs_one_after_another)
+        rounding.append(trained_by_the_reference(initial, training, examples, steps))
     assert_within_noise(found, expected, *rounding)
 
 
@@ -214,15 +217,15 @@ def test_an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training(fr
         option, value = next(iter(changes.items()))
         option = option.replace("_", "-")
         with pytest.raises(InputError, match=rf"^--engine fast with --{option} {value}.*; use --engine auto or eager$"):
-            implementation.fast.warm_up(Spec(**changes), None, None, None)
+            implementation.fast.warm_up(Training(**changes), None, None, None)
 
 
 def test_loss_is_the_mean_cross_entropy_before_the_update(implementation, world, test_examples):
     batch = np.arange(64)
     logits = implementation.train.probe(world.model, world.dataset, batch)["logits"]
-    (loss,) = implementation.train.train_steps(world.model, world.optimizer, world.dataset, [batch], idle)
+    (loss,) = implementation.train.train_epoch(world.model, world.optimizer, world.dataset, [batch], unwatched([batch]))
     by_hand = metrics.cross_entropy(logits, test_examples.labels[batch])
-    assert abs(loss - by_hand) <= 4 * np.spacing(world.spec.numpy_dtype.type(by_hand))
+    assert abs(loss - by_hand) <= 4 * np.spacing(world.training.numpy_dtype.type(by_hand))
 
 
 def test_looking_changes_nothing(implementation, world):
@@ -232,18 +235,16 @@ def test_looking_changes_nothing(implementation, world):
         np.testing.assert_array_equal(values, world.initial[name])
 
     steps = batches.split(np.arange(640), 64)
-    fresh = implementation.model.build(world.spec, world.initial, world.device)
-    optimizer = implementation.optimizers.make_optimizer(world.spec, fresh)
-    unseen = implementation.train.train_steps(fresh, optimizer, world.dataset, steps, idle)
-    seen = implementation.train.train_steps(world.model, world.optimizer, world.dataset, steps, idle)
+    fresh = implementation.model.build(world.training, world.initial, world.device)
+    optimizer = implementation.optimizers.make_optimizer(world.training, fresh)
+    unseen = implementation.train.train_epoch(fresh, optimizer, world.dataset, steps, unwatched(steps))
+    seen = implementation.train.train_epoch(world.model, world.optimizer, world.dataset, steps, unwatched(steps))
     np.testing.assert_array_equal(seen, unseen)
 
 
-def test_predicts_all_test_images_as_the_referencedoes(implementation, world):
+def test_predicts_all_test_images_as_the_reference_does(implementation, world):
     found = implementation.train.predict(world.model, world.dataset.inputs)
-    expected, perturbed = (
-        reference.predict(m, world.reference_dataset.inputs) for m in (world.reference, world.perturbed)
-    )
+    expected, perturbed = (train.predict(m, world.reference_dataset.inputs) for m in (world.reference, world.perturbed))
     assert_within_noise({"logits": found}, {"logits": expected}, {"logits": perturbed})
 
 
@@ -295,7 +296,7 @@ def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, c
         for damage in DAMAGES.values():
             with trying("a damaged copy of MNIST"):
                 damage(path)
-                assert checksum(implementation.data.read("test")) == CHECKSUMS["test"]
+                assert checksum(implementation.data.read("test")) == MNIST.checksums["test"]
                 assert f"{copied} is damaged: it is made again\n" in capsys.readouterr().err
                 assert is_whole(copied)
     assert len(files) >= 4

@@ -10,21 +10,20 @@ import sys
 import numpy as np
 import pytest
 
-from library_defaults import formulas, probing, update_rules
-from library_defaults import table as differences
+from library_defaults import formulas, probing, table, update_rules
 from library_defaults.rows import ROWS
-from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.contract import FRAMEWORKS
 from tests.conftest import ROOT
 
-COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
+COMMITTED = json.loads(table.JSON_FILE.read_text(encoding="utf-8"))
 KEYS = [row.key for row in ROWS]
-DIFFERING = [row for row in ROWS if differences.differs(row, COMMITTED)]
+DIFFERING = [row for row in ROWS if table.differs(row, COMMITTED)]
 
 
 @pytest.fixture(scope="session")
 def measured(name):
-    """What the probes say, in a process where nothing else has turned a switch."""
-    command = [sys.executable, "-m", f"{MODULES[name]}.defaults"]
+    """What the probes measure, in a process where nothing else has set a switch."""
+    command = [sys.executable, "-m", table.PROBES[name]]
     return json.loads(
         subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     )
@@ -32,16 +31,15 @@ def measured(name):
 
 @pytest.fixture(scope="session")
 def probes(name):
-    loaded = importlib.import_module(f"{MODULES[name]}.defaults.__main__").load()
-    return probing.probes(loaded.modules)
+    return probing.probes(importlib.import_module(f"{table.PROBES[name]}.__main__").MODULES)
 
 
 def assert_as_committed(name, key, value):
-    """Both as JSON has them, where a tuple is a list."""
+    """Both as JSON holds them: a tuple is a list."""
     found, committed = json.loads(json.dumps(value)), COMMITTED[name]["values"][key]
     assert found == committed, (
         f"{key}: {name} now has {found}, docs/differences.json {committed}: "
-        f"regenerate with {differences.COMMAND} after checking what it means for the twins and defaults.py"
+        f"regenerate with {table.COMMAND} after checking what it means for the twins and the rows"
     )
 
 
@@ -52,7 +50,7 @@ def test_the_installed_library_does_what_the_table_says(name, measured, key):
 
 
 def test_the_table_names_the_installed_versions(name, measured):
-    assert measured["versions"] == COMMITTED[name]["versions"], f"regenerate with {differences.COMMAND}"
+    assert measured["versions"] == COMMITTED[name]["versions"], f"regenerate with {table.COMMAND}"
 
 
 def test_every_row_has_a_probe_and_every_probe_a_row_in_the_same_order(name, probes):
@@ -61,11 +59,11 @@ def test_every_row_has_a_probe_and_every_probe_a_row_in_the_same_order(name, pro
 
 
 def test_the_page_is_made_of_the_rows_and_the_measurements():
-    assert differences.MARKDOWN_FILE.read_text(encoding="utf-8") == differences.markdown(COMMITTED)
+    assert table.MARKDOWN_FILE.read_text(encoding="utf-8") == table.markdown(COMMITTED)
 
 
 def test_the_page_names_every_row_its_values_and_what_to_do():
-    page = differences.markdown(COMMITTED)
+    page = table.markdown(COMMITTED)
     for row in ROWS:
         assert f"| {row.item} |" in page
         assert row.curve in page
@@ -78,8 +76,8 @@ def test_the_page_names_every_row_its_values_and_what_to_do():
 def test_the_page_notices_another_value():
     altered = json.loads(json.dumps(COMMITTED))
     altered["PyTorch"]["values"]["adam_learning_rate"] = 0.002
-    page = differences.markdown(altered)
-    assert "| Adam: rate | 0.002 | 0.001 |" in page
+    page = table.markdown(altered)
+    assert "| Adam: learning rate | 0.002 | 0.001 |" in page
     assert f"{len(DIFFERING) + 1} differ" in page
 
 
@@ -97,24 +95,24 @@ def test_an_incomplete_measurement_is_refused(damage):
         altered["TensorFlow"]["values"]["adam_epsilon_of_old"] = 1
     else:
         altered["TensorFlow"]["unrecognised"]["adam_epsilon"] = "7 is neither"
-    differences.check(COMMITTED)
-    with pytest.raises(differences.InputError, match=r"^adam_epsilon.*TensorFlow"):
-        differences.check(altered)
+    table.check(COMMITTED)
+    with pytest.raises(table.InputError, match=r"^adam_epsilon.*TensorFlow"):
+        table.check(altered)
 
 
 def test_probes_that_die_leave_the_page_as_it_was(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(differences, "MARKDOWN_FILE", tmp_path / "page.md")
-    monkeypatch.setitem(differences.MODULES, "PyTorch", "no_such_package")
-    with pytest.raises(differences.InputError, match=r"no_such_package\.defaults ended with status 1"):
-        differences.main()
+    monkeypatch.setattr(table, "MARKDOWN_FILE", tmp_path / "page.md")
+    monkeypatch.setitem(table.PROBES, "PyTorch", "no_such_package")
+    with pytest.raises(table.InputError, match="no_such_package ended with status 1"):
+        table.main()
     assert not list(tmp_path.iterdir())
 
 
-# --- A library that changes its mind: one declared default, and behaviours, in each framework. ---
+# --- A library that changes: a declared default and some behaviours, in each framework. ---
 
 
 def defaulting(function, **options):
-    """The function with other defaults."""
+    """The same function with other defaults."""
     return functools.partial(function, **options)
 
 
@@ -165,7 +163,7 @@ def altered_adam_epsilon_place(monkeypatch, name):
 @pytest.mark.parametrize(
     "alter", [altered_sgd_learning_rate, altered_leaky_relu_layer, altered_shuffling, altered_adam_epsilon_place]
 )
-def test_a_library_that_changes_its_mind_is_noticed_by_row(name, probes, monkeypatch, alter):
+def test_a_library_that_changes_is_noticed_by_row(name, probes, monkeypatch, alter):
     key = alter.__name__.removeprefix("altered_")
     assert_as_committed(name, key, probes[key]())
     alter(monkeypatch, name)
@@ -188,7 +186,7 @@ def test_what_no_formula_describes_is_no_row(name, probes, monkeypatch, capsys):
         probes["sgd_momentum"]()
     two = {key: probes[key] for key in ("sgd_momentum", "adam_epsilon")}
     monkeypatch.setattr(probing, "probes", lambda _modules: two)
-    assert probing.main(lambda: probing.Loaded({"library": "1.2+cu130"}, ())) == 0
+    assert probing.main({"library": "1.2+cu130"}, ()) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["versions"] == {"library": "1.2"}
     assert printed["unrecognised"].keys() == {"sgd_momentum"}

@@ -1,7 +1,7 @@
-"""The code that gives one framework the other's default, run in the environment of each: `make test` runs this in both.
+"""The code that sets the other framework's default, run in the environment of each: `make test` runs this in both.
 
-Every piece runs. Where its outcome is a number, a dtype or an option, it must be what the other framework was measured
-to do, by the formulas that measured it.
+Every piece runs. Where its outcome is a number, a dtype or an option, it must be what was measured in the other
+framework, judged by the same formulas.
 """
 
 import ast
@@ -13,16 +13,15 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from library_defaults import formulas, probing, update_rules
-from library_defaults import table as differences
+from library_defaults import formulas, probing, table, update_rules
 from library_defaults.rows import ROWS
 from shared import metrics
-from shared.comparing.runs import FRAMEWORKS, MODULES
+from shared.contract import FRAMEWORKS
 
-COMMITTED = json.loads(differences.JSON_FILE.read_text(encoding="utf-8"))
-KERAS_DEFAULTS = {row.key: row for row in ROWS if differences.differs(row, COMMITTED)}
+COMMITTED = json.loads(table.JSON_FILE.read_text(encoding="utf-8"))
+DIFFERING = {row.key: row for row in ROWS if table.differs(row, COMMITTED)}
 
-# What stands in the code for the reader's own: arrays, which each framework is given as its tensors, and numbers.
+# The reader's own in the code: arrays, which each framework gets as its tensors, and numbers.
 ARRAYS = {
     "inputs": np.ones((3, formulas.FAN_IN)),
     "logits": formulas.LOGITS,
@@ -55,7 +54,7 @@ NUMBERS = {
     "batch_losses": [metrics.cross_entropy(formulas.LOGITS[b], formulas.LABELS[b]) for b in (slice(2), slice(2, 3))],
     "batch_sizes": [2, 1],
 }
-# Where a default shows only with others.
+# Where a default shows only with other arrays.
 FIRST = np.array([0])
 OTHER_ARRAYS = {
     "batch_norm_running_variance": {"inputs": formulas.BATCH},
@@ -146,8 +145,8 @@ def tensorflow_names(key, arrays, gradients):
 
 
 def run_code(name, key, names, folder):
-    """The names after a default's code has run among these; the value of an expression is "result"."""
-    code = {"PyTorch": KERAS_DEFAULTS[key].pytorch, "TensorFlow": KERAS_DEFAULTS[key].keras}[name]
+    """The names after the code of a row has run with `names`; where it is an expression, "result" is its value."""
+    code = {"PyTorch": DIFFERING[key].pytorch, "TensorFlow": DIFFERING[key].keras}[name]
     is_expression = isinstance(ast.parse(code).body[0], ast.Expr)
     path = folder / f"{key}.py"
     path.write_text("result = " * is_expression + code, encoding="utf-8")
@@ -156,7 +155,7 @@ def run_code(name, key, names, folder):
 
 @pytest.fixture
 def after(name, tmp_path, monkeypatch):
-    """Run a default's code; returns the names after it. Lasting switches are only called rightly."""
+    """Runs the code of a row; returns the names after it. Switches that last are not set: only the call is checked."""
 
     def run(key):
         make = {"PyTorch": pytorch_names, "TensorFlow": tensorflow_names}[name]
@@ -170,7 +169,7 @@ def after(name, tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("key", KERAS_DEFAULTS)
+@pytest.mark.parametrize("key", DIFFERING)
 def test_the_code_runs(after, key):
     after(key)
 
@@ -358,9 +357,9 @@ def test_momentum_in_the_dtype_of_the_other(name, tmp_path):
             names[library] = importlib.import_module(library)
         return run_code(name, "momentum_dtype", names, tmp_path)["result"]
 
-    optimizers = importlib.import_module(f"{MODULES[name]}.defaults.optimizers")
+    optimizers = importlib.import_module(f"{table.PROBES[name]}.optimizers")
     (other,) = set(FRAMEWORKS) - {name}
-    found = update_rules.momentum_dtype(optimizers._descend(make, update_rules.COASTING))
+    found = update_rules.momentum_dtype(optimizers._updated(make, update_rules.COASTING))
     assert found == COMMITTED[other]["values"]["momentum_dtype"]
 
 
@@ -400,7 +399,5 @@ def test_code_that_does_not_is_noticed(name, after, key, monkeypatch):
         "standard_deviation": ("values.std()", "np.std(values)"),
         "adam_epsilon": ("torch.optim.Adam(parameters)", "keras.optimizers.Adam()"),
     }
-    monkeypatch.setitem(
-        KERAS_DEFAULTS, key, KERAS_DEFAULTS[key]._replace(pytorch=without[key][0], keras=without[key][1])
-    )
+    monkeypatch.setitem(DIFFERING, key, DIFFERING[key]._replace(pytorch=without[key][0], keras=without[key][1]))
     assert OUTCOMES[key](after(key)) == pytest.approx(COMMITTED[name]["values"][key])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from shared.configuration import Configuration
 from shared.logs import log_pair, log_report
-from shared.reference import reference
+from shared.reference.__main__ import load
 from shared.running import runner
 from shared.running.record import read_run
-from shared.spec import Spec
 from shared.system.errors import InputError
 from shared.system.output import MANIFEST
 from tests.conftest import ROOT, run_program
@@ -122,16 +122,14 @@ def records(tmp_path_factory):
     """Two run records with another rate, and the first again."""
     folder = tmp_path_factory.mktemp("runs")
     for name, rate in (("one", 0.01), ("two", 0.02), ("again", 0.01)):
-        spec = Spec(epochs=1, batch_size=10_000, hidden_sizes=(6, 5), learning_rate=rate)
-        assert (
-            runner.main("Reference", "reference", reference.load, [*spec.options(), "--out", str(folder / name)]) == 0
-        )
+        configuration = Configuration.of(epochs=1, batch_size=10_000, hidden_sizes=(6, 5), learning_rate=rate)
+        assert runner.main("Reference", load, [*configuration.options(), "--out", str(folder / name)]) == 0
     return folder
 
 
 def test_two_run_records_are_compared_in_losses_weights_and_inputs(records, tmp_path):
     text, results = written(log_pair.compare(records / "one", records / "two"), tmp_path / "out")
-    assert "> **Note.** A and B ran different specs: learning_rate 0.01 and 0.02." in text
+    assert "> **Note.** A and B were trained differently: learning_rate 0.01 and 0.02." in text
     assert (results["losses"]["agree"], results["losses"]["differ_from"]) == (False, 1)
     assert results["weights"]["agree"] is False
     assert log_pair.compare(records / "one", records / "again").agree
@@ -139,10 +137,10 @@ def test_two_run_records_are_compared_in_losses_weights_and_inputs(records, tmp_
 
 def test_what_lies_around_two_run_records_and_differs_is_said(records, tmp_path):
     """The same run where OpenBLAS takes the processor for another, and adds in another order."""
-    options = read_run(records / "one").record.spec.options()
+    options = read_run(records / "one").record.configuration.options()
     made = run_program(
         "-m",
-        "shared.reference.reference",
+        "shared.reference",
         *options,
         "--out",
         tmp_path / "run",

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from shared.configuration import Configuration
 from shared.logs.sources import read_source
-from shared.reference import reference
+from shared.reference.__main__ import load
 from shared.running import runner
-from shared.spec import Spec
 from shared.system.errors import InputError
 
-SPEC = Spec(epochs=1, batch_size=10_000, hidden_sizes=(6, 5))
+CONFIGURATION = Configuration.of(epochs=1, batch_size=10_000, hidden_sizes=(6, 5))
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "record"
-    assert runner.main("Reference", "reference", reference.load, [*SPEC.options(), "--out", str(folder)]) == 0
+    assert runner.main("Reference", load, [*CONFIGURATION.options(), "--out", str(folder)]) == 0
     return folder
 
 
@@ -40,7 +40,7 @@ def test_weights_of_any_names_come_back_as_the_same_bits(tmp_path, name):
 def test_a_run_record_gives_its_losses_and_its_weights(record):
     source = read_source(record)
     assert source.log.losses.tolist() == source.run.step_losses.tolist()
-    assert source.log.steps.tolist() == list(range(SPEC.steps))
+    assert source.log.steps.tolist() == list(range(CONFIGURATION.training.steps))
     assert (source.log.resolution == np.spacing(source.run.step_losses) / 2).all()
     assert source.weights == source.run.weights
 

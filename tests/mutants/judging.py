@@ -205,7 +205,7 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
-        "benchmarks/scaling_worker.py",
+        "benchmarks/scaling.py",
         {
             "tests/benchmarks/test_benchmarks.py::test_times_a_part_of_a_long_epoch_and_multiplies_by_examples": [
                 (
@@ -214,23 +214,23 @@ MUTANTS: list[Mutant] = [
                     "len(epoch) / len(timed)",
                 ),
             ],
-            "tests/benchmarks/test_benchmarks.py::test_the_floor_is_the_eight_products_of_a_step": [
-                ("scaling: a product of the backward pass is left out", "        if depth:", "        if depth > 1:"),
-            ],
-        },
-    ),
-    *in_file(
-        "benchmarks/scaling_figures.py",
-        {
             "tests/benchmarks/test_benchmarks.py::test_the_floor_of_more_examples_is_so_many_times_that_of_one_set": [
                 (
                     "scaling: the floor is the same for more examples",
-                    "times = setting.examples if engine == FLOOR else 1",
+                    "times = point.examples if point.engine == FLOOR else 1",
                     "times = 1",
                 ),
             ],
             "tests/benchmarks/test_benchmarks.py::test_a_second_thread_pays_where_every_repeat_is_faster": [
-                ("scaling: a lucky repeat with two threads is enough", "two.max < one.min", "two.min < one.min"),
+                ("scaling: a lucky repeat with two threads is enough", "max(two) < min(one)", "min(two) < min(one)"),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/floor.py",
+        {
+            "tests/benchmarks/test_benchmarks.py::test_the_floor_is_the_eight_products_of_a_step": [
+                ("scaling: a product of the backward pass is left out", "        if depth:", "        if depth > 1:"),
             ],
         },
     ),

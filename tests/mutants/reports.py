@@ -141,7 +141,7 @@ MUTANTS: list[Mutant] = [
             "tests/reporting/test_terminal.py::test_the_live_table_holds_the_compared_runs_alone": [
                 (
                     "terminal: any run counts for the pair",
-                    "elif variant == Variant(variant.framework, self._spec.dtype) and variant.framework in FRAMEWORKS:",
+                    "elif variant == Variant(variant.framework, self._training.dtype) and variant.framework in FRAMEWORKS:",
                     "elif variant.framework in FRAMEWORKS:",
                 ),
             ],

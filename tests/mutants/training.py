@@ -3,8 +3,8 @@
 from tests.mutants.table import Mutant, in_file, twins
 
 IMPLEMENTATION = "tests/implementations/test_implementation.py::test_"
-TRAINS = "trains_as_the_referencedoes_short_last_batch_included"
-UPDATES = "updates_as_the_referencedoes"
+TRAINS = "trains_as_the_reference_does_short_last_batch_included"
+UPDATES = "updates_as_the_reference_does"
 # Of Keras's momentum.
 ADDED = """self.momentum * buffer + {gradient})
         direction = {gradient} + self.momentum * buffer if self.nesterov else buffer
@@ -140,7 +140,7 @@ MUTANTS: list[Mutant] = [
                     ),
                 ),
             ],
-            "computes_the_referenceactivations_logits_loss_and_gradients": [
+            "computes_the_references_activations_logits_loss_and_gradients": [
                 (
                     "a leak below zero",
                     ("F.relu(self.fc1", "F.leaky_relu(self.fc1"),
@@ -186,7 +186,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "pytorch_impl/train.py",
         {
-            f"{IMPLEMENTATION}trains_as_the_referencedoes_short_last_batch_included[eager-float64]": [
+            f"{IMPLEMENTATION}trains_as_the_reference_does_short_last_batch_included[eager-float64]": [
                 ("gradients add up (PyTorch)", "    optimizer.zero_grad()\n", ""),
             ],
             f"{IMPLEMENTATION}loss_is_the_mean_cross_entropy_before_the_update": [
@@ -196,7 +196,7 @@ MUTANTS: list[Mutant] = [
                     "loss = F.cross_entropy(model(inputs), labels, label_smoothing=1e-6)",
                 ),
             ],
-            f"{IMPLEMENTATION}predicts_all_test_images_as_the_referencedoes": [
+            f"{IMPLEMENTATION}predicts_all_test_images_as_the_reference_does": [
                 (
                     "one logit is not a number (PyTorch)",
                     "return model(inputs).cpu().numpy()",
@@ -208,14 +208,14 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/optimizers.py",
         {
-            f"{IMPLEMENTATION}trains_as_the_referencedoes_short_last_batch_included[eager-float64]": [
+            f"{IMPLEMENTATION}trains_as_the_reference_does_short_last_batch_included[eager-float64]": [
                 (
                     "rate left in float32 (TensorFlow)",
                     "keras.config.set_floatx(spec.dtype)",
                     'keras.config.set_floatx("float32")',
                 ),
             ],
-            f"{IMPLEMENTATION}updates_as_the_referencedoes[eager-adam alone float64]": [
+            f"{IMPLEMENTATION}updates_as_the_reference_does[eager-adam alone float64]": [
                 (
                     "epsilon before the bias correction (TensorFlow)",
                     "root = ops.sqrt(square) /",
@@ -223,7 +223,7 @@ MUTANTS: list[Mutant] = [
                 ),
                 ("bias correction off by one (TensorFlow)", "self.iterations + 1", "self.iterations + 2"),
             ],
-            f"{IMPLEMENTATION}updates_as_the_referencedoes[eager-rmsprop alone float64]": [
+            f"{IMPLEMENTATION}updates_as_the_reference_does[eager-rmsprop alone float64]": [
                 (
                     "epsilon under RMSprop's root (TensorFlow)",
                     "(ops.sqrt(square) + self.epsilon)",
@@ -235,17 +235,17 @@ MUTANTS: list[Mutant] = [
                     "tf.cast(self.rho, variable.dtype) * square",
                 ),
             ],
-            f"{IMPLEMENTATION}updates_as_the_referencedoes[eager-adagrad alone float64]": [
+            f"{IMPLEMENTATION}updates_as_the_reference_does[eager-adagrad alone float64]": [
                 (
                     "epsilon under Adagrad's root (TensorFlow)",
                     "(ops.sqrt(total) + self.epsilon)",
                     "ops.sqrt(total + self.epsilon)",
                 ),
             ],
-            f"{IMPLEMENTATION}updates_as_the_referencedoes[eager-sgd with all float64]": [
+            f"{IMPLEMENTATION}updates_as_the_reference_does[eager-sgd with all float64]": [
                 ("clipped by the norm alone (TensorFlow)", " + CLIP_EPSILON)", ")"),
             ],
-            f"{IMPLEMENTATION}updates_as_the_referencedoes[eager-momentum with all float64]": [
+            f"{IMPLEMENTATION}updates_as_the_reference_does[eager-momentum with all float64]": [
                 (
                     "rate folded into the velocity (TensorFlow)",
                     ADDED.format(gradient="gradient", direction="learning_rate * direction"),
@@ -329,7 +329,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "pytorch_impl/fast.py",
         {
-            f"{IMPLEMENTATION}trains_as_the_referencedoes_short_last_batch_included[fast-float64]": [
+            f"{IMPLEMENTATION}trains_as_the_reference_does_short_last_batch_included[fast-float64]": [
                 ("fast: rate off by 1 % (PyTorch)", 'param_groups[0]["lr"]', 'param_groups[0]["lr"] * 1.01'),
                 (
                     "fast: the steps that fill no call are lost (PyTorch)",
@@ -347,7 +347,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/fast.py",
         {
-            f"{IMPLEMENTATION}trains_as_the_referencedoes_short_last_batch_included[fast-float64]": [
+            f"{IMPLEMENTATION}trains_as_the_reference_does_short_last_batch_included[fast-float64]": [
                 ("fast: one step too few (TensorFlow)", "while step < count:", "while step < count - 1:"),
                 ("fast: every loss in the first place (TensorFlow)", "losses, [[step]]", "losses, [[0]]"),
             ],

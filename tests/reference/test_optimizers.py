@@ -6,13 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from shared import constants
+from shared import update_rules
 from shared.network import initial_weights
-from shared.reference import optimizers, reference, reordered
-from shared.reference.optimizers import RULES, make_optimizer
+from shared.reference import data, optimizers, reordered
+from shared.reference.__main__ import load
+from shared.reference.optimizers import RULES, Optimizer
+from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import batches
 from shared.running.schedule import factor
-from shared.spec import Spec
+from shared.training import Training
+from shared.update_rules import UPDATE_RULES
+from tests.small_runs import unwatched
 
 # By two gradients, 3 and -1, each rule's directions, from its definition; epsilon, at most 3e-8 of them, is left out.
 DIRECTIONS = {
@@ -36,10 +40,10 @@ AS_SMALL_AS_EPSILON = {
 }
 
 
-def moved(spec, *gradients, start=2.0):
+def moved(training, *gradients, start=2.0):
     """How far one weight that starts from `start` goes in each of these steps."""
     model = {"weight": np.array([start])}
-    optimizer = make_optimizer(spec, model)
+    optimizer = Optimizer(training, model)
     distances = []
     for gradient in gradients:
         before = model["weight"].item()
@@ -50,7 +54,7 @@ def moved(spec, *gradients, start=2.0):
 
 def spec_of(optimizer, **changes):
     """Without decay, at a rate that leaves the digits of a direction to be read."""
-    return Spec(dtype="float64", optimizer=optimizer, **({"learning_rate": 0.25, "weight_decay": 0} | changes))
+    return Training(dtype="float64", optimizer=optimizer, **({"learning_rate": 0.25, "weight_decay": 0} | changes))
 
 
 @pytest.mark.parametrize("optimizer", RULES)
@@ -81,14 +85,14 @@ def test_decay_goes_through_the_rule_but_in_adamw():
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
 def test_a_change_of_rate_counts_for_the_whole_buffer(optimizer):
     # Two steps: the rate falls to a tenth for the second.
-    spec = spec_of(optimizer, epochs=1, batch_size=30_000, schedule="step")
+    training = spec_of(optimizer, epochs=1, batch_size=30_000, schedule="step")
     first, second = DIRECTIONS[optimizer]
-    assert moved(spec, 3, -1) == pytest.approx([-0.25 * first, -0.025 * second])
+    assert moved(training, 3, -1) == pytest.approx([-0.25 * first, -0.025 * second])
 
 
 def test_the_decay_of_adamw_goes_with_the_rate():
-    spec = spec_of("adamw", epochs=1, batch_size=30_000, schedule="step", weight_decay=0.5)
-    assert moved(spec, 0, 0) == pytest.approx([-0.25 * 0.5 * 2, -0.025 * 0.5 * 1.75])
+    training = spec_of("adamw", epochs=1, batch_size=30_000, schedule="step", weight_decay=0.5)
+    assert moved(training, 0, 0) == pytest.approx([-0.25 * 0.5 * 2, -0.025 * 0.5 * 1.75])
 
 
 @pytest.mark.parametrize("module", [optimizers, reordered])
@@ -97,7 +101,7 @@ def test_all_gradients_are_clipped_by_their_norm_together(module):
 
     def updated(clip_norm, gradients):
         model = {name: np.zeros_like(values) for name, values in gradients.items()}
-        module.make_optimizer(spec_of("sgd", clip_norm=clip_norm), model).apply(model, gradients)
+        module.Optimizer(spec_of("sgd", clip_norm=clip_norm), model).apply(model, gradients)
         return model
 
     np.testing.assert_allclose(updated(1, gradients)["a"], [-0.25 * 3 / 5.000001], rtol=1e-15)
@@ -107,31 +111,33 @@ def test_all_gradients_are_clipped_by_their_norm_together(module):
 
 
 def test_gradients_are_clipped_before_the_decay():
-    spec = spec_of("sgd", clip_norm=1, weight_decay=0.5)
-    assert moved(spec, 100) == pytest.approx([-0.25 * (1 + 0.5 * 2)], rel=1e-7)
+    training = spec_of("sgd", clip_norm=1, weight_decay=0.5)
+    assert moved(training, 100) == pytest.approx([-0.25 * (1 + 0.5 * 2)], rel=1e-7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", RULES)
 def test_stays_in_its_dtype_and_leaves_the_gradients(optimizer, dtype):
-    spec = spec_of(optimizer, schedule="cosine", weight_decay=0.1, clip_norm=1).model_copy(update={"dtype": dtype})
+    training = spec_of(optimizer, schedule="cosine", weight_decay=0.1, clip_norm=1).model_copy(update={"dtype": dtype})
     model, gradients = ({"weight": np.ones(3, dtype)} for _ in range(2))
-    make_optimizer(spec, model).apply(model, gradients)
+    Optimizer(training, model).apply(model, gradients)
     assert model["weight"].dtype == dtype
     np.testing.assert_array_equal(gradients["weight"], np.ones(3, dtype))
 
 
 @pytest.mark.parametrize("optimizer", RULES)
 def test_renumbered_it_trains_the_same_but_for_rounding(optimizer):
-    spec = Spec(dtype="float64", optimizer=optimizer, schedule="cosine", weight_decay=0.01, clip_norm=0.5, epochs=1)
-    examples, steps = reference.read("test"), batches.split(np.arange(640), 64)
+    training = Training(
+        dtype="float64", optimizer=optimizer, schedule="cosine", weight_decay=0.01, clip_norm=0.5, epochs=1
+    )
+    examples, steps = data.read("test"), batches.split(np.arange(640), 64)
     found = []
-    for module in (reference, reordered):
-        model = module.build(spec, initial_weights(spec), "cpu")
-        dataset = module.to_dataset(examples, spec, "cpu")
-        optimizer = module.load().optimizers.make_optimizer(spec, model)
-        losses = module.train_steps(model, optimizer, dataset, steps, lambda _count: None)
-        found.append((losses, module.weights(model)))
+    for implementation in (load(), load_reordered()):
+        model = implementation.model.build(training, initial_weights(training), "cpu")
+        dataset = implementation.data.to_dataset(examples, training, "cpu")
+        optimizer = implementation.optimizers.make_optimizer(training, model)
+        losses = implementation.train.train_epoch(model, optimizer, dataset, steps, unwatched(steps))
+        found.append((losses, implementation.model.weights(model)))
     (losses, weights), (other_losses, other_weights) = found
     # Adagrad divides by what may be 1e-10: rounding, some 1e-17 in a gradient, grows to some 1e-9 of a step there.
     np.testing.assert_allclose(losses, other_losses, rtol=1e-13)
@@ -149,23 +155,22 @@ def test_renumbered_it_trains_the_same_but_for_rounding(optimizer):
     ],
 )
 def test_schedules_by_hand(schedule, factors):
-    spec = Spec(epochs=1, batch_size=7_500, schedule=schedule)
-    assert [factor(spec, step) for step in range(spec.steps)] == pytest.approx(factors)
-    longer = Spec(epochs=2, batch_size=7_500, schedule=schedule)
+    training = Training(epochs=1, batch_size=7_500, schedule=schedule)
+    assert [factor(training, step) for step in range(training.steps)] == pytest.approx(factors)
+    longer = Training(epochs=2, batch_size=7_500, schedule=schedule)
     assert [factor(longer, step) for step in range(0, 16, 2)] == pytest.approx(factors)
 
 
 def test_cosine_ends_at_nothing_and_no_schedule_rises():
     for schedule in ("constant", "step", "cosine"):
-        spec = Spec(epochs=1, batch_size=601, schedule=schedule)
-        factors = [factor(spec, step) for step in range(spec.steps + 1)]
+        training = Training(epochs=1, batch_size=601, schedule=schedule)
+        factors = [factor(training, step) for step in range(training.steps + 1)]
         assert factors == sorted(factors, reverse=True)
     assert math.isclose(factors[-1], 0, abs_tol=1e-15)
 
 
 def test_every_optimizer_of_the_spec_has_a_rule():
-    assert set(RULES) == set(Spec.model_fields["optimizer"].annotation.__args__)
-    assert {*constants.LEARNING_RATE, *constants.WEIGHT_DECAY} <= set(RULES)
+    assert set(RULES) == set(Training.model_fields["optimizer"].annotation.__args__) == set(UPDATE_RULES)
 
 
 def test_constants_are_the_defaults_of_pytorchs_classes():
@@ -175,12 +180,12 @@ def test_constants_are_the_defaults_of_pytorchs_classes():
         return inspect.signature(optimizer).parameters[parameter].default
 
     for adam in (optim.Adam, optim.AdamW):
-        assert default(adam, "betas") == constants.ADAM_BETAS
-        assert default(adam, "eps") == constants.ADAM_EPSILON
-        assert default(adam, "lr") == constants.LEARNING_RATE["adam"] == constants.LEARNING_RATE["adamw"]
-    assert default(optim.AdamW, "weight_decay") == constants.WEIGHT_DECAY["adamw"]
-    assert default(optim.RMSprop, "alpha") == constants.RMSPROP_ALPHA
-    assert default(optim.RMSprop, "eps") == constants.RMSPROP_EPSILON
-    assert default(optim.Adagrad, "eps") == constants.ADAGRAD_EPSILON
-    assert default(optim.Adagrad, "initial_accumulator_value") == constants.ADAGRAD_INITIAL_ACCUMULATOR
-    assert default(optim.Adagrad, "lr") == constants.OTHERS_LEARNING_RATE
+        assert default(adam, "betas") == update_rules.ADAM_BETAS
+        assert default(adam, "eps") == update_rules.ADAM_EPSILON
+        assert default(adam, "lr") == UPDATE_RULES["adam"].learning_rate == UPDATE_RULES["adamw"].learning_rate
+    assert default(optim.AdamW, "weight_decay") == UPDATE_RULES["adamw"].weight_decay
+    assert default(optim.RMSprop, "alpha") == update_rules.RMSPROP_ALPHA
+    assert default(optim.RMSprop, "eps") == update_rules.RMSPROP_EPSILON
+    assert default(optim.Adagrad, "eps") == update_rules.ADAGRAD_EPSILON
+    assert default(optim.Adagrad, "initial_accumulator_value") == update_rules.ADAGRAD_INITIAL_ACCUMULATOR
+    assert default(optim.Adagrad, "lr") == UPDATE_RULES["adagrad"].learning_rate

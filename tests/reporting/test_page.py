@@ -10,14 +10,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error
 
 from shared.comparing.first_divergence import Crossing, FirstDivergence
-from shared.comparing.runs import FRAMEWORKS, Variant
+from shared.comparing.runs import Variant
+from shared.contract import FRAMEWORKS
 from shared.reporting import attribution_report, pictures, plots, report, seeds_report
 from shared.reporting import page as report_page
 from shared.reporting.pictures import Drawn
 from shared.reporting.section import Section
 from shared.reporting.tables import Table
 from tests import browser as chromium
-from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
+from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 from tests.studies import test_attribution
 from tests.studies.test_seeds import pairs
 
@@ -45,7 +46,9 @@ def far_apart(found, times=30):
 
 MANY = far_apart(pairs(0.0, epochs=5))
 EXPLAINED = test_attribution.take_apart(
-    test_attribution.SPEC, [0, 1], [test_attribution.runs(seed, draw) for seed, draw in enumerate((0.03, 0.05))]
+    test_attribution.CONFIGURATION,
+    [0, 1],
+    [test_attribution.runs(seed, draw) for seed, draw in enumerate((0.03, 0.05))],
 )
 SECTIONS = {"sections": [seeds_report.section(MANY), attribution_report.section(EXPLAINED)]}
 
@@ -325,14 +328,14 @@ def test_hovering_points_at_a_step_and_tells_how_far_apart_the_two_are_there(pag
     gap = f"{abs(a[at(page)] - b[at(page)]):.1e}".replace("e-0", "e-")
     assert page.locator("#chart-loss .at").inner_text() == f"At step {at(page)}, {gap} apart:"
     page.mouse.move(0, 0)
-    assert at(page) == SPEC.steps - 1
+    assert at(page) == CONFIGURATION.training.steps - 1
 
 
 def test_each_step_or_each_epoch(pages, visit):
     page = visit(pages["plain"])
-    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.steps - 1)
+    assert slider(page).get_attribute("aria-valuemax") == str(CONFIGURATION.training.steps - 1)
     page.get_by_label("Each epoch").check()
-    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.epochs)
+    assert slider(page).get_attribute("aria-valuemax") == str(CONFIGURATION.training.epochs)
     assert coloured(page, "loss", "pytorch") > 50
 
 
@@ -348,16 +351,16 @@ def seen(page):
 
 def test_zoom_by_buttons_keys_and_mouse(pages, visit):
     page = visit(pages["plain"])
-    assert seen(page) == [0, SPEC.steps - 1]
+    assert seen(page) == [0, CONFIGURATION.training.steps - 1]
     page.locator("#chart-loss").get_by_label("Zoom in").click()
     start, end = seen(page)
-    assert end - start < SPEC.steps / 2 + 1
+    assert end - start < CONFIGURATION.training.steps / 2 + 1
     page.locator("#chart-loss").get_by_label("Show all").click()
-    assert seen(page) == [0, SPEC.steps - 1]
+    assert seen(page) == [0, CONFIGURATION.training.steps - 1]
     slider(page).press("+")
     assert seen(page) == [start, end]
     slider(page).press("Escape")
-    assert seen(page) == [0, SPEC.steps - 1]
+    assert seen(page) == [0, CONFIGURATION.training.steps - 1]
     box = page.locator("#chart-loss .u-over").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 50)
     page.mouse.down()
@@ -429,11 +432,11 @@ def test_two_fingers_zoom_and_what_is_under_them_stays_there(pages, visit):
     touch("End")
     assert under(page, 0.2, 0.8) == pytest.approx(before, abs=1)
     start, end = seen(page)
-    assert end - start < SPEC.steps / 2
+    assert end - start < CONFIGURATION.training.steps / 2
     touch("Start", 0.1, 0.9)
     touch("Move", 0.45, 0.55)
     touch("End")
-    assert seen(page) == [0, SPEC.steps - 1]
+    assert seen(page) == [0, CONFIGURATION.training.steps - 1]
     assert page.evaluate("visualViewport.scale") == 1  # the browser has not zoomed as well
     assert page.complaints == []
 
@@ -444,9 +447,9 @@ def test_one_finger_points_at_a_step_and_scrolls_the_page(pages, visit):
     touch("Start", 0.2)
     for share in (0.3, 0.4, 0.5):
         touch("Move", share)
-    assert at(page) == pytest.approx(SPEC.steps / 2, abs=2)
+    assert at(page) == pytest.approx(CONFIGURATION.training.steps / 2, abs=2)
     touch("End")
-    assert seen(page) == [0, SPEC.steps - 1]
+    assert seen(page) == [0, CONFIGURATION.training.steps - 1]
     before = page.evaluate("scrollY")
     touch("Start", 0.5, down=200)
     for down in (150, 100, 50, 0):
@@ -522,7 +525,7 @@ def test_the_keyboard_reaches_every_control_and_works_it(pages, visit):
         reached.add(page.evaluate("document.activeElement.dataset.nth ?? null"))
     assert {str(nth) for nth in wanted} <= reached
     page.locator("input[value=steps]").press("ArrowRight")
-    assert slider(page).get_attribute("aria-valuemax") == str(SPEC.epochs)
+    assert slider(page).get_attribute("aria-valuemax") == str(CONFIGURATION.training.epochs)
     page.locator("input[value='']").press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert luminance(page, "body", "backgroundColor") < 100
@@ -665,12 +668,14 @@ def test_the_first_paint_is_soon(pages, visit, capsys):
 
 def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(pages, outcomes):
     made = outcomes["plain"].made
-    spec = SPEC.model_copy(update={"epochs": 1_000})
+    configuration = CONFIGURATION.but(epochs=1_000)
     long = {
-        variant: dataclasses.replace(run, arrays={**run.arrays, "step_losses": np.linspace(2, 1, spec.steps)})
+        variant: dataclasses.replace(
+            run, arrays={**run.arrays, "step_losses": np.linspace(2, 1, configuration.training.steps)}
+        )
         for variant, run in made.items()
     }
-    outcome = dataclasses.replace(outcomes["plain"], spec=spec, made=long)
+    outcome = dataclasses.replace(outcomes["plain"], configuration=configuration, made=long)
     picture = pictures.steps(outcome)
     assert len(picture.x) == len(picture.curves[0].values) == 10_001  # one in 3, and the last
     assert picture.x_label == "step (one in 3 of 30,000 is drawn)"

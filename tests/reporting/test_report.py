@@ -8,12 +8,13 @@ import pytest
 
 from shared.comparing import tutorial
 from shared.comparing.first_divergence import Crossing, FirstDivergence
-from shared.comparing.runs import FRAMEWORKS, Variant
+from shared.comparing.runs import Variant
+from shared.configuration import Configuration
+from shared.contract import FRAMEWORKS
 from shared.reporting import findings, pictures, report, terminal
 from shared.reporting.section import Section
-from shared.spec import Spec
 from shared.system.machine import cpu_name
-from tests.small_runs import SPEC, make_runs, outcome_of, proof_of, with_run
+from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +123,16 @@ def test_the_parting_is_told_and_drawn(made, tmp_path):
 
 
 def test_the_last_step_is_drawn_and_told_however_many_there_are(made):
-    spec = SPEC.model_copy(update={"epochs": 1_000})
-    losses = np.ones(spec.steps)
+    configuration = CONFIGURATION.but(epochs=1_000)
+    losses = np.ones(configuration.training.steps)
     longer = {v: dataclasses.replace(run, arrays=run.arrays | {"step_losses": losses}) for v, run in made.items()}
     jump = np.append(losses[1:], 1.25)
-    outcome = dataclasses.replace(outcome_of(made), spec=spec, made=with_run(longer, "TensorFlow", step_losses=jump))
+    outcome = dataclasses.replace(
+        outcome_of(made), configuration=configuration, made=with_run(longer, "TensorFlow", step_losses=jump)
+    )
     picture = pictures.divergence(outcome)
     assert "PyTorch against TensorFlow, float64: 2.5e-01." in picture.words
-    assert picture.x[-1] == spec.steps - 1
+    assert picture.x[-1] == configuration.training.steps - 1
     assert picture.curves[-1].values[-2:].tolist() == [0, 0.25]
 
 
@@ -174,4 +177,4 @@ def test_the_proof_is_in_the_report(made, tmp_path):
     ],
 )
 def test_the_tutorials_curve_stands_beside_its_own_training_only(made, update, comparable):
-    assert tutorial.comparable(Spec(**update)) is comparable
+    assert tutorial.comparable(Configuration.of(**update)) is comparable

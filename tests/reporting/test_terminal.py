@@ -15,12 +15,13 @@ import pytest
 from rich.console import Console
 
 from shared.comparing.processes import Children
-from shared.comparing.runs import FRAMEWORKS, REFERENCE, Variant
+from shared.comparing.runs import Variant
+from shared.contract import FRAMEWORKS, REFERENCE
 from shared.reporting import findings, terminal
 from shared.reporting.tables import Table
 from shared.running.record import Epoch
-from shared.spec import Spec
 from shared.system import progress
+from shared.training import Training
 from tests.conftest import ROOT, run_program
 from tests.small_runs import make_runs, outcome_of, with_run
 
@@ -106,7 +107,7 @@ def test_a_refusal_on_a_terminal_is_one_line(tmp_path):
 def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     out = tmp_path / "out"
     options = f"--epochs 2 --batch-size 512 --out {out}"
-    command = f"{sys.executable} -m shared.reference.reference {options} > {tmp_path / 'printed'}"
+    command = f"{sys.executable} -m shared.reference {options} > {tmp_path / 'printed'}"
     code = f"import subprocess, sys; sys.exit(subprocess.run({command!r}, shell=True).returncode)"
     status, written = on_a_terminal("-c", code)
     assert status == 0
@@ -115,7 +116,7 @@ def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     assert [line.split(",")[0] for line in printed[3:5]] == ["Epoch 1/2", "Epoch 2/2"]
 
 
-HEADER = findings.epoch_table(Spec(), [[], []]).header
+HEADER = findings.epoch_table(Training(), [[], []]).header
 ROW = ["5", "1.2345", "1.2346", "1.3e-06", "1.0917", "87.14%", "87.15%"]
 
 
@@ -134,7 +135,7 @@ def test_no_number_is_cut_and_what_is_left_out_is_named(columns):
 
 
 def test_the_live_table_holds_the_compared_runs_alone():
-    table = terminal.LiveTable(Spec(epochs=3), Console(width=120, height=20, color_system=None))
+    table = terminal.LiveTable(Training(epochs=3), Console(width=120, height=20, color_system=None))
     figures = Epoch(train_loss=1.2345, train_loss_per_example=1.0, test_loss=1.0, test_accuracy=0.9)
     others = (
         Variant("PyTorch", "float64"),
@@ -155,7 +156,7 @@ def test_the_live_table_holds_the_compared_runs_alone():
 
 
 def test_of_many_epochs_the_live_table_shows_the_last_that_fit():
-    table = terminal.LiveTable(Spec(epochs=50), Console(width=120, height=16, color_system=None))
+    table = terminal.LiveTable(Training(epochs=50), Console(width=120, height=16, color_system=None))
     variant = Variant("PyTorch", "float32")
     figures = Epoch(train_loss=1.0, train_loss_per_example=1.0, test_loss=1.0, test_accuracy=0.9)
     table.starts(variant, 1, 1)
@@ -187,7 +188,7 @@ def test_what_a_child_tells_arrives_in_order_and_not_of_every_step():
     )
     events = []
     with Children() as children:
-        child = children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=events.append)
+        child = children.start("X", [sys.executable, "-c", code], events.append)
         child.take_turn()
         child.finish()
     first, *between, last, epoch = events
@@ -210,7 +211,7 @@ def test_a_listener_sees_an_event_while_its_child_runs():
     code = "import time; from shared.system import progress; progress.tell(epoch=1); time.sleep(60)"
     heard = []
     with Children() as children:
-        children.start("X", [sys.executable, "-c", code], watched=False, heard=False, listen=heard.append)
+        children.start("X", [sys.executable, "-c", code], heard.append)
         deadline = time.monotonic() + 20
         while not heard and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -7,7 +7,7 @@ import pytest
 from shared.running.batches import checksum, epoch_order, split
 
 
-# Pinned: if the order moved, two versions of this repository would train differently from the same spec.
+# Pinned: if the order moved, two versions of this repository would train differently from the same training.
 @pytest.mark.parametrize(
     ("seed", "epoch", "start", "digest"),
     [

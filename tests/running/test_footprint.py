@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from shared.comparing.comparison import memory_needed
-from shared.reference import reference
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS
+from shared.reference.__main__ import load
 from shared.running import footprint, runner
-from shared.spec import Spec
 from shared.system import machine
 from shared.system.errors import InputError
 from tests.conftest import run_program
@@ -19,21 +20,21 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pro
 
 
 @pytest.mark.parametrize(
-    "spec",
+    "configuration",
     [
-        Spec(epochs=1, batch_size=30_000, hidden_sizes=(1, 1)),
-        Spec(epochs=2, batch_size=10_000, hidden_sizes=(48, 8)),
-        Spec(epochs=2, batch_size=5_000, hidden_sizes=(300, 200), dtype="float64"),
-        Spec(epochs=30, batch_size=60_000, hidden_sizes=(8, 8)),
+        Configuration.of(epochs=1, batch_size=30_000, hidden_sizes=(1, 1)),
+        Configuration.of(epochs=2, batch_size=10_000, hidden_sizes=(48, 8)),
+        Configuration.of(epochs=2, batch_size=5_000, hidden_sizes=(300, 200), dtype="float64"),
+        Configuration.of(epochs=30, batch_size=60_000, hidden_sizes=(8, 8)),
     ],
 )
 @pytest.mark.parametrize("activations", [0, 8])
-def test_a_record_takes_as_much_disk_as_foretold(spec, activations, tmp_path):
-    options = [*spec.options(), "--out", str(tmp_path / "run"), "--activations-until", str(activations)]
-    assert runner.main("Reference", "reference", reference.load, options) == 0
+def test_a_record_takes_as_much_disk_as_foretold(configuration, activations, tmp_path):
+    options = [*configuration.options(), "--out", str(tmp_path / "run"), "--activations-until", str(activations)]
+    assert runner.main("Reference", load, options) == 0
     taken = sum(path.stat().st_size for path in (tmp_path / "run").iterdir())
-    assert taken <= footprint.disk_needed(spec, 1, activations_until=activations) <= 1.5 * taken
-    assert footprint.disk_needed(spec, 3) == 3 * footprint.disk_needed(spec, 1)
+    assert taken <= footprint.disk_needed(configuration.training, 1, activations_until=activations) <= 1.5 * taken
+    assert footprint.disk_needed(configuration.training, 3) == 3 * footprint.disk_needed(configuration.training, 1)
 
 
 # Each in another way large: the weights, the batch, the optimizer's state and the numbers.
@@ -55,8 +56,8 @@ LARGE = {
     ],
 )
 def test_a_run_takes_at_its_peak_the_memory_foretold_or_a_little_more(framework, large, tmp_path):
-    spec = Spec(**({"epochs": 1, "batch_size": 3_000, "device": "cpu"} | LARGE[large]))
-    module = "shared.reference.reference" if framework == "Reference" else f"{framework.lower()}_impl"
+    configuration = Configuration.of(**({"epochs": 1, "batch_size": 3_000, "device": "cpu"} | LARGE[large]))
+    module = "shared.reference" if framework == "Reference" else f"{framework.lower()}_impl"
     code = (
         f"import pathlib, re, runpy, sys; sys.argv[0] = '{module}'\n"
         f"try: runpy.run_module('{module}', run_name='__main__', alter_sys=True)\n"
@@ -64,35 +65,40 @@ def test_a_run_takes_at_its_peak_the_memory_foretold_or_a_little_more(framework,
         # Not getrusage's figure: that of a child begins at its parent's.
         r"print(re.search(r'VmHWM:\s+(\d+)', pathlib.Path('/proc/self/status').read_text('utf-8'))[1])"
     )
-    run = run_program("-c", code, *spec.options(), "--out", tmp_path, python=PYTHONS.get(framework, sys.executable))
+    run = run_program(
+        "-c", code, *configuration.options(), "--out", tmp_path, python=PYTHONS.get(framework, sys.executable)
+    )
     taken = int(run.stdout.split()[-1]) * 1024
-    assert 0.5 * taken < footprint.memory_needed(spec, framework) < taken
+    assert 0.5 * taken < footprint.memory_needed(configuration, framework) < taken
 
 
-def refusal(spec, needed):
+def refusal(configuration, needed):
     with pytest.raises(InputError) as error:
-        footprint.refuse_what_does_not_fit(spec, needed)
+        footprint.refuse_what_does_not_fit(configuration, needed)
     return str(error.value)
 
 
 def test_what_does_not_fit_is_refused_by_the_option_that_makes_it_large(monkeypatch):
     monkeypatch.setattr(machine, "memory", lambda: 3_100_000_000)
-    needed = functools.partial(footprint.memory_needed, framework="Reference")
-    wide, long = Spec(hidden_sizes=(16_384, 16_384)), Spec(batch_size=60_000, hidden_sizes=(8192, 64))
+    needed = functools.partial(footprint.memory_needed, name="Reference")
+    wide, long = (
+        Configuration.of(hidden_sizes=(16_384, 16_384)),
+        Configuration.of(batch_size=60_000, hidden_sizes=(8192, 64)),
+    )
     gigabytes = r"needs about 1\d\.\d GB of memory, and 3\.1 GB are available; lower"
     assert re.fullmatch(rf"--hidden-sizes 16384,16384 {gigabytes} --hidden-sizes", refusal(wide, needed))
     assert refusal(long, needed).startswith("--batch-size 60000 needs about ")
-    footprint.refuse_what_does_not_fit(Spec(), needed)
+    footprint.refuse_what_does_not_fit(Configuration(), needed)
     monkeypatch.setattr(machine, "memory", lambda: 10_000)
-    assert refusal(Spec(), needed).endswith("; end other programs")
+    assert refusal(Configuration(), needed).endswith("; end other programs")
 
 
 def test_a_comparison_holds_all_its_records_and_runs_two_at_once_side_by_side():
-    small, wide = Spec(device="cpu"), Spec(device="cpu", hidden_sizes=(8192, 8192))
+    small, wide = Configuration.of(device="cpu"), Configuration.of(device="cpu", hidden_sizes=(8192, 8192))
     of = functools.partial(memory_needed, prove=False, side_by_side=False)
-    assert of(small) == max(footprint.memory_needed(small, name) for name in footprint.LIBRARIES)
+    assert of(small) == max(footprint.memory_needed(small, name) for name in IMPLEMENTATIONS)
     # Five in float32, and one in float64, which is as large as two.
-    assert of(wide) == pytest.approx(7 * footprint.disk_needed(wide, 1), rel=1e-3)
+    assert of(wide) == pytest.approx(7 * footprint.disk_needed(wide.training, 1), rel=1e-3)
     assert memory_needed(wide, prove=True, side_by_side=False) > 2 * of(wide)
     assert memory_needed(small, prove=False, side_by_side=True) > 1.8 * of(small)
 
@@ -105,14 +111,14 @@ from shared.running import runner
 load()
 taken = int(open("/proc/self/statm", encoding="utf-8").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + {room}, taken + {room}))
-sys.exit(runner.main("{framework}", "the program", load))
+sys.exit(runner.main("{framework}", load))
 """
 
 
 @pytest.mark.parametrize("framework", ["Reference", *PYTHONS])
 @pytest.mark.parametrize("room", [2**27, 2**29])
 def test_a_run_that_runs_out_all_the_same_says_so_in_one_line(framework, room, tmp_path):
-    module = "shared.reference.reference" if framework == "Reference" else f"{framework.lower()}_impl.__main__"
+    module = f"{IMPLEMENTATIONS[framework].module}.__main__"
     code = HELD_TO.format(module=module, framework=framework, room=room)
     options = ["--hidden-sizes", "2048,2048", "--batch-size", "60000", "--device", "cpu", "--out", tmp_path / "out"]
     run = run_program("-c", code, *options, python=PYTHONS.get(framework, sys.executable))

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.network import initial_weights
+from shared.configuration import Configuration
+from shared.contract import DeviceFacts
+from shared.network import initial_weights, weight_shapes
 from shared.running.record import (
     ARRAYS_FILE,
     RUN_JSON,
     SCHEMA,
     WEIGHTS_FILE,
-    Device,
     Epoch,
     RecordError,
     Run,
@@ -21,10 +22,9 @@ from shared.running.record import (
     write_arrays,
     write_record,
 )
-from shared.spec import Spec
 
-SPEC = Spec(batch_size=60_000, hidden_sizes=(3, 2), epochs=2)
-WEIGHTS = initial_weights(SPEC)
+CONFIGURATION = Configuration.of(batch_size=60_000, hidden_sizes=(3, 2), epochs=2)
+WEIGHTS = initial_weights(CONFIGURATION.training)
 ARRAYS = {
     "step_losses": np.array([2.5, 2.25], np.float32),
     "test_logits": np.arange(100_000, dtype=np.float32).reshape(10_000, 10),
@@ -46,8 +46,9 @@ def write(folder, *, weights=WEIGHTS, arrays=ARRAYS, **fields):
     given = {
         "schema_version": SCHEMA,
         "framework": "NumPy",
-        "spec": SPEC,
-        "device": Device(type="cpu", name="a processor", cuda_available=False),
+        "training": CONFIGURATION.training,
+        "execution": CONFIGURATION.execution,
+        "device": DeviceFacts(type="cpu", name="a processor", cuda_available=False),
         "versions": {"numpy": "2"},
         "settings": {},
         "environment": {"MKL_CBWR": "COMPATIBLE"},
@@ -91,9 +92,9 @@ def test_record_survives_the_files(tmp_path: Path):
 
 
 def test_float64_record_survives_the_files(tmp_path: Path):
-    spec = SPEC.model_copy(update={"dtype": "float64"})
+    configuration = CONFIGURATION.but(dtype="float64")
     weights, arrays = ({name: a.astype(np.float64) for name, a in group.items()} for group in (WEIGHTS, ARRAYS))
-    write(tmp_path, weights=weights, arrays=arrays, spec=spec)
+    write(tmp_path, weights=weights, arrays=arrays, training=configuration.training)
     assert read_run(tmp_path).step_losses.dtype == np.float64
 
 
@@ -126,7 +127,7 @@ def test_snapshots_and_their_arrays_are_found_by_step():
     # Step 1 is not step 10.
     assert list(run.at(1)) == ["weights/fc1.bias"]
     assert np.array_equal(run.at(10, "weights")["fc1.bias"], WEIGHTS["fc1.bias"] + 10)
-    assert list(run.at(0, "gradient")) == list(SPEC.weight_shapes)
+    assert list(run.at(0, "gradient")) == list(weight_shapes(CONFIGURATION.training))
     assert run.at(2) == run.at(1, "gradient") == {}
     assert run.step_losses is ARRAYS["step_losses"]
     assert run.test_logits is ARRAYS["test_logits"]
@@ -207,9 +208,9 @@ DEVICE = {"type": "cpu", "name": "a processor", "cuda_available": False}
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"schema_version": 3}, "schema_version: it is of schema 3, and this program reads 2"),
+        ({"schema_version": 4}, "schema_version: it is of schema 4, and this program reads 3"),
         # As an earlier version wrote it, without what that one did not record.
-        ({"schema_version": 1, "environment": None}, "schema_version: it is of schema 1, and this program reads 2"),
+        ({"schema_version": 1, "environment": None}, "schema_version: it is of schema 1, and this program reads 3"),
         ({"environment": None}, "environment: "),
         ({"schema_version": None}, "schema_version: "),
         ({"surprise": 1}, "surprise: "),
@@ -217,8 +218,8 @@ DEVICE = {"type": "cpu", "name": "a processor", "cuda_available": False}
         ({"files": None}, "files: "),
         ({"device": DEVICE | {"type": "tpu"}}, "device.type: "),
         ({"device": DEVICE | {"surprise": 1}}, "device.surprise: "),
-        ({"spec": {"epochs": 0}}, "spec.epochs: "),
-        ({"spec": {"momentum": 0.9}}, "spec.momentum: "),
+        ({"training": {"epochs": 0}}, "training.epochs: "),
+        ({"training": {"momentum": 0.9}}, "training.momentum: "),
         ({"epochs": [{"train_loss": 1.0}] * 2}, "epochs.0.train_loss_per_example: "),
         ({"epochs": [EPOCH.model_dump() | {"test_loss": "much"}] * 2}, "epochs.0.test_loss: "),
     ],
@@ -236,10 +237,10 @@ def test_run_json_of_another_schema_is_refused_by_key(tmp_path: Path, changes, w
         ({"epochs": [EPOCH]}, "not 2 epochs"),
         ({"epochs": [EPOCH] * 3}, "not 2 epochs"),
         ({"order_checksums": ["c"]}, "not 2 epochs"),
-        ({"spec": SPEC.model_copy(update={"epochs": 3})}, "step_losses is missing or not of shape (3,)"),
-        ({"spec": SPEC.model_copy(update={"batch_size": 30_000})}, "step_losses is missing or not of shape (4,)"),
-        ({"spec": SPEC.model_copy(update={"hidden_sizes": (2, 3)})}, "does not hold the weights of its spec"),
-        ({"spec": SPEC.model_copy(update={"dtype": "float64"})}, "fc1.bias is float32 in a float64 run"),
+        ({"training": CONFIGURATION.but(epochs=3).training}, "step_losses is missing or not of shape (3,)"),
+        ({"training": CONFIGURATION.but(batch_size=30_000).training}, "step_losses is missing or not of shape (4,)"),
+        ({"training": CONFIGURATION.but(hidden_sizes=(2, 3)).training}, "does not hold the weights of its training"),
+        ({"training": CONFIGURATION.but(dtype="float64").training}, "fc1.bias is float32 in a float64 run"),
     ],
 )
 def test_record_at_odds_with_its_spec_is_refused(tmp_path: Path, fields, message):
@@ -278,7 +279,7 @@ def test_snapshot_of_another_dtype_is_refused_by_its_name(tmp_path: Path):
 )
 def test_weights_of_another_model_are_refused(tmp_path: Path, weights):
     write(tmp_path, weights=weights)
-    assert f"{WEIGHTS_FILE} does not hold the weights of its spec" in refusal(tmp_path)
+    assert f"{WEIGHTS_FILE} does not hold the weights of its training" in refusal(tmp_path)
 
 
 def test_weights_of_another_dtype_are_refused_by_name(tmp_path: Path):

@@ -3,43 +3,50 @@
 import numpy as np
 import pytest
 
-from shared import engines, metrics, random_numbers
+from shared import metrics, random_numbers
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS, Implementation, check_engine
 from shared.network import initial_weights
 from shared.normalisation import normalise
-from shared.reference import reference
+from shared.reference import data
+from shared.reference.__main__ import load
+from shared.reference.model import build
 from shared.running import batches, record, runner
 from shared.running.record import read_run
-from shared.spec import Spec
 
 # 60,000 = 15 × 3,840 + 2,400: the last batch is short.
-SPEC = Spec(epochs=2, batch_size=3_840, hidden_sizes=(6, 5), seed=3, dtype="float64")
+CONFIGURATION = Configuration.of(epochs=2, batch_size=3_840, hidden_sizes=(6, 5), seed=3, dtype="float64")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "out"
-    options = [*SPEC.options(), "--out", str(folder), "--activations-until", "18"]
-    assert runner.main("Reference", "reference", reference.load, options) == 0
+    options = [*CONFIGURATION.options(), "--out", str(folder), "--activations-until", "18"]
+    assert runner.main("Reference", load, options) == 0
     return read_run(folder)
 
 
 @pytest.fixture(scope="module")
 def flat():
     """The whole training in one screen, with nothing of the runner in it."""
-    train, test = reference.read("train"), reference.read("test")
+
+    def built(weights):
+        return build(CONFIGURATION.training, weights, "cpu")
+
+    train, test = data.read("train"), data.read("test")
     inputs, test_inputs = (normalise(split.images, np.dtype("float64")) for split in (train, test))
-    model = dict(initial_weights(SPEC))
+    model = dict(initial_weights(CONFIGURATION.training))
     weights_before, fc1_before, losses, logits = [], [], [], []
     for epoch in range(2):
         order = batches.epoch_order(3, epoch)
         for start in range(0, 60_000, 3_840):
             batch = order[start : start + 3_840]
             weights_before.append({name: values.copy() for name, values in model.items()})
-            fc1_before.append(reference.forward(model, inputs[batch[:1024]])[0])
-            loss, gradients, _ = reference.backward(model, inputs[batch], train.labels[batch])
+            fc1_before.append(next(built(model).outputs(inputs[batch[:1024]])))
+            loss, gradients, _ = built(model).backward(inputs[batch], train.labels[batch])
             losses.append(loss)
             model = {name: values - 0.01 * gradients[name] for name, values in model.items()}
-        logits.append(reference.forward(model, test_inputs)[-1])
+        logits.append([*built(model).outputs(test_inputs)][-1])
     weights_before.append(model)
     return weights_before, fc1_before, np.array(losses), logits, test.labels
 
@@ -82,38 +89,39 @@ def test_records_the_order_it_used(run):
 
 
 def test_keras_habits_are_tensorflows_alone(tmp_path):
-    spec = SPEC.model_copy(update={"epochs": 1, "keras_defaults": ("kernels", "order")})
+    configuration = CONFIGURATION.but(epochs=1, keras_defaults=("kernels", "order"))
     made = {}
     for framework in ("PyTorch", "TensorFlow"):  # by name: the reference does the work
-        options = [*spec.options(), "--out", str(tmp_path / framework)]
-        assert runner.main(framework, "reference", reference.load, options) == 0
+        options = [*configuration.options(), "--out", str(tmp_path / framework)]
+        assert runner.main(framework, load, options) == 0
         made[framework] = read_run(tmp_path / framework)
     for framework, defaults, draw in (
         ("PyTorch", (), random_numbers.ORDER),
         ("TensorFlow", ("kernels",), random_numbers.OTHER_ORDER),
     ):
-        for name, values in initial_weights(spec, defaults).items():
+        for name, values in initial_weights(configuration.training, defaults).items():
             np.testing.assert_array_equal(made[framework].at(0, "weights")[name], values)
         order = batches.epoch_order(3, 0, draw)
         assert made[framework].record.order_checksums == [batches.checksum(order)]
 
 
 def test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice():
-    some = runner.Implementation(None, None, None, None, train="train", fast="fast", engine="fast")
-    assert [some.run_by(engine) for engine in ("auto", "eager", "fast")] == [
-        ("fast", "fast"),
-        ("eager", "train"),
-        ("fast", "fast"),
-    ]
+    some = Implementation(None, None, None, None, train="train", fast="fast")
+    assert [some.engine(name) for name in ("eager", "fast")] == ["train", "fast"]
+    assert {name: entry.auto for name, entry in IMPLEMENTATIONS.items()} == {
+        "PyTorch": "eager",
+        "TensorFlow": "fast",
+        "Reference": "eager",
+    }
 
 
 def refusal(words, capsys, framework="Reference"):
     """What is said of a command line that is refused at once: there is nothing to load."""
-    assert runner.main(framework, "program", None, words) == 2
+    assert runner.main(framework, None, words) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
-    return said.err.removeprefix("program: error: ")
+    return said.err.removeprefix(f"{IMPLEMENTATIONS[framework].module}: error: ")
 
 
 @pytest.mark.parametrize(
@@ -134,12 +142,12 @@ def test_an_evaluation_takes_no_option_of_the_training(words, capsys):
 
 
 def test_an_evaluation_takes_what_makes_the_weights_and_where_it_runs(tmp_path, capsys):
-    spec = SPEC.model_copy(update={"epochs": 1, "seed": 3, "device": "cpu"})
-    assert runner.main("Reference", "reference", reference.load, [*spec.options(), "--out", str(tmp_path / "out")]) == 0
+    configuration = CONFIGURATION.but(epochs=1, seed=3, device="cpu")
+    assert runner.main("Reference", load, [*configuration.options(), "--out", str(tmp_path / "out")]) == 0
     trained = capsys.readouterr().out.splitlines()[-1]
     words = ["--seed", "3", "--hidden-sizes", "6,5", "--dtype", "float64", "--device", "cpu", "--threads", "1"]
     words += ["--weights", str(tmp_path / "out/weights.safetensors"), "--evaluate"]
-    assert runner.main("Reference", "reference", reference.load, words) == 0
+    assert runner.main("Reference", load, words) == 0
     assert capsys.readouterr().out.splitlines()[-1] == trained
 
 
@@ -159,33 +167,31 @@ def test_a_number_of_steps_is_plainly_written(text, capsys):
 )
 def test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update(changes, capsys):
     name, value = next(iter(changes.items()))
-    words = Spec(engine="fast", **changes).options()
+    words = Configuration.of(engine="fast", **changes).options()
     told = f"--engine fast with --{name.replace('_', '-')} {value}: in PyTorch it takes steps of plain SGD only; use"
     assert refusal(words, capsys, "PyTorch").startswith(told)
-    engines.check(Spec(engine="fast", **changes), "TensorFlow")  # whose fast engine takes all
+    check_engine(Configuration.of(engine="fast", **changes), "TensorFlow")  # whose fast engine takes all
 
 
-def test_the_referencehas_no_fast_engine(capsys):
+def test_the_reference_has_no_fast_engine(capsys):
     told = "--engine fast: the reference has no such engine; use --engine auto or eager\n"
     assert refusal(["--engine", "fast"], capsys) == told
 
 
-def test_the_referencehas_no_stock_run(tmp_path, capsys):
-    assert (
-        runner.main("Reference", "reference", reference.load, ["--mode", "stock", "--out", str(tmp_path / "out")]) == 2
-    )
+def test_the_reference_has_no_stock_run(tmp_path, capsys):
+    assert runner.main("Reference", load, ["--mode", "stock", "--out", str(tmp_path / "out")]) == 2
     assert "--mode stock: the reference has no tutorial; use --mode matched" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_starts_from_given_weights_and_goes_on_as_if_never_stopped(run, tmp_path):
     """Weights travel: one epoch, a file, and a second epoch with the second epoch's order would be the same run."""
-    options = [*SPEC.model_copy(update={"epochs": 1}).options(), "--out", str(tmp_path / "half")]
-    assert runner.main("Reference", "reference", reference.load, options) == 0
+    options = [*CONFIGURATION.but(epochs=1).options(), "--out", str(tmp_path / "half")]
+    assert runner.main("Reference", load, options) == 0
     half = read_run(tmp_path / "half")
     for name, values in run.at(16, "weights").items():
         np.testing.assert_array_equal(values, half.weights[name])
     again = [*options[:-1], str(tmp_path / "again"), "--weights", str(tmp_path / "half/weights.safetensors")]
-    assert runner.main("Reference", "reference", reference.load, again) == 0
+    assert runner.main("Reference", load, again) == 0
     for name, values in read_run(tmp_path / "again").at(0, "weights").items():
         np.testing.assert_array_equal(values, half.weights[name])

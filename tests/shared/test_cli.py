@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shared.cli import make_parser, parse
-from shared.spec import Spec
+from shared.configuration import FIELDS, Configuration
 from shared.system.errors import InputError
 
 
@@ -15,9 +15,10 @@ def parser(monkeypatch):
     return make_parser("python -m program", "What it does.", "out/here")
 
 
-def test_options_are_the_fields_of_the_spec_and_out(parser):
+def test_options_are_the_fields_of_the_configuration_and_out(parser):
     options = re.findall(r"^  (--[\w-]+)", parser.format_help(), flags=re.MULTILINE)
-    assert [option.removeprefix("--").replace("-", "_") for option in options] == [*Spec.model_fields, "out"]
+    fields = [name for name in FIELDS if name != "keras_defaults"]  # which no user needs
+    assert [option.removeprefix("--").replace("-", "_") for option in options] == [*fields, "out"]
 
 
 @pytest.mark.parametrize(
@@ -25,11 +26,11 @@ def test_options_are_the_fields_of_the_spec_and_out(parser):
     [
         ("--epochs EPOCHS", "passes over the 60,000 training images", "5"),
         ("--batch-size SIZE", "images per step", "64"),
-        ("--learning-rate RATE", "step size; if not given, 0.001 for adam, 0.001 for adamw", "0.01"),
+        ("--learning-rate RATE", "step size; if not given, 0.001 in adam and adamw and rmsprop", "0.01"),
         ("--schedule constant|step|cosine", "times 0.1 after 0.5 and 0.75 of all steps", "constant"),
-        ("--weight-decay DECAY", "if not given, 0.01 for adamw", "0.0"),
+        ("--weight-decay DECAY", "if not given, 0.01 in adamw", "0.0"),
         ("--clip-norm NORM", "largest norm of all gradients together", "0.0"),
-        ("--hidden-sizes SIZES", "units in the two hidden layers", "128,64"),
+        ("--hidden-sizes SIZES", "units in each hidden layer", "128,64"),
         ("--seed SEED", "seeds the initial weights and the order of the images", "0"),
         ("--dtype float32|float64", "precision of every number", "float32"),
         ("--device auto|cpu|cuda", "where to train", "auto"),
@@ -54,13 +55,13 @@ def test_help_names_the_program_and_what_it_does(parser, capsys):
 
 
 def test_no_options_make_the_default_spec(parser):
-    spec, options = parse(parser, [])
-    assert spec == Spec()
+    configuration, options = parse(parser, [])
+    assert configuration == Configuration()
     assert options.out == Path("out/here")
 
 
 def test_every_option_reaches_its_field(parser):
-    expected = Spec(
+    expected = Configuration.of(
         epochs=7,
         batch_size=3,
         optimizer="nesterov",
@@ -68,15 +69,16 @@ def test_every_option_reaches_its_field(parser):
         schedule="step",
         weight_decay=0.125,
         clip_norm=0.5,
-        hidden_sizes=(9, 8),
+        hidden_sizes=(9, 8, 7),
+        activation="sigmoid",
         seed=2**63 - 1,
         dtype="float64",
         device="cpu",
         engine="eager",
         threads=2,
     )
-    spec, options = parse(parser, [*expected.options(), "--out", "elsewhere"])
-    assert spec == expected
+    configuration, options = parse(parser, [*expected.options(), "--out", "elsewhere"])
+    assert configuration == expected
     assert options.out == Path("elsewhere")
 
 
@@ -94,7 +96,7 @@ def refusal(parser, words):
         ("--epochs", "many", "for example --epochs 5"),
         ("--batch-size", "60001", "for example --batch-size 64"),
         ("--learning-rate", "nan", "for example --learning-rate 0.01"),
-        ("--hidden-sizes", "128", "for example --hidden-sizes 128,64"),
+        ("--hidden-sizes", "128;64", "for example --hidden-sizes 128,64"),
         ("--seed", "-1", "for example --seed 0"),
         ("--dtype", "float16", "for example --dtype float32"),
         ("--device", "gpu", "for example --device auto"),
@@ -108,7 +110,7 @@ def test_bad_value_is_named_in_one_line_with_a_cure(parser, option, value, cure)
 
 
 def test_every_field_of_the_spec_refuses_a_bad_value(parser):
-    for option in Spec().options()[::2]:
+    for option in Configuration().options()[::2]:
         assert refusal(parser, [option, "?"]).startswith(f"{option} ?: ")
 
 
@@ -128,3 +130,9 @@ def test_abbreviations_and_unknown_words_are_refused_with_a_cure(parser, words, 
     message = refusal(parser, words)
     assert named in message
     assert message.endswith("; python -m program --help lists the options")
+
+
+def test_a_former_name_is_taken_with_a_hint(parser, capsys):
+    configuration, _ = parse(parser, ["--keras-habits", "biases"])
+    assert configuration.training.keras_defaults == ("biases",)
+    assert capsys.readouterr().err.startswith("--keras-habits is --keras-defaults now")

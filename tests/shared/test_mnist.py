@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import hashlib
 import struct
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared import mnist
-from shared.mnist import RAW_ROOT, Examples, canonical, check_files, checksum, extracted
+from shared.mnist import MNIST, Examples, canonical, check_files, checksum, extracted
 from shared.system import cache
 from shared.system.errors import InputError
 
@@ -94,8 +95,8 @@ def test_checksum_changes_with_any_label_and_swap(altered):
 def raw(tmp_path: Path, monkeypatch):
     """A folder with the four archives, as links, so that a test replaces only its own."""
     for name in NAMES:
-        (tmp_path / f"{name}.gz").symlink_to(RAW_ROOT / f"{name}.gz")
-    monkeypatch.setattr(mnist, "RAW_ROOT", tmp_path)
+        (tmp_path / f"{name}.gz").symlink_to(MNIST.raw / f"{name}.gz")
+    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(MNIST, raw=tmp_path))
     return tmp_path
 
 
@@ -120,7 +121,7 @@ def test_extracted_files_hold_what_the_archives_do_and_are_made_again_where_dama
         folder = extracted() / "MNIST" / "raw"
         assert ("is damaged: it is made again" in capsys.readouterr().err) == bool(damage)
         for name in NAMES:
-            assert (folder / name).read_bytes() == gzip.decompress((RAW_ROOT / f"{name}.gz").read_bytes())
+            assert (folder / name).read_bytes() == gzip.decompress((MNIST.raw / f"{name}.gz").read_bytes())
 
 
 def test_who_looks_meanwhile_sees_the_extracted_files_whole_or_not_at_all(own_cache):
@@ -148,7 +149,7 @@ def test_missing_archive_is_named_with_the_cure(raw, name):
 )
 @pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte.gz"])
 def test_damaged_archive_is_named_with_its_size_and_the_cure(raw, name, damage):
-    content = damage((RAW_ROOT / name).read_bytes())
+    content = damage((MNIST.raw / name).read_bytes())
     replace(raw / name, content)
     with pytest.raises(InputError) as error:
         check_files()

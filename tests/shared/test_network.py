@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared.network import initial_weights, load_weights, perturb, save_weights
-from shared.spec import Spec
+from shared.network import initial_weights, perturb, weight_shapes
+from shared.running.weights_file import load_weights
 from shared.system.errors import InputError
+from shared.system.files import save_tensors
+from shared.training import Training
 
-SMALL = Spec(hidden_sizes=(3, 2))
+SMALL = Training(hidden_sizes=(3, 2))
 
 
 # Pinned, as exact hexadecimal floats: if the start moved, two versions of this repository would train differently
-# from the same spec.
+# from the same training.
 @pytest.mark.parametrize(
     ("name", "start"),
     [
@@ -27,11 +29,11 @@ SMALL = Spec(hidden_sizes=(3, 2))
     ],
 )
 def test_start_is_the_one_of_earlier_runs(name, start):
-    assert [value.hex() for value in initial_weights(Spec())[name].ravel()[:2].tolist()] == start
+    assert [value.hex() for value in initial_weights(Training())[name].ravel()[:2].tolist()] == start
 
 
 def test_keras_habits_stretch_the_kernels_to_glorots_bound_and_empty_the_biases():
-    pytorchs, glorots = initial_weights(Spec()), initial_weights(Spec(), ("kernels", "biases"))
+    pytorchs, glorots = initial_weights(Training()), initial_weights(Training(), ("kernels", "biases"))
     bounds = {"fc1": (6 / (784 + 128)) ** 0.5, "fc2": (6 / (128 + 64)) ** 0.5, "fc3": (6 / (64 + 10)) ** 0.5}
     for layer, bound in bounds.items():
         kernel = glorots[f"{layer}.weight"]
@@ -42,21 +44,21 @@ def test_keras_habits_stretch_the_kernels_to_glorots_bound_and_empty_the_biases(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_start_has_the_names_shapes_and_dtype_of_the_spec(dtype):
-    spec = Spec(dtype=dtype)
-    weights = initial_weights(spec)
-    assert [(name, values.shape) for name, values in weights.items()] == list(spec.weight_shapes.items())
+    training = Training(dtype=dtype)
+    weights = initial_weights(training)
+    assert [(name, values.shape) for name, values in weights.items()] == list(weight_shapes(training).items())
     assert {values.dtype.name for values in weights.values()} == {dtype}
 
 
 def test_float32_and_float64_runs_start_at_the_same_numbers():
-    double = initial_weights(Spec(dtype="float64"))
-    for name, single in initial_weights(Spec(dtype="float32")).items():
+    double = initial_weights(Training(dtype="float64"))
+    for name, single in initial_weights(Training(dtype="float32")).items():
         assert np.array_equal(single.astype(np.float64), double[name]), name
 
 
 def test_start_is_uniform_between_the_bounds_of_pytorch():
     fan_ins = {"fc1": 784, "fc2": 128, "fc3": 64}
-    for name, values in initial_weights(Spec()).items():
+    for name, values in initial_weights(Training()).items():
         scaled = values.ravel() * np.sqrt(fan_ins[name.partition(".")[0]])
         # Rounding to float32 may pass the bound by half a unit in the last place.
         assert np.abs(scaled).max() <= 1 + np.finfo(np.float32).eps, name
@@ -67,7 +69,7 @@ def test_start_is_uniform_between_the_bounds_of_pytorch():
 
 
 def test_tensors_and_seeds_share_no_numbers():
-    tensors = [*initial_weights(Spec(seed=0)).values(), *initial_weights(Spec(seed=1)).values()]
+    tensors = [*initial_weights(Training(seed=0)).values(), *initial_weights(Training(seed=1)).values()]
     # Up to their scale, which is each layer's own.
     starts = {tuple((values.ravel()[:3] / np.abs(values.ravel()[0])).round(3).tolist()) for values in tensors}
     assert len(starts) == 12
@@ -91,15 +93,15 @@ def test_nudge_leaves_its_argument_alone():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_weights_survive_the_file(tmp_path: Path, dtype):
-    spec = SMALL.model_copy(update={"dtype": dtype})
-    weights = initial_weights(spec)
+    training = SMALL.model_copy(update={"dtype": dtype})
+    weights = initial_weights(training)
     # Not contiguous, as a transposed Keras kernel is.
     given = {name: np.asfortranarray(values) for name, values in weights.items()}
-    save_weights(tmp_path / "w.safetensors", given)
-    loaded = load_weights(tmp_path / "w.safetensors", spec)
-    assert list(loaded) == list(spec.weight_shapes)
+    save_tensors(tmp_path / "w.safetensors", given)
+    loaded = load_weights(tmp_path / "w.safetensors", training)
+    assert list(loaded) == list(weight_shapes(training))
     for name, values in weights.items():
-        assert loaded[name].dtype == spec.numpy_dtype
+        assert loaded[name].dtype == training.numpy_dtype
         assert np.array_equal(loaded[name], values), name
 
 
@@ -136,7 +138,7 @@ def with_value(values, value):
 )
 def test_weights_of_another_model_are_refused_by_name(tmp_path: Path, damage, message):
     path = tmp_path / "w.safetensors"
-    save_weights(path, damage(initial_weights(SMALL)))
+    save_tensors(path, damage(initial_weights(SMALL)))
     with pytest.raises(InputError) as error:
         load_weights(path, SMALL)
     assert str(error.value).startswith(f"--weights {path}: {message}")

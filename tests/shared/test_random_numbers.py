@@ -7,7 +7,7 @@ from shared.random_numbers import ORDER, WEIGHTS, bits, uniform
 
 
 # Pinned: another NumPy, another key layout or another order of the purposes would silently make other runs of the
-# same spec, and every published number would no longer be reproducible.
+# same training, and every published number would no longer be reproducible.
 @pytest.mark.parametrize(
     ("seed", "purpose", "index", "expected"),
     [

@@ -7,15 +7,16 @@ import pytest
 
 from library_defaults.rows import ROWS
 from library_defaults.table import JSON_FILE
+from shared.configuration import Configuration
 from shared.reporting import attribution_report, report
-from shared.spec import KERAS_DEFAULTS, Spec
 from shared.studies import attribution
 from shared.studies.attribution import FACTORS, estimate
 from shared.studies.attribution import _jobs as jobs_of
 from shared.studies.attribution import _take_apart as take_apart
 from shared.studies.sweep import Figures
+from shared.training import KERAS_DEFAULTS
 
-SPEC = Spec(epochs=2)
+CONFIGURATION = Configuration.of(epochs=2)
 # What each default adds to the loss of every epoch; the accuracy moves by a tenth of it.
 EFFECTS = {"kernels": -0.4, "biases": -0.05, "order": 0.0, "loss": 0.0}
 
@@ -42,7 +43,7 @@ def runs(seed, draw=0.0):
 
 @pytest.fixture
 def found():
-    return take_apart(SPEC, [0, 1, 2], [runs(seed) for seed in range(3)])
+    return take_apart(CONFIGURATION.training, [0, 1, 2], [runs(seed) for seed in range(3)])
 
 
 def test_each_share_is_what_the_habit_does(found):
@@ -65,7 +66,7 @@ def test_shares_and_the_unexplained_add_up_to_the_gap(found):
 
 def test_what_no_factor_knows_of_is_left_unexplained():
     draws = [0.03, 0.05, 0.04]
-    found = take_apart(SPEC, [0, 1, 2], [runs(seed, draw) for seed, draw in enumerate(draws)])
+    found = take_apart(CONFIGURATION.training, [0, 1, 2], [runs(seed, draw) for seed, draw in enumerate(draws)])
     assert found.unexplained.mean[0] == pytest.approx(-0.04)
     assert not found.unexplained.is_noise(0)
 
@@ -74,7 +75,7 @@ def test_an_interaction_is_shared_between_put_in_and_taken_out():
     made = [runs(seed) for seed in range(2)]
     for one in made:  # the biases matter only together with the kernels
         one["matched with biases"] = one["matched"]
-    found = take_apart(SPEC, [0, 1], made)
+    found = take_apart(CONFIGURATION.training, [0, 1], made)
     biases = next(share for share in found.shares if share.factor.default == "biases")
     assert (biases.added.mean[0], biases.removed.mean[0]) == (0, pytest.approx(-0.05))
     assert biases.share.mean[0] == pytest.approx(-0.025)
@@ -90,13 +91,13 @@ def test_interval_is_students():
 
 
 def test_every_seed_runs_each_habit_put_in_and_taken_out():
-    jobs = jobs_of(Spec(seed=3))
+    jobs = jobs_of(Configuration.of(seed=3))
     for default in KERAS_DEFAULTS:
         assert jobs[f"matched with {default}"][1].keras_defaults == (default,)
         assert set(jobs[f"stock without {default}"][1].keras_defaults) == set(KERAS_DEFAULTS) - {default}
     assert jobs["stock PyTorch"][0] == "PyTorch"
     assert jobs["stock Keras"][1].keras_defaults == KERAS_DEFAULTS
-    assert {spec.seed for _, spec in jobs.values()} == {3}
+    assert {configuration.training.seed for _, configuration in jobs.values()} == {3}
     assert len(set(jobs.values())) == len(jobs)
 
 
@@ -124,7 +125,7 @@ def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
 def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     pytorch, keras = (estimate(np.array([losses])) for losses in ([1.07, 0.4, 0.91], [0.57, 0.31, 0.93]))
     gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
-    pair = attribution.Attribution(SPEC, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
+    pair = attribution.Attribution(CONFIGURATION, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
     report.write_alone(attribution_report.section(pair), tmp_path, "python compare.py --mode stock")
     said = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said

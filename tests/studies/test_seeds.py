@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from shared.comparing.runs import FRAMEWORKS
+from shared.contract import FRAMEWORKS
 from shared.reporting import report, seeds_report
-from shared.spec import Spec
 from shared.studies.seeds import Equivalence, gather
 from shared.studies.sweep import Figures
+from shared.training import Training
 
 
 def pairs(shift, noise=1e-4, count=10, epochs=2):
@@ -21,7 +21,7 @@ def pairs(shift, noise=1e-4, count=10, epochs=2):
         for framework, moved in zip(FRAMEWORKS, (0.0, shift + noise * random.standard_normal()), strict=True):
             losses = [start + 0.7 + moved] + [start + moved] * (epochs - 1)
             made[framework, seed] = Figures(losses=losses, losses_per_example=None, accuracy=0.92 + start / 100 + moved)
-    return gather(Spec(epochs=epochs), list(range(count)), made)
+    return gather(Training(epochs=epochs), list(range(count)), made)
 
 
 def test_pairs_that_differ_by_less_than_the_margin_are_equivalent():

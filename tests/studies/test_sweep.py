@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.comparing.runs import REFERENCE
-from shared.spec import Spec
+from shared.configuration import Configuration
+from shared.contract import IMPLEMENTATIONS, REFERENCE
 from shared.studies import sweep
 from shared.system import machine
 from shared.system.errors import InputError
 
-SPECS = [Spec(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]
+SPECS = [Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]
 PYTHONS = {REFERENCE: Path(sys.executable)}
 
 
@@ -27,7 +27,7 @@ def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
     made = []
     real = sweep._make
     monkeypatch.setattr(sweep, "_make", lambda job, *rest: made.append(job) or real(job, *rest))
-    both = sweep.figures([(REFERENCE, spec) for spec in SPECS], PYTHONS, "")
+    both = sweep.figures([(REFERENCE, configuration) for configuration in SPECS], PYTHONS, "")
     assert made == [(REFERENCE, SPECS[1])]
     assert both[REFERENCE, SPECS[0]] == first
     assert both[REFERENCE, SPECS[1]] != first
@@ -44,7 +44,7 @@ def test_a_damaged_file_is_made_again(folder):
 
 
 def test_a_run_that_diverges_is_no_figure(folder):
-    wild = SPECS[0].model_copy(update={"learning_rate": 1e30})
+    wild = SPECS[0].but(learning_rate=1e30)
     with pytest.raises(InputError, match="Reference, matched, seed 0: a loss is not finite; lower --learning-rate"):
         sweep.figures([(REFERENCE, wild)], PYTHONS, "")
     assert not folder.exists()
@@ -60,14 +60,14 @@ def test_what_is_kept_is_found_by_every_library_and_gpu(monkeypatch):
     monkeypatch.setattr(sweep, "versions", lambda *given: real(*given) | {"numpy": "another"})
     found.append(sweep._keys([job], PYTHONS)[job])
     assert len(set(found)) == 3
-    assert {"keras", "torchvision"} <= {name for libraries in sweep.LIBRARIES.values() for name in libraries}
+    assert {"keras", "torchvision"} <= {name for entry in IMPLEMENTATIONS.values() for name in entry.packages}
 
 
 def test_as_many_runs_at_once_as_there_are_cores_and_one_to_a_gpu(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 8)
-    auto, on_cpu = Spec(threads=3), Spec(threads=3, device="cpu")
-    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [2, 2]
-    assert sweep._at_once("PyTorch", Spec(threads=9)) == 1
+    auto, on_cpu = Configuration.of(threads=3), Configuration.of(threads=3, device="cpu")
+    assert [sweep._at_once("PyTorch", configuration) for configuration in (auto, on_cpu)] == [2, 2]
+    assert sweep._at_once("PyTorch", Configuration.of(threads=9)) == 1
     monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
-    assert [sweep._at_once("PyTorch", spec) for spec in (auto, on_cpu)] == [1, 2]
+    assert [sweep._at_once("PyTorch", configuration) for configuration in (auto, on_cpu)] == [1, 2]
     assert sweep._at_once(REFERENCE, auto) == 2

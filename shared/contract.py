@@ -1,0 +1,262 @@
+"""What an implementation provides, and which implementations there are.
+
+An implementation is a package of modules, each of which keeps one of the protocols below; mypy holds them to it where
+the package's `load` fills an `Implementation`. Everything else in the project reaches a framework through this alone.
+
+In the shapes, N are examples, B those of a batch, and P and C the data set's pixels and classes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from shared.configuration import Configuration
+from shared.execution import Execution
+from shared.mnist import Examples, Split
+from shared.network import Weights
+from shared.options import name_of
+from shared.system.errors import InputError
+from shared.training import Training
+
+# A framework's own types.
+Device = TypeVar("Device")
+Tensor = TypeVar("Tensor")
+Model = TypeVar("Model")
+Optimizer = TypeVar("Optimizer")
+# The same, where a protocol takes them and gives none back.
+Device_contra = TypeVar("Device_contra", contravariant=True)
+Model_contra = TypeVar("Model_contra", contravariant=True)
+Optimizer_contra = TypeVar("Optimizer_contra", contravariant=True)
+Optimizer_co = TypeVar("Optimizer_co", covariant=True)
+
+
+class Dataset(NamedTuple, Generic[Tensor]):
+    """Examples as a framework trains on them, on its device."""
+
+    inputs: Tensor  # (N, P), normalised, of the run's dtype
+    labels: Tensor  # (N,) int64
+
+
+class DeviceFacts(BaseModel):
+    """The device that was used, not the one that was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["cpu", "cuda"]
+    name: str
+    cuda_available: bool
+
+
+class Session(Protocol):
+    """One training, for the loop that runs it: which batches there are, and who must see the model between steps."""
+
+    @property
+    def stops(self) -> Sequence[int]:
+        """Steps of this epoch before which `before_step` must be called, 0 the first, and the number of its steps."""
+
+    def epochs(self) -> Iterable[Sequence[np.ndarray]]:
+        """The batches of each epoch: indices (B,) of training examples."""
+
+    def before_step(self, step: int) -> None:
+        """Is called before steps of this epoch, counted from 0: before any of them, and at all `stops` but the last."""
+
+    def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
+        """Is told the mean loss of each step's batch, (steps,), and then the logits of the test set, (N, C)."""
+
+    def clock(self, phase: str) -> AbstractContextManager[None]:
+        """Counts the seconds of a `with` block for this phase."""
+
+
+class Runtime(Protocol[Device]):
+    """The framework's switches, set once before any work, and what it says of itself."""
+
+    def configure(self, execution: Execution, dtype: str) -> Device:
+        """Set threads, precision and determinism. Raises InputError for a device that the framework does not see."""
+
+    def describe(self, device: Device) -> DeviceFacts:
+        """The device for the record and the screen."""
+
+    def versions(self) -> dict[str, str]:
+        """The framework first, then the libraries that its run rests on."""
+
+    def settings(self) -> dict[str, str]:
+        """The switches as the framework reports them, not as they were asked for."""
+
+    def ran_out_of_memory(self, error: Exception) -> bool:
+        """Whether this is how the framework says that memory is short."""
+
+
+class Data(Protocol[Device_contra, Tensor]):
+    """The data set, read by the framework's own library."""
+
+    def read(self, split: Split) -> Examples:
+        """All images and labels of a split, in the canonical order."""
+
+    def to_dataset(self, examples: Examples, training: Training, device: Device_contra) -> Dataset[Tensor]:
+        """Normalised inputs (N, P) and labels (N,), on the device."""
+
+
+class Models(Protocol[Device_contra, Model]):
+    """The network as the framework's own class, and the one place that knows how it lays out its weights."""
+
+    def build(self, training: Training, initial: Weights, device: Device_contra) -> Model:
+        """The model on the device, with the weights `initial`."""
+
+    def weights(self, model: Model) -> dict[str, np.ndarray]:
+        """A copy of the weights, in the interchange form."""
+
+
+class Optimizers(Protocol[Model_contra, Optimizer_co]):
+    """The update rules."""
+
+    def make_optimizer(self, training: Training, model: Model_contra) -> Optimizer_co:
+        """The training's optimizer for the model, at its first step. It clips, decays and changes its rate."""
+
+
+class Engine(Protocol[Model_contra, Optimizer_contra, Tensor]):
+    """A way to take the steps of an epoch."""
+
+    def warm_up(
+        self, training: Training, model: Model_contra, optimizer: Optimizer_contra, dataset: Dataset[Tensor]
+    ) -> None:
+        """Do ahead of the first step what would otherwise slow it."""
+
+    def train_epoch(
+        self,
+        model: Model_contra,
+        optimizer: Optimizer_contra,
+        dataset: Dataset[Tensor],
+        batches: Sequence[np.ndarray],
+        session: Session,
+    ) -> np.ndarray:
+        """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
+
+
+class Train(Engine[Model, Optimizer, Tensor], Protocol[Model, Optimizer, Tensor]):
+    """Training and evaluation, step by step, as one reads them."""
+
+    def train(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        datasets: tuple[Dataset[Tensor], Dataset[Tensor]],
+        session: Session,
+        train_epoch: Callable[[Model, Optimizer, Dataset[Tensor], Sequence[np.ndarray], Session], np.ndarray],
+    ) -> None:
+        """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
+
+    def predict(self, model: Model, inputs: Tensor) -> np.ndarray:
+        """Logits (N, C) of inputs (N, P)."""
+
+    def probe(self, model: Model, dataset: Dataset[Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
+        """What a step on this batch computes, by the names of a run record, without taking the step."""
+
+
+class Stock(Protocol[Device_contra]):
+    """The training as the framework's own tutorials would write it."""
+
+    def train(
+        self,
+        training: Training,
+        device: Device_contra,
+        clock: Callable[[str], AbstractContextManager[None]],
+        printed: Callable[[float], None],
+    ) -> float:
+        """Train; `printed` is told each epoch's loss as a tutorial prints it. Returns the accuracy, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Implementation(Generic[Device, Tensor, Model, Optimizer]):
+    """An implementation, imported."""
+
+    runtime: Runtime[Device]
+    data: Data[Device, Tensor]
+    model: Models[Device, Model]
+    optimizers: Optimizers[Model, Optimizer]
+    train: Train[Model, Optimizer, Tensor]
+    fast: Engine[Model, Optimizer, Tensor] | None = None
+    stock: Stock[Device] | None = None
+
+    def engine(self, name: str) -> Engine[Model, Optimizer, Tensor]:
+        """The engine of this name, "eager" or "fast"."""
+        return self.fast if name == "fast" and self.fast else self.train
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an implementation without importing it."""
+
+    name: str
+    module: str  # that `python -m` runs
+    # The packages that its run rests on; by the first one is known whether an interpreter has it.
+    packages: tuple[str, ...]
+    requirements: str  # the file that installs them
+    memory: int  # bytes that a run takes for itself and its libraries
+    auto: Literal["eager", "fast"]  # what `--engine auto` takes
+    # Fields of a training that the fast engine takes at their defaults alone; None where there is no such engine.
+    fast_takes_only_defaults_of: tuple[str, ...] | None
+    uses_gpu: bool = True
+
+    @property
+    def key(self) -> str:
+        """The name in paths and options."""
+        return self.name.lower()
+
+
+REFERENCE = "Reference"  # the one that the others are held against
+IMPLEMENTATIONS = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "PyTorch",
+            "pytorch_impl",
+            packages=("torch", "torchvision", "numpy"),
+            requirements="requirements/pytorch.txt",
+            memory=600_000_000,
+            auto="eager",
+            fast_takes_only_defaults_of=("optimizer", "schedule", "weight_decay", "clip_norm"),
+        ),
+        Entry(
+            "TensorFlow",
+            "tensorflow_impl",
+            packages=("tensorflow", "keras", "tensorflow_datasets", "numpy"),
+            requirements="requirements/tensorflow.txt",
+            memory=650_000_000,
+            auto="fast",
+            fast_takes_only_defaults_of=(),
+        ),
+        Entry(
+            REFERENCE,
+            "shared.reference",
+            packages=("numpy",),
+            requirements="requirements/pytorch.txt",
+            memory=50_000_000,
+            auto="eager",
+            fast_takes_only_defaults_of=None,
+            uses_gpu=False,
+        ),
+    )
+}
+FRAMEWORKS = tuple(name for name in IMPLEMENTATIONS if name != REFERENCE)  # those that are compared
+
+
+def check_engine(configuration: Configuration, name: str) -> None:
+    """Raise InputError where `--engine fast` is asked for and this implementation can't train so. Imports nothing."""
+    if configuration.execution.engine == "fast":
+        check_fast(configuration.training, name)
+
+
+def check_fast(training: Training, name: str) -> None:
+    """Raise InputError where an implementation's fast engine can't train this."""
+    cure = "use --engine auto or eager"
+    needs_defaults = IMPLEMENTATIONS[name].fast_takes_only_defaults_of
+    if needs_defaults is None:
+        raise InputError(f"--engine fast: the {name.lower()} has no such engine; {cure}")
+    for field in needs_defaults:
+        if (value := getattr(training, field)) != getattr(Training(), field):
+            told = f"--engine fast with {name_of(field)} {value}: in {name} it takes steps of plain SGD only"
+            raise InputError(f"{told}; {cure}")

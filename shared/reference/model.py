@@ -1,0 +1,88 @@
+"""The MLP as arrays: forward and backward by hand."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from shared.network import Weights, layer_sizes
+from shared.training import Training
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What follows a hidden layer. Both functions keep shape and dtype."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+    derivative: Callable[[np.ndarray], np.ndarray]  # by what enters it
+
+
+def _tanh_derivative(entering: np.ndarray) -> np.ndarray:
+    slope: np.ndarray = 1 - np.tanh(entering) ** 2
+    return slope
+
+
+def _sigmoid_derivative(entering: np.ndarray) -> np.ndarray:
+    share = expit(entering)
+    slope: np.ndarray = share * (1 - share)
+    return slope
+
+
+ACTIVATIONS = {
+    # The ReLU passes the gradient where its input was above zero, and at zero does not: both frameworks' choice.
+    "relu": Activation(lambda entering: np.maximum(entering, 0), lambda entering: entering > 0),
+    "tanh": Activation(np.tanh, _tanh_derivative),
+    "sigmoid": Activation(expit, _sigmoid_derivative),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights by name, in the interchange form, altered in place by the optimizer."""
+
+    layers: tuple[str, ...]
+    activation: Activation
+    parameters: dict[str, np.ndarray]
+
+    def outputs(self, inputs: np.ndarray) -> Iterator[np.ndarray]:
+        """What each layer computes before its activation, (B, units) each; from the last come the logits."""
+        computed = inputs
+        for depth, layer in enumerate(self.layers):
+            below = self.activation.function(computed) if depth else inputs
+            computed = below @ self.parameters[f"{layer}.weight"].T + self.parameters[f"{layer}.bias"]
+            yield computed
+
+    def backward(
+        self, inputs: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.floating, dict[str, np.ndarray], list[np.ndarray]]:
+        """The mean softmax cross-entropy, its gradient by each weight, and the layers' `outputs`."""
+        outputs = list(self.outputs(inputs))
+        logits, examples = outputs[-1], np.arange(len(labels))
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        loss = -log_probabilities[examples, labels].mean()
+
+        # By the logits the gradient is softmax - one-hot, shared out over the batch.
+        delta = np.exp(log_probabilities)
+        delta[examples, labels] -= 1
+        delta /= len(labels)
+        gradients = {}
+        for depth, layer in reversed(list(enumerate(self.layers))):
+            below = self.activation.function(outputs[depth - 1]) if depth else inputs
+            gradients[f"{layer}.weight"] = delta.T @ below
+            gradients[f"{layer}.bias"] = delta.sum(axis=0)
+            if depth:
+                delta = (delta @ self.parameters[f"{layer}.weight"]) * self.activation.derivative(outputs[depth - 1])
+        return loss, gradients, outputs
+
+
+def build(training: Training, initial: Weights, device: str) -> Model:
+    """The model with the weights `initial`."""
+    copies = {name: values.copy() for name, values in initial.items()}
+    return Model(tuple(layer_sizes(training)), ACTIVATIONS[training.activation], copies)
+
+
+def weights(model: Model) -> dict[str, np.ndarray]:
+    """A copy of the weights, in the interchange form."""
+    return {name: values.copy() for name, values in model.parameters.items()}

@@ -1,0 +1,142 @@
+"""One training, seen from the loop that runs it: the batches it is given, and what the record keeps of it."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from shared import metrics, random_numbers
+from shared.network import hidden_layers
+from shared.running import batches, record
+from shared.running.clock import Clock
+from shared.system import progress
+from shared.training import Training
+
+
+class Session:
+    """Gives out the batches of every epoch, and keeps nothing."""
+
+    def __init__(self, training: Training, draw: int = random_numbers.ORDER, clock: Clock | None = None) -> None:
+        self.training = training
+        self.clock = clock or Clock()
+        self.order_checksums: list[str] = []
+        self._draw = draw
+        self.batches: list[np.ndarray] = []  # of this epoch
+
+    def epochs(self) -> Iterator[Sequence[np.ndarray]]:
+        """The batches of each epoch, which is then this one."""
+        for epoch in range(self.training.epochs):
+            order = batches.epoch_order(self.training.seed, epoch, self._draw)
+            self.order_checksums.append(batches.checksum(order))
+            self.batches = batches.split(order, self.training.batch_size)
+            yield self.batches
+
+    @property
+    def stops(self) -> Sequence[int]:
+        """The first step of this epoch, and the number of its steps."""
+        return 0, len(self.batches)
+
+    def before_step(self, step: int) -> None:
+        """Nobody looks."""
+
+    def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
+        """Nothing is kept."""
+
+
+class Model(NamedTuple):
+    """What the record needs of a model between two steps."""
+
+    weights: Callable[[], dict[str, np.ndarray]]
+    probe: Callable[[np.ndarray], dict[str, np.ndarray]]  # from the indices of a batch
+
+
+class RecordedSession(Session):
+    """Shows how far the training is, prints what the tutorial prints, and keeps what a run record holds."""
+
+    def __init__(
+        self,
+        training: Training,
+        model: Model,
+        test_labels: np.ndarray,
+        *,
+        activations_until: int = 0,
+        draw: int = random_numbers.ORDER,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(training, draw, clock)
+        self.summaries: list[record.Epoch] = []  # of each epoch
+        self.seen: dict[str, np.ndarray] = {}  # by the record's names
+        self._model, self._test_labels, self._activations_until = model, test_labels, activations_until
+        self._losses: list[np.ndarray] = []
+        self._logits = np.empty((0, 0))
+        self._first = 0  # this epoch's first step, counted from the start of the run
+        self._stops: list[int] = []
+        self._bar = contextlib.ExitStack()
+        self._advance: Callable[[int], object] = lambda _steps: None
+        self._done = 0  # steps of this epoch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those of the record, once the training is over."""
+        return self.seen | {"step_losses": np.concatenate(self._losses), "test_logits": self._logits}
+
+    def epochs(self) -> Iterator[Sequence[np.ndarray]]:
+        """As of any session; the record looks at the model before some steps of each."""
+        for epoch, epoch_batches in enumerate(super().epochs()):
+            self._first = epoch * len(epoch_batches)
+            steps = range(self._first, self._first + len(epoch_batches))
+            looked_at = {*record.weighed_steps(self.training), *range(min(self._activations_until, steps.stop))}
+            self._stops = sorted({0, len(steps), *(step - self._first for step in looked_at if step in steps)})
+            yield epoch_batches
+
+    @property
+    def stops(self) -> Sequence[int]:
+        """The ends of this epoch, and the steps before which the record looks."""
+        return self._stops
+
+    def before_step(self, step: int) -> None:
+        """Look at the model, where the record has to."""
+        if step == 0:
+            what = f"Epoch {len(self.summaries) + 1}/{self.training.epochs}"
+            self._advance, self._done = self._bar.enter_context(progress.bar(len(self.batches), what)), 0
+        self._advance(step - self._done)
+        self._done = step
+        if step in self._stops:
+            with self.clock("record"):
+                self._look(step)
+
+    def _look(self, step: int) -> None:
+        number = self._first + step
+        found: dict[str, np.ndarray] = {}
+        if number in record.weighed_steps(self.training):
+            found |= {f"weights/{name}": values for name, values in self._model.weights().items()}
+        if number == 0 or number < self._activations_until:
+            probed = self._model.probe(self.batches[step][: record.PROBED_EXAMPLES])
+            found |= probed if number == 0 else {name: probed[name] for name in hidden_layers(self.training)}
+        self.seen |= {f"at/{number}/{name}": values for name, values in found.items()}
+
+    def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
+        """Print the epoch's loss and keep its figures."""
+        self._advance(len(losses) - self._done)
+        self._bar.close()
+        self._losses.append(losses)
+        self._logits = logits
+        summary = record.Epoch(
+            train_loss=metrics.mean_of_batch_means(losses),
+            train_loss_per_example=metrics.mean_per_example(losses, [len(batch) for batch in self.batches]),
+            test_loss=metrics.cross_entropy(logits, self._test_labels),
+            test_accuracy=metrics.accuracy(logits, self._test_labels),
+        )
+        self.summaries.append(summary)
+        progress.say(f"Epoch {len(self.summaries)}/{self.training.epochs}, Loss: {summary.train_loss:.4f}")
+        progress.tell(epoch=summary.model_dump())

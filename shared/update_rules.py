@@ -1,0 +1,49 @@
+"""The update rules: what each is called, what it takes where nothing is said, and the constants in it, each once.
+
+The constants are the defaults of PyTorch's own classes, whose formulas are the project's; docs/optimizers.md has
+Keras's beside them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Name = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]
+
+# The share of the buffer that is kept: the usual choice, for which neither library has a default.
+MOMENTUM = 0.9
+# The share of the mean gradient and of the mean squared gradient that is kept.
+ADAM_BETAS = (0.9, 0.999)
+RMSPROP_ALPHA = 0.99
+ADAGRAD_INITIAL_ACCUMULATOR = 0.0
+# Added to the root of a (mean) squared gradient, which it divides by.
+ADAM_EPSILON = 1e-8
+RMSPROP_EPSILON = 1e-8
+ADAGRAD_EPSILON = 1e-10
+# Added to the norm of all gradients, which clipping divides by: PyTorch has it in its code, not as an option.
+CLIP_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """What is known of a rule before it is asked to do anything."""
+
+    buffers: int  # tensors of a weight's size that it keeps for each weight
+    keeps: str = ""  # the shares that it keeps of earlier steps, for --help
+    # 0.01 is the tutorial's rate, and PyTorch's for Adagrad.
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+
+
+_ADAM_KEEPS = f"{ADAM_BETAS[0]:g} and {ADAM_BETAS[1]:g}"
+UPDATE_RULES: dict[Name, UpdateRule] = {
+    "sgd": UpdateRule(buffers=0),
+    "momentum": UpdateRule(buffers=1, keeps=f"{MOMENTUM:g}"),
+    "nesterov": UpdateRule(buffers=1, keeps=f"{MOMENTUM:g}"),
+    # 0.001 is both libraries' rate for Adam and AdamW.
+    "adam": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3),
+    # AdamW is Adam but for its decay, so it has one by default: PyTorch's.
+    "adamw": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3, weight_decay=1e-2),
+    # Keras's rate. PyTorch's 0.01 would move every weight by 0.1 in the first step.
+    "rmsprop": UpdateRule(buffers=1, keeps=f"{RMSPROP_ALPHA:g}", learning_rate=1e-3),
+    "adagrad": UpdateRule(buffers=1),
+}
