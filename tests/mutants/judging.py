@@ -195,7 +195,7 @@ MUTANTS: list[Mutant] = [
             "tests/running/test_footprint.py::test_what_does_not_fit_is_refused_by_the_option_that_makes_it_large": [
                 ("footprint: what can't fit starts", "if bytes_needed <= available:", "if True:"),
             ],
-            "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold": [
+            "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold[0-configuration2]": [
                 (
                     "footprint: a record's gradients are forgotten",
                     "+ 2) * _parameters(spec)  #",

@@ -15,7 +15,7 @@ MUTANTS: list[Mutant] = [
                     "np.arange(0, count, every)",
                 ),
             ],
-            f"{PAGE}every_curve_is_drawn_or_said_not_to_be": [
+            f"{PAGE}every_curve_is_drawn_or_said_not_to_be[diverged]": [
                 ("a curve that can't be drawn, and not a word", "if undrawn else", "if False else"),
             ],
             f"{PAGE}more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so": [
@@ -105,10 +105,10 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/reporting/assets/page.css",
         {
-            f"{PAGE}without_script_every_picture_and_table_is_there_and_no_dead_control": [
+            f"{PAGE}without_script_every_picture_and_table_is_there_and_no_dead_control[plain]": [
                 ("page: no pictures without its script", ".drawn .still {", ".still {"),
             ],
-            f"{PAGE}paper_shows_the_pictures_and_unfolds_the_code": [
+            f"{PAGE}paper_shows_the_pictures_and_unfolds_the_code[plain]": [
                 ("page: dark on paper", ":root, :root[data-theme] { color-scheme: light; }", ""),
             ],
             f"{PAGE}two_fingers_zoom_and_what_is_under_them_stays_there": [
