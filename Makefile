@@ -6,6 +6,10 @@ ARGS =
 PYTEST_ARGS =
 MUTANTS =
 
+# Tests in as many processes as there are cores: a file's in one, for what a file prepares is used by all of it.
+AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder
+OF_THE_FRAMEWORKS := tests/implementations tests/library_defaults
+
 PYTORCH := .venv/pytorch/bin/python
 TENSORFLOW := .venv/tensorflow/bin/python
 
@@ -15,13 +19,18 @@ TENSORFLOW := .venv/tensorflow/bin/python
 report: .venv/pytorch .venv/tensorflow ## train in each framework, compare, report (the default)
 	@$(PYTORCH) compare.py $(ARGS)
 
+# Lint and the tests that take moments, for every change; `make test` proves it.
+.PHONY: check
+check: lint ## lint, and run the quick tests: a minute
+	$(PYTORCH) -m pytest $(AT_ONCE) -m "not slow" $(PYTEST_ARGS)
+
 # Of what PYTEST_ARGS selects, the second environment may have nothing, which pytest ends with 5. The first has all the
 # tests, so that there it is an error.
 may_select_none = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 .PHONY: test
 test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks in both environments
-	$(PYTORCH) -m pytest $(PYTEST_ARGS)
-	$(TENSORFLOW) -m pytest tests/implementations/test_implementation.py tests/implementations/test_stock.py tests/library_defaults/test_probes.py tests/library_defaults/test_rows.py $(PYTEST_ARGS) $(may_select_none)
+	$(PYTORCH) -m pytest $(AT_ONCE) $(PYTEST_ARGS)
+	$(TENSORFLOW) -m pytest -n auto --dist worksteal $(OF_THE_FRAMEWORKS) $(PYTEST_ARGS) $(may_select_none)
 
 .PHONY: mutants
 mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
@@ -106,7 +115,7 @@ define install
 @$1/bin/python -m pip install -qq --disable-pip-version-check --requirement $1/installing.txt
 @said=$$($1/bin/python -c 'import importlib, sys; [importlib.import_module(m) for m in sys.argv[1:]]' \
     $2 filelock hypothesis jinja2 matplotlib.pyplot mypy numpy psutil pydantic pytest rich safetensors.numpy \
-    threadpoolctl 2>&1) || { echo "$$said" >&2; exit 1; }
+    threadpoolctl xdist 2>&1) || { echo "$$said" >&2; exit 1; }
 @mv $1/installing.txt $1/installed.txt
 endef
 

@@ -11,7 +11,7 @@ import pytest
 from shared.comparing import store
 from shared.contract import FRAMEWORKS
 from shared.execution import Execution
-from shared.system import cache, output
+from shared.system import cache, machine, output
 from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +25,64 @@ def pytest_addoption(parser):
         help="the implementation or framework to test, for the tests that `make test` runs in both environments "
         "(default: the one that is installed); one a process, for the two crash together",
     )
+
+
+# What takes seconds rather than moments, the longest first: it starts programs, trains, compiles or opens a browser.
+# `make check` leaves it out; in other runs it comes first, so that no worker is left alone with it at the end.
+SLOW = (
+    "tests/test_faults.py",
+    "tests/test_programs.py",
+    "tests/reporting/test_page.py",
+    "tests/running/test_footprint.py",
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/logs/test_log_report.py",
+    "tests/implementations/test_implementation.py::test_trains_as_the_reference_does_short_last_batch_included[fast-",
+    "tests/implementations/test_implementation.py::test_a_prepared_copy_that_is_damaged_is_made_again",
+    "tests/implementations/test_stock.py",
+    "tests/reporting/test_terminal.py::test_a_terminal_is_shown",
+    "tests/reporting/test_terminal.py::test_the_terminal_is_left",
+    "tests/reporting/test_terminal.py::test_colours_are",
+    "tests/reporting/test_terminal.py::test_a_refusal",
+    "tests/reporting/test_drawing.py",
+    "tests/test_make.py",
+)
+MOST_WORKERS = 4  # each starts programs of up to a gigabyte
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Of `-n auto`: as many as there are cores for us, each of which is used by one thread."""
+    return min(machine.cores(), MOST_WORKERS)
+
+
+def pytest_sessionstart(session):
+    """What the programs prepare once, and say so, is prepared before several of them wait for it."""
+    if not hasattr(session.config, "workerinput") and not cache.find("tensorflow_datasets", "mnist"):
+        python = ROOT / ".venv" / "tensorflow" / "bin" / "python"
+        run_program("-c", "from tensorflow_impl import data; data.read('test')", python=python)
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        return next((place for place, start in enumerate(SLOW) if item.nodeid.startswith(start)), len(SLOW))
+
+    items.sort(key=place)
+    for item in items:
+        if place(item) < len(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_sessionfinish(session):
+    """A worker's table of faults goes to the process that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["faults"] = [dict(faults.tried), dict(faults.fell_short)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    tried, fell_short = getattr(node, "workeroutput", {}).get("faults", ({}, {}))
+    faults.tried.update(tried)
+    faults.fell_short.update(fell_short)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -21,7 +21,7 @@ MAKE = ["make", "-o", ".venv/pytorch", "-o", ".venv/tensorflow", *PYTHONS]
     ids=["somewhere", "nowhere"],
 )
 def test_what_is_selected_may_be_in_the_first_environment_alone_but_must_be_somewhere(selected, status):
-    command = [*MAKE, "test", f"PYTEST_ARGS=-p no:cacheprovider --ignore tests/test_make.py -k {selected}"]
+    command = [*MAKE, "test", f"PYTEST_ARGS=-p no:cacheprovider -n 0 --ignore tests/test_make.py -k {selected}"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     assert run.returncode == status, run.stdout + run.stderr
     if status == 0:

@@ -160,6 +160,9 @@ def test_another_activation_in_one_is_named_by_its_layer_and_whose_it_is(runs, t
     found = first_divergence.start_differs(*pair, verdict.pairs["PyTorch", "TensorFlow"])
     assert "other fc2 from the same weights and the same fc1, so in the activation between" in found.cause
     assert judge(runs).odd_one_out is None
+    # Where one pair alone does not match, either may be wrong.
+    of_one = {pair: verdict.pairs[pair] for pair in (("PyTorch", "TensorFlow"), ("PyTorch", "Reference"))}
+    assert checks.Verdict([], of_one).odd_one_out is None
 
 
 def test_a_missing_step_is_named(runs):

@@ -22,6 +22,7 @@ from shared.reporting.parts import Table
 from shared.running.record import Epoch
 from shared.system import progress
 from shared.training import Training
+from tests import stand_in
 from tests.conftest import ROOT, run_program
 from tests.small_runs import make_runs, outcome_of, with_run
 
@@ -85,12 +86,14 @@ def test_the_terminal_is_left_as_it_was_found(shown, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_colours_are_on_a_terminal_that_wants_them_and_nowhere_else(shown, tmp_path):
-    assert COLOUR.search(shown[1])
-    _, without = on_a_terminal("compare.py", *SMALL, "--out", tmp_path / "out", NO_COLOR="1")
+def test_colours_are_on_a_terminal_that_wants_them_and_nowhere_else(tmp_path):
+    command = ["compare.py", *SMALL, *stand_in.interpreters(tmp_path), "--out", tmp_path / "out"]
+    _, coloured = on_a_terminal(*command)
+    assert COLOUR.search(coloured)
+    _, without = on_a_terminal(*command, NO_COLOR="1")
     assert "MATCH" in without
     assert not COLOUR.search(without)
-    piped = run_program("compare.py", *SMALL, "--out", tmp_path / "out", env={**os.environ, "FORCE_COLOR": "1"})
+    piped = run_program(*command, env={**os.environ, "FORCE_COLOR": "1"})
     assert "MATCH" in piped.stdout
     assert "\x1b" not in piped.stdout + piped.stderr
 

@@ -149,7 +149,7 @@ def test_where_nothing_can_be_kept_it_is_made_all_the_same_and_that_is_said_once
 def test_a_full_disk_keeps_nothing_and_loses_nothing(capsys):
     """No file may grow beyond a few bytes: as on a disk that is full."""
     code = (
-        "import resource, signal, sys, pathlib; from shared import cache\n"
+        "import resource, signal, sys, pathlib; from shared.system import cache\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "print(cache.kept('kind', 'key', lambda folder: (folder / 'x').write_bytes(bytes(2000))))\n"
         "print(len(list((cache.folder() / 'kind').iterdir())))"
@@ -173,17 +173,32 @@ def test_what_was_not_used_for_longest_goes_first(monkeypatch, own_cache):
     assert {path.name for path in (own_cache / "kind").iterdir()} == {"e"}  # whatever its size
 
 
+# Told "meets FOLDER 6", whoever makes goes on only when six have come: to the lock, or past it to make as well.
 MAKER = """
 import os, signal, sys, time
+from pathlib import Path
 from shared.system import cache
+
+def meet():
+    if how == "meets":
+        (Path(where[0]) / str(os.getpid())).touch()
+
+def wait_for_lock(kind, real=cache._alone):
+    meet()
+    return real(kind)
+
+how, *where = sys.argv[2].split()
+cache._alone = wait_for_lock
 
 def make(folder):
     with open(sys.argv[1], "a", encoding="utf-8") as log:
         log.write("made\\n")
     (folder / "one").write_text("1", encoding="utf-8")
-    if sys.argv[2] == "dies":
+    if how == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.3)
+    meet()
+    while how == "meets" and len(os.listdir(where[0])) < int(where[1]):
+        time.sleep(0.01)
     (folder / "two").write_text("2", encoding="utf-8")
 
 entry = cache.made("kind", "key", make)
@@ -196,8 +211,9 @@ def start_maker(log, how):
 
 
 def test_many_processes_at_once_make_an_entry_once(tmp_path):
-    makers = [start_maker(tmp_path / "log", "lives") for _ in range(6)]
-    assert [maker.wait() for maker in makers] == [0] * 6
+    (tmp_path / "here").mkdir()
+    makers = [start_maker(tmp_path / "log", f"meets {tmp_path / 'here'} 6") for _ in range(6)]
+    assert [maker.wait(timeout=60) for maker in makers] == [0] * 6
     assert (tmp_path / "log").read_text(encoding="utf-8") == "made\n"
 
 

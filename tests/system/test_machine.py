@@ -72,7 +72,7 @@ def test_the_cores_are_those_that_affinity_and_quota_leave(system, files, expect
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
 def test_a_process_bound_to_one_cpu_has_one_core():
     one = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, [{one}]); from shared import machine; print(machine.cores())"
+    code = f"import os; os.sched_setaffinity(0, [{one}]); from shared.system import machine; print(machine.cores())"
     assert run_program("-c", code).stdout == "1\n"
 
 
@@ -135,7 +135,7 @@ def test_a_group_without_a_limit_leaves_what_the_system_has(system):
 def test_a_limit_of_the_process_itself_counts():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (987654321, 987654321));"
-        "from shared import machine; print(machine.memory())"
+        "from shared.system import machine; print(machine.memory())"
     )
     assert run_program("-c", code).stdout == "987654321\n"
 
@@ -185,7 +185,8 @@ def test_settings_that_can_change_bits_are_told_from_those_that_do_not():
 
 def test_the_environment_is_that_of_the_start_whatever_is_set_later():
     code = (
-        "import json, os; from shared import machine; os.environ['XLA_FLAGS'] = 'later'; os.environ['MKL_CBWR'] = 'x';"
+        "import json, os; from shared.system import machine;"
+        "os.environ['XLA_FLAGS'] = 'later'; os.environ['MKL_CBWR'] = 'x';"
         "print(json.dumps(machine.environment()))"
     )
     told = json.loads(run_program("-c", code, env={**os.environ, "XLA_FLAGS": "at the start"}).stdout)

@@ -336,8 +336,10 @@ def test_a_mount_point_is_refused_and_a_folder_in_it_is_used(mount_point):
 
 # Runs that are killed, and runs at the same time.
 
+# Told "meets FOLDER 12", twelve end their work at once. Who then puts its result in place goes on only when all have
+# come to the lock, and fails where another has passed it.
 WRITER = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 from shared.system import output
 
@@ -361,8 +363,27 @@ if stage == "removing":
     output.remove = dies
 if stage == "half removed":
     Path.rmdir = dies
+stage, *where = stage.split() if stage.startswith("meets") else [stage]
+def meet(place, wait=True):
+    here = Path(where[0]) / place
+    (here / str(os.getpid())).touch()
+    while wait and len(os.listdir(here)) < int(where[1]):
+        time.sleep(0.01)
+def lock(folder, real=output._locked):
+    meet("at the lock", wait=False)
+    return real(folder)
+def put(*arguments, real=output._put):
+    meet("at the lock", wait=False)
+    alone = Path(where[0]) / "alone"
+    alone.touch(exist_ok=False)
+    meet("at the lock")
+    real(*arguments)
+    alone.unlink()
 with output.fresh_folder(out) as folder:
     (folder / "run.json").write_text("new", encoding="utf-8")
+    if stage == "meets":
+        meet("at the end")
+        output._locked, output._put = lock, put
     if stage == "working":
         dies()
 """
@@ -416,8 +437,11 @@ def test_a_users_folder_that_looks_like_ours_is_left_alone(earlier):
     assert contents(theirs)["thesis.txt"] == "mine"
 
 
-def test_many_writers_at_once_all_succeed_and_the_last_stays(earlier):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, earlier, ""], cwd=ROOT) for _ in range(12)]
-    assert [writer.wait() for writer in writers] == [0] * 12
+def test_many_writers_at_once_all_succeed_and_the_last_stays(earlier, tmp_path):
+    for place in ("at the end", "at the lock"):
+        (tmp_path / "meeting" / place).mkdir(parents=True)
+    command = [sys.executable, "-c", WRITER, earlier, f"meets {tmp_path / 'meeting'} 12"]
+    writers = [subprocess.Popen(command, cwd=ROOT) for _ in range(12)]
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * 12
     assert contents(earlier) == {RESULT: "new"}
     assert nothing_beside(earlier)

@@ -1,0 +1,244 @@
+"""What two runs are judged by, and studies of many: verdict, first divergence, what is kept, how cost grows."""
+
+from tests.mutants.table import Mutant, in_file
+
+MUTANTS: list[Mutant] = [
+    *in_file(
+        "shared/studies/attribution.py",
+        {
+            "tests/studies/test_attribution.py::test_an_interaction_is_shared_between_put_in_and_taken_out": [
+                (
+                    "what was taken out is counted as put in",
+                    'removed = stock - over_seeds(f"stock without {factor.default}")',
+                    "removed = added",
+                ),
+            ],
+            "tests/studies/test_attribution.py::test_interval_is_students": [
+                ("an interval for twice the seeds", "/ np.sqrt(count)", "/ np.sqrt(2 * count)"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/comparing/runs.py",
+        {
+            "tests/comparing/test_runs.py::test_a_perturbed_run_starts_one_unit_from_where_its_framework_does": [
+                (
+                    "perturbed from where the frameworks start without Keras's defaults",
+                    "initial_weights(own.training, own.training.defaults_of(variant.framework))",
+                    "initial_weights(own.training)",
+                ),
+            ],
+            "tests/comparing/test_store.py::test_a_repeat_is_always_made": [
+                (
+                    "a repeat is fetched, not made",
+                    "for variant in references if not variant.repeated",
+                    "for variant in references",
+                ),
+            ],
+            "tests/comparing/test_runs.py::test_a_stale_record_is_refused": [
+                ("a stale record is read", "or run.record.configuration != configuration", ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/comparing/store.py",
+        {
+            "tests/comparing/test_store.py::test_keys_differ_with_all_that_a_run_depends_on": [
+                ("a kept run is of any spec", 'configuration.model_dump(mode="json")', "{}"),
+                ("outer: a kept run is found whatever the settings", ", environment()]", "]"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/comparing/checks.py",
+        {
+            "tests/comparing/test_checks.py::test_difference_by_hand": [
+                ("mean difference, not the largest", "b.astype(np.float64)).max())", "b.astype(np.float64)).mean())"),
+            ],
+            "tests/comparing/test_checks.py::test_a_number_that_is_not_one_is_never_a_match": [
+                (
+                    "a NaN on one side or both is forgiven",
+                    "reasons = [reason for run in everyone for reason in not_finite(run)]",
+                    "reasons = []",
+                ),
+            ],
+            "tests/comparing/test_checks.py::test_a_wrong_framework_cannot_widen_the_floor": [
+                (
+                    "the floor measured on the frameworks",
+                    "floor = noise_floor(reference, rounding)",
+                    "floor = noise_floor(reference, [*rounding, *runs])",
+                ),
+            ],
+            "tests/comparing/test_checks.py::test_unequal_inputs_are_named_before_anything_is_compared": [
+                ("different specs compared", "if name not in but and", "if False and"),
+            ],
+            "tests/comparing/test_checks.py::test_checks_are_judged_sharply_until_the_two_have_diverged": [
+                ("the first step is excused by a later divergence", "self.steps <= diverged", "self.steps < diverged"),
+            ],
+            "tests/comparing/test_checks.py::test_another_activation_in_one_is_named_by_its_layer_and_whose_it_is": [
+                ("the hidden layers are no checks", "for layer in hidden_layers(training)]", "for layer in ()]"),
+                ("any of several is the odd one", "if len(common) == 1 else", "if common else"),
+            ],
+            "tests/comparing/test_checks.py::test_a_missing_step_is_named": [
+                ("a missing step goes unnoticed", "if len(a.step_losses) != len(b.step_losses):", "if False:"),
+            ],
+            "tests/comparing/test_checks.py::test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights": [
+                ("float64 runs have diverged by noise that grew", ".max().astype(np.float32)))", ".max()))"),
+            ],
+            "tests/comparing/test_checks.py::test_what_lies_around_a_run_and_differs_is_said": [
+                ("outer: what differs around two runs is not said", "if x != y", "if False"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/record.py",
+        {
+            "tests/running/test_record.py": [
+                ("a truncated or altered record is read", "if files.sha256(folder / name) != expected:", "if False:"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/comparing/first_divergence.py",
+        {
+            "tests/comparing/test_first_divergence.py::test_of_several_crossings_the_one_furthest_apart_comes_first": [
+                ("the smallest crossing first", "crossing: -abs(", "crossing: abs("),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/log_pair.py",
+        {
+            "tests/logs/test_log_pair.py::test_what_is_not_finite_is_a_parting_on_either_side_or_both": [
+                (
+                    "own pair: a NaN on both sides agrees",
+                    "finite = np.isfinite(values).all(axis=0)",
+                    "finite = ~np.isnan(values).all(axis=0)",
+                ),
+            ],
+            "tests/logs/test_log_pair.py::test_one_printed_unit_is_hidden_and_two_are_not": [
+                ("own pair: a tolerance picked by hand", "a.resolution[in_a] + b.resolution[in_b], 0.0)", "1e-3, 0.0)"),
+            ],
+            "tests/logs/test_log_pair.py::test_steps_that_one_alone_has_are_no_agreement": [
+                (
+                    "own pair: steps matched by position",
+                    "np.intersect1d(a.steps, b.steps, assume_unique=True, return_indices=True)",
+                    "(a.steps[:len(b.steps)], *[np.arange(min(len(a.steps), len(b.steps)))] * 2)",
+                ),
+                (
+                    "own pair: steps of one alone go unnoticed",
+                    "self.first_apart is None and not any(len(steps) for steps in self.only)",
+                    "self.first_apart is None",
+                ),
+            ],
+            "tests/logs/test_log_pair.py::test_names_that_one_alone_has_are_no_agreement": [
+                ("own pair: missing tensors go unnoticed", " and not any(self.only)\n", "\n"),
+            ],
+            "tests/logs/test_log_pair.py::test_numbers_or_shapes_that_differ_do_not": [
+                (
+                    "own pair: every kernel transposed that fits",
+                    "for values in (b, *_other_layouts(b))",
+                    "for values in (*_other_layouts(b), b)",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/loss_logs.py",
+        {
+            "tests/logs/test_loss_logs.py::test_resolution_is_half_a_unit_of_the_last_digit_that_the_file_writes": [
+                (
+                    "own pair: the precision of the finest value only",
+                    "resolution[finite] += printed",
+                    "resolution[finite] += printed.min()",
+                ),
+            ],
+            "tests/logs/test_loss_logs.py::test_a_bad_file_is_named_with_its_place_value_and_cure": [
+                ("own pair: a step twice is read", "step <= steps[-1]", "step < steps[-1]"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/log_report.py",
+        {
+            "tests/logs/test_log_report.py::test_a_report_never_replaces_what_it_is_about": [
+                (
+                    "own pair: the report replaces its own input",
+                    "if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):",
+                    "if False:",
+                ),
+            ],
+            "tests/system/test_escaping.py::test_a_tensors_name_and_a_files_reach_neither_report_nor_terminal_raw": [
+                ("names: the terminal is told them raw", "map(escaping.one_line, lines)", "lines"),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/speed.py",
+        {
+            "tests/benchmarks/test_benchmarks.py::test_what_is_held_against_the_cpus_floor_runs_on_the_cpu": [
+                ("speed: a GPU's time against the CPU's floor", ', "--device", "cpu"]', "]"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/sweep.py",
+        {
+            "tests/studies/test_sweep.py::test_what_is_kept_is_found_by_every_library_and_gpu": [
+                (
+                    "outer: kept figures are found whatever the libraries",
+                    "libraries[job[0]], *machine.gpus()",
+                    "*machine.gpus()",
+                ),
+            ],
+            "tests/studies/test_sweep.py::test_as_many_runs_at_once_as_there_are_cores_and_one_to_a_gpu": [
+                ("outer: as many runs on a GPU as there are cores", "and machine.gpus():", "and False:"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/footprint.py",
+        {
+            "tests/running/test_footprint.py::test_what_does_not_fit_is_refused_by_the_option_that_makes_it_large": [
+                ("footprint: what can't fit starts", "if bytes_needed <= available:", "if True:"),
+            ],
+            "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold[0-configuration2]": [
+                (
+                    "footprint: a record's gradients are forgotten",
+                    "+ 2) * count_weights(training)  #",
+                    "+ 0) * count_weights(training)  #",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/scaling.py",
+        {
+            "tests/benchmarks/test_benchmarks.py::test_times_a_part_of_a_long_epoch_and_multiplies_by_examples": [
+                (
+                    "scaling: a part of an epoch is counted in steps",
+                    "sum(map(len, epoch)) / sum(map(len, timed))",
+                    "len(epoch) / len(timed)",
+                ),
+            ],
+            "tests/benchmarks/test_benchmarks.py::test_the_floor_of_more_examples_is_so_many_times_that_of_one_set": [
+                (
+                    "scaling: the floor is the same for more examples",
+                    "times = point.examples if point.engine == FLOOR else 1",
+                    "times = 1",
+                ),
+            ],
+            "tests/benchmarks/test_benchmarks.py::test_a_second_thread_pays_where_every_repeat_is_faster": [
+                ("scaling: a lucky repeat with two threads is enough", "max(two) < min(one)", "min(two) < min(one)"),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/floor.py",
+        {
+            "tests/benchmarks/test_benchmarks.py::test_the_floor_is_the_eight_products_of_a_step": [
+                ("scaling: a product of the backward pass is left out", "        if depth:", "        if depth > 1:"),
+            ],
+        },
+    ),
+]

@@ -1,0 +1,171 @@
+"""What is shown: the page, the pictures, the tables, the terminal."""
+
+from tests.mutants.table import Mutant, in_file
+
+PAGE = "tests/reporting/test_page.py::test_"
+
+MUTANTS: list[Mutant] = [
+    *in_file(
+        "shared/reporting/charts.py",
+        {
+            "tests/reporting/test_parts.py::test_a_third_framework_appears_everywhere": [
+                (
+                    "of three frameworks two are compared",
+                    "np.max(values, axis=0) - np.min(values, axis=0)",
+                    "abs(values[0] - values[1])",
+                ),
+            ],
+            "tests/reporting/test_report.py::test_the_last_step_is_drawn_and_told_however_many_there_are": [
+                (
+                    "the last step is not drawn",
+                    "np.union1d(np.arange(0, count, every), count - 1)",
+                    "np.arange(0, count, every)",
+                ),
+            ],
+            f"{PAGE}more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so": [
+                ("page: every step of a run of any length", "np.arange(0, count, every)", "np.arange(count)"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/findings.py",
+        {
+            "tests/reporting/test_report.py::test_the_headline_means_the_same_with_and_without_a_proof": [
+                (
+                    "the headline is the proof's multiple where there is one",
+                    "return worst.name, worst.factor",
+                    "return worst.name, (outcome.proof.factors[worst.name] if outcome.proof else worst.factor)",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/parts.py",
+        {
+            f"{PAGE}every_curve_is_drawn_or_said_not_to_be[diverged]": [
+                ("a curve that can't be drawn, and not a word", "if undrawn else", "if False else"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/markdown.py",
+        {
+            "tests/system/test_escaping.py::test_a_name_is_text_and_nothing_else_wherever_it_stands": [
+                ("names: a cell is raw", "else escaped(cell)", "else cell"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/drawing.py",
+        {
+            "tests/reporting/test_drawing.py::test_no_matplotlibrc_changes_a_picture_or_stops_it": [
+                (
+                    "pictures: a user's matplotlibrc is read",
+                    'contextlib.chdir(Path(__file__).resolve().parent / "assets")',
+                    "contextlib.nullcontext()",
+                ),
+            ],
+            "tests/reporting/test_drawing.py::test_no_variable_stops_a_picture": [
+                ("pictures: a user's backend is used", '"MPLBACKEND": "agg", ', ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/page.py",
+        {
+            f"{PAGE}a_label_with_a_script_in_it_stays_text": [
+                ("page: words from outside are code", "autoescape=True", "autoescape=False"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/assets/page.html.jinja",
+        {
+            f"{PAGE}the_browser_refuses_the_page_anything_that_was_slipped_in": [
+                (
+                    "page: any script runs, anything is asked for",
+                    'http-equiv="Content-Security-Policy"',
+                    'name="policy"',
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/assets/page.js",
+        {
+            f"{PAGE}a_chart_tells_the_runs_own_values": [
+                (
+                    "page: the first framework's values under both names",
+                    "textContent = words)",
+                    "textContent = said[0])",
+                ),
+            ],
+            f"{PAGE}the_keyboard_reaches_every_control_and_works_it": [
+                ("page: a chart out of the keyboard's reach", 'tabindex: "0", role', "role"),
+            ],
+            f"{PAGE}a_band_is_drawn_and_goes_with_its_curve": [
+                ("page: bands that nobody sees", "bands: this.bands()", "bands: []"),
+            ],
+            f"{PAGE}single_seeds_are_points_that_no_line_joins": [
+                ("page: seeds joined by a line", "width: curve.joined && !edge ?", "width: !edge ?"),
+            ],
+            f"{PAGE}the_choice_of_colours_is_remembered": [
+                ("page: the choice of colours forgotten", "remembered((storage) => storage.setItem(KEY, theme));", ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/assets/page.css",
+        {
+            f"{PAGE}without_script_every_picture_and_table_is_there_and_no_dead_control[plain]": [
+                ("page: no pictures without its script", ".drawn .still {", ".still {"),
+            ],
+            f"{PAGE}paper_shows_the_pictures_and_unfolds_what_is_folded[plain]": [
+                ("page: dark on paper", ":root, :root[data-theme] { color-scheme: light; }", ""),
+            ],
+            f"{PAGE}two_fingers_zoom_and_what_is_under_them_stays_there": [
+                ("page: the browser takes the fingers' moves", "touch-action: pan-y; ", ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/mistakes.py",
+        {
+            "tests/reporting/test_mistakes.py": [
+                ("a confusion matrix transposed", "(labels[made], predicted[made])", "(predicted[made], labels[made])"),
+            ],
+            "tests/reporting/test_mistakes.py::test_confidently_wrong_is_what_both_are_sure_of": [
+                ("confidently wrong by the surer of the two", ".min(axis=0)\n    return", ".max(axis=0)\n    return"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/terminal.py",
+        {
+            "tests/reporting/test_terminal.py::test_the_live_table_holds_the_compared_runs_alone": [
+                (
+                    "terminal: any run counts for the pair",
+                    "variant == Variant(variant.framework, self._training.dtype)",
+                    "True",
+                ),
+            ],
+            "tests/reporting/test_terminal.py::test_no_number_is_cut_and_what_is_left_out_is_named": [
+                ("terminal: columns are cut to fit", "<= console.width", "<= console.width + 5"),
+            ],
+            "tests/reporting/test_terminal.py::test_colours_are_on_a_terminal_that_wants_them_and_nowhere_else": [
+                ("terminal: colours in a pipe", ", color_system=None, force_terminal=False", ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/system/progress.py",
+        {
+            "tests/reporting/test_terminal.py::test_colours_are_on_a_terminal_that_wants_them_and_nowhere_else": [
+                ("terminal: bars in a pipe", "sys.stderr.isatty() and", ""),
+            ],
+            "tests/reporting/test_terminal.py::test_what_a_child_tells_arrives_in_order_and_not_of_every_step": [
+                ("terminal: every step is told", "if done == total or", "if True or"),
+            ],
+        },
+    ),
+]
