@@ -320,7 +320,7 @@ def test_compare_names_a_missing_framework(option, bare_python, tmp_path):
 def copy_of_the_house(tmp_path):
     """The programs beside a copy of the data that a test may damage."""
     house = tmp_path / "house"
-    for name in ("shared", "pytorch_impl", "tensorflow_impl"):
+    for name in ("shared", "library_defaults", "pytorch_impl", "tensorflow_impl"):
         shutil.copytree(ROOT / name, house / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "compare.py", house)
     (house / "data/MNIST/raw").mkdir(parents=True)
