@@ -35,7 +35,7 @@ SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
 
 
 def make_parser() -> cli.Parser:
-    """The spec's options, and what compare.py alone can do."""
+    """The configuration's options, and what compare.py alone can do."""
     parser = cli.make_parser("compare.py", (__doc__ or "").partition("\n")[0], "out/compare")
     for framework in FRAMEWORKS:
         parser.add_argument(
@@ -48,7 +48,7 @@ def make_parser() -> cli.Parser:
         "--prove",
         action="store_true",
         help="measure as well how far rounding alone carries each framework, judge in float64 too, run all twice, and "
-        "find where the two part",
+        "find the step at which the two first diverge",
     )
     parser.add_argument(
         "--side-by-side",

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from shared.network import Weights, layer_sizes
 from shared.training import Training
@@ -23,8 +22,15 @@ def _tanh_derivative(entering: np.ndarray) -> np.ndarray:
     return slope
 
 
+def _sigmoid(entering: np.ndarray) -> np.ndarray:
+    from scipy.special import expit  # takes as long as all the rest, and few networks need it
+
+    shares: np.ndarray = expit(entering)
+    return shares
+
+
 def _sigmoid_derivative(entering: np.ndarray) -> np.ndarray:
-    share = expit(entering)
+    share = _sigmoid(entering)
     slope: np.ndarray = share * (1 - share)
     return slope
 
@@ -33,7 +39,7 @@ ACTIVATIONS = {
     # The ReLU passes the gradient where its input was above zero, and at zero does not: both frameworks' choice.
     "relu": Activation(lambda entering: np.maximum(entering, 0), lambda entering: entering > 0),
     "tanh": Activation(np.tanh, _tanh_derivative),
-    "sigmoid": Activation(expit, _sigmoid_derivative),
+    "sigmoid": Activation(_sigmoid, _sigmoid_derivative),
 }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from shared.configuration import Configuration
 from shared.studies.sweep import Figures, Job, figures
@@ -104,6 +103,8 @@ def estimate(samples: np.ndarray) -> Estimate:
     count = len(samples)
     if count == 1:
         return Estimate(samples[0], np.full(samples.shape[1], np.inf))
+    from scipy import stats  # takes a second
+
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
     return Estimate(samples.mean(axis=0), quantile * samples.std(axis=0, ddof=1) / np.sqrt(count))
 

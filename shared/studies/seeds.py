@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from shared.comparing import tutorial
 from shared.configuration import Configuration
@@ -39,6 +38,8 @@ class Equivalence:
     @property
     def smallest_margin(self) -> float:
         """The margin from which on the pairs would be equivalent."""
+        from scipy import stats  # takes a second
+
         error = self.differences.std(ddof=1) / np.sqrt(len(self.differences))
         return float(abs(self.mean) + stats.t.ppf(1 - ALPHA, len(self.differences) - 1) * error)
 
@@ -47,6 +48,8 @@ class Equivalence:
         """The larger of the two one-sided tests'."""
         if not self.differences.std():
             return float(abs(self.mean) >= self.margin)
+        from scipy import stats
+
         above = stats.ttest_1samp(self.differences, -self.margin, alternative="greater").pvalue
         below = stats.ttest_1samp(self.differences, self.margin, alternative="less").pvalue
         return float(max(above, below))
