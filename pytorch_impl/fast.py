@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.optim import Optimizer
 
 from pytorch_impl import train
 from pytorch_impl.model import MLP
@@ -27,7 +29,7 @@ STEPS = 8
 PACKAGE = "steps.pt2"
 
 
-def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor]) -> None:
+def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, or load what an earlier run compiled.
 
     Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
@@ -39,16 +41,14 @@ def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, da
 
 @functools.lru_cache(maxsize=1)
 def many_steps(
-    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor], batch_size: int
-) -> Callable[[torch.Tensor], torch.Tensor]:
+    model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor], batch_size: int
+) -> Callable[[Tensor], Tensor]:
     """A function that takes one step per row of indices (STEPS, B), and returns the losses before each, (STEPS,)."""
 
-    def loss(parameters: dict[str, torch.Tensor], inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(parameters: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(torch.func.functional_call(model, parameters, inputs), labels)
 
-    def steps(
-        parameters: dict[str, torch.Tensor], inputs: torch.Tensor, labels: torch.Tensor, batches: torch.Tensor
-    ) -> torch.Tensor:
+    def steps(parameters: dict[str, Tensor], inputs: Tensor, labels: Tensor, batches: Tensor) -> Tensor:
         losses = []
         for index in batches:
             gradients, before = torch.func.grad_and_value(loss)(
@@ -65,7 +65,7 @@ def many_steps(
     return lambda batches: compiled(parameters, *dataset, batches)
 
 
-def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...]) -> Callable[..., torch.Tensor]:
+def _compile(function: Callable[..., Tensor], arguments: tuple[object, ...]) -> Callable[..., Tensor]:
     """`function`, compiled ahead of time for arguments like these."""
     with torch.no_grad():
         graph = make_fx(function, tracing_mode="fake")(*arguments)
@@ -84,7 +84,7 @@ def _compile(function: Callable[..., torch.Tensor], arguments: tuple[object, ...
 
         key = hashlib.sha256(repr(setting).encode()).hexdigest()
         package = cache.made("compiled", key, compile_ahead) / PACKAGE
-    compiled: Callable[..., torch.Tensor] = torch._inductor.aoti_load_package(str(package))
+    compiled: Callable[..., Tensor] = torch._inductor.aoti_load_package(str(package))
     return compiled
 
 
@@ -102,8 +102,8 @@ def _compiler() -> str:
 
 def train_epoch(
     model: MLP,
-    optimizer: torch.optim.Optimizer,
-    dataset: Dataset[torch.Tensor],
+    optimizer: Optimizer,
+    dataset: Dataset[Tensor],
     batches: Sequence[np.ndarray],
     session: Session,
 ) -> np.ndarray:
@@ -117,9 +117,7 @@ def train_epoch(
     return torch.cat(losses).numpy()
 
 
-def _train_group(
-    model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor], group: Sequence[np.ndarray]
-) -> torch.Tensor:
+def _train_group(model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor], group: Sequence[np.ndarray]) -> Tensor:
     """At most `STEPS` updates: by one compiled call, or one by one where they are fewer or not of one size."""
     size, device = len(group[0]), dataset.labels.device
     if len(group) == STEPS and len(group[-1]) == size:

@@ -1,25 +1,23 @@
 """Training and evaluation in PyTorch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import Optimizer
 
 from pytorch_impl.model import MLP, interchange
-from shared.contract import Dataset, Session
+from shared.contract import Dataset, Session, TrainEpoch
 from shared.training import Training
 
-TrainEpoch = Callable[[MLP, torch.optim.Optimizer, Dataset[torch.Tensor], Sequence[np.ndarray], Session], np.ndarray]
 
-
-def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor]) -> None:
+def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
 
 
-def train_step(
-    model: MLP, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, labels: torch.Tensor
-) -> torch.Tensor:
+def train_step(model: MLP, optimizer: Optimizer, inputs: Tensor, labels: Tensor) -> Tensor:
     """One update from inputs (B, P) and labels (B,). Returns the mean loss before it, ()."""
     loss = F.cross_entropy(model(inputs), labels)
     # PyTorch adds each gradient to what `.grad` holds; a tape starts empty.
@@ -31,8 +29,8 @@ def train_step(
 
 def train_epoch(
     model: MLP,
-    optimizer: torch.optim.Optimizer,
-    dataset: Dataset[torch.Tensor],
+    optimizer: Optimizer,
+    dataset: Dataset[Tensor],
     batches: Sequence[np.ndarray],
     session: Session,
 ) -> np.ndarray:
@@ -47,10 +45,10 @@ def train_epoch(
 
 def train(
     model: MLP,
-    optimizer: torch.optim.Optimizer,
-    datasets: tuple[Dataset[torch.Tensor], Dataset[torch.Tensor]],
+    optimizer: Optimizer,
+    datasets: tuple[Dataset[Tensor], Dataset[Tensor]],
     session: Session,
-    train_epoch: TrainEpoch = train_epoch,
+    train_epoch: TrainEpoch[MLP, Optimizer, Tensor] = train_epoch,
 ) -> None:
     """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
     train_set, test_set = datasets
@@ -63,12 +61,12 @@ def train(
 
 
 @torch.inference_mode()
-def predict(model: MLP, inputs: torch.Tensor) -> np.ndarray:
+def predict(model: MLP, inputs: Tensor) -> np.ndarray:
     """Logits (N, C) of inputs (N, P)."""
     return model(inputs).cpu().numpy()
 
 
-def probe(model: MLP, dataset: Dataset[torch.Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
+def probe(model: MLP, dataset: Dataset[Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
     """What a step on this batch computes, by the names of a run record, without taking the step."""
     index = torch.from_numpy(batch).to(dataset.labels.device)
     inputs = dataset.inputs[index]

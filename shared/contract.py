@@ -136,6 +136,10 @@ class Engine(Protocol[Model_contra, Optimizer_contra, Tensor]):
         """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
 
 
+# An engine's `train_epoch`.
+TrainEpoch = Callable[[Model, Optimizer, Dataset[Tensor], Sequence[np.ndarray], Session], np.ndarray]
+
+
 class Train(Engine[Model, Optimizer, Tensor], Protocol[Model, Optimizer, Tensor]):
     """Training and evaluation, step by step, as one reads them."""
 
@@ -145,7 +149,7 @@ class Train(Engine[Model, Optimizer, Tensor], Protocol[Model, Optimizer, Tensor]
         optimizer: Optimizer,
         datasets: tuple[Dataset[Tensor], Dataset[Tensor]],
         session: Session,
-        train_epoch: Callable[[Model, Optimizer, Dataset[Tensor], Sequence[np.ndarray], Session], np.ndarray],
+        train_epoch: TrainEpoch[Model, Optimizer, Tensor],
     ) -> None:
         """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
 

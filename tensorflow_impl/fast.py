@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
+from keras.optimizers import Optimizer
+from tensorflow import Tensor
 
 from shared.contract import Dataset, Session
 from shared.training import Training
@@ -13,7 +14,7 @@ from tensorflow_impl import train
 from tensorflow_impl.model import MLP
 
 
-def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset[tf.Tensor]) -> None:
+def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: compile, by a call that takes no step."""
     for size in {training.batch_size, len(dataset.labels) % training.batch_size} - {0}:
         many_steps(model, optimizer, *dataset, *_padded([], size, dataset))
@@ -22,12 +23,12 @@ def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimize
 @tf.function(jit_compile=True)
 def many_steps(
     model: MLP,
-    optimizer: keras.optimizers.Optimizer,
-    inputs: tf.Tensor,
-    labels: tf.Tensor,
-    batches: tf.Tensor,
-    count: tf.Tensor,
-) -> tf.Tensor:
+    optimizer: Optimizer,
+    inputs: Tensor,
+    labels: Tensor,
+    batches: Tensor,
+    count: Tensor,
+) -> Tensor:
     """One step for each of the first `count` rows of indices (rows, B). Returns the losses before each, (rows,)."""
     losses = tf.zeros(tf.shape(batches)[0], inputs.dtype)
     step = tf.constant(0)
@@ -40,7 +41,7 @@ def many_steps(
     return losses
 
 
-def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset[Tensor]) -> tuple[Tensor, Tensor]:
     """Batches of one size as rows, and their count; always as many rows as an epoch has: XLA compiles for a shape."""
     rows = np.zeros((len(dataset.labels) // size, size), np.int64)
     rows[: len(group)] = np.reshape(group, (-1, size))
@@ -49,8 +50,8 @@ def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset[tf.Tensor])
 
 def train_epoch(
     model: MLP,
-    optimizer: keras.optimizers.Optimizer,
-    dataset: Dataset[tf.Tensor],
+    optimizer: Optimizer,
+    dataset: Dataset[Tensor],
     batches: Sequence[np.ndarray],
     session: Session,
 ) -> np.ndarray:

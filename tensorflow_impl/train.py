@@ -1,20 +1,19 @@
 """Training and evaluation in TensorFlow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
+from keras.optimizers import Optimizer
+from tensorflow import Tensor
 
-from shared.contract import Dataset, Session
+from shared.contract import Dataset, Session, TrainEpoch
 from shared.mnist import MNIST
 from shared.training import Training
 from tensorflow_impl.model import MLP, interchange
 
-TrainEpoch = Callable[[MLP, keras.optimizers.Optimizer, Dataset[tf.Tensor], Sequence[np.ndarray], Session], np.ndarray]
 
-
-def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset[tf.Tensor]) -> None:
+def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
     """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
     inputs = tf.TensorSpec([None, MNIST.pixels], training.dtype)
     labels = tf.TensorSpec([None], tf.int64)
@@ -23,7 +22,7 @@ def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimize
 
 # jit_compile is stated because the frameworks' defaults differ: Keras's own loop turns XLA on on a GPU.
 @tf.function(jit_compile=False, reduce_retracing=True)
-def train_step(model: MLP, optimizer: keras.optimizers.Optimizer, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def train_step(model: MLP, optimizer: Optimizer, inputs: Tensor, labels: Tensor) -> Tensor:
     """One update from inputs (B, P) and labels (B,). Returns the mean loss before it, ()."""
     with tf.GradientTape() as tape:
         loss = model.loss(labels, model(inputs))
@@ -34,8 +33,8 @@ def train_step(model: MLP, optimizer: keras.optimizers.Optimizer, inputs: tf.Ten
 
 def train_epoch(
     model: MLP,
-    optimizer: keras.optimizers.Optimizer,
-    dataset: Dataset[tf.Tensor],
+    optimizer: Optimizer,
+    dataset: Dataset[Tensor],
     batches: Sequence[np.ndarray],
     session: Session,
 ) -> np.ndarray:
@@ -50,10 +49,10 @@ def train_epoch(
 
 def train(
     model: MLP,
-    optimizer: keras.optimizers.Optimizer,
-    datasets: tuple[Dataset[tf.Tensor], Dataset[tf.Tensor]],
+    optimizer: Optimizer,
+    datasets: tuple[Dataset[Tensor], Dataset[Tensor]],
     session: Session,
-    train_epoch: TrainEpoch = train_epoch,
+    train_epoch: TrainEpoch[MLP, Optimizer, Tensor] = train_epoch,
 ) -> None:
     """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
     train_set, test_set = datasets
@@ -65,12 +64,12 @@ def train(
         session.after_epoch(losses, logits)
 
 
-def predict(model: MLP, inputs: tf.Tensor) -> np.ndarray:
+def predict(model: MLP, inputs: Tensor) -> np.ndarray:
     """Logits (N, C) of inputs (N, P)."""
     return model(inputs).numpy()
 
 
-def probe(model: MLP, dataset: Dataset[tf.Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
+def probe(model: MLP, dataset: Dataset[Tensor], batch: np.ndarray) -> dict[str, np.ndarray]:
     """What a step on this batch computes, by the names of a run record, without taking the step."""
     index = tf.constant(batch)
     inputs = tf.gather(dataset.inputs, index)

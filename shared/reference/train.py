@@ -1,15 +1,13 @@
 """Training and evaluation in NumPy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from shared.contract import Dataset, Session
+from shared.contract import Dataset, Session, TrainEpoch
 from shared.reference.model import Model
 from shared.reference.optimizers import Optimizer
 from shared.training import Training
-
-TrainEpoch = Callable[[Model, Optimizer, Dataset[np.ndarray], Sequence[np.ndarray], Session], np.ndarray]
 
 
 def warm_up(training: Training, model: Model, optimizer: Optimizer, dataset: Dataset[np.ndarray]) -> None:
@@ -43,7 +41,7 @@ def train(
     optimizer: Optimizer,
     datasets: tuple[Dataset[np.ndarray], Dataset[np.ndarray]],
     session: Session,
-    train_epoch: TrainEpoch = train_epoch,
+    train_epoch: TrainEpoch[Model, Optimizer, np.ndarray] = train_epoch,
 ) -> None:
     """The whole training: each epoch's steps, by an engine's `train_epoch`, and then the test set."""
     train_set, test_set = datasets
