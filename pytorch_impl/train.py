@@ -14,7 +14,7 @@ TrainEpoch = Callable[[MLP, torch.optim.Optimizer, Dataset[torch.Tensor], Sequen
 
 
 def warm_up(training: Training, model: MLP, optimizer: torch.optim.Optimizer, dataset: Dataset[torch.Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
+    """Do beforehand what would slow the first step. PyTorch runs eagerly: there is nothing to do."""
 
 
 def train_step(

@@ -15,7 +15,7 @@ TrainEpoch = Callable[[MLP, keras.optimizers.Optimizer, Dataset[tf.Tensor], Sequ
 
 
 def warm_up(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer, dataset: Dataset[tf.Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
+    """Do beforehand what would slow the first step: trace it into a graph."""
     inputs = tf.TensorSpec([None, MNIST.pixels], training.dtype)
     labels = tf.TensorSpec([None], tf.int64)
     train_step.get_concrete_function(model, optimizer, inputs, labels)
