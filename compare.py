@@ -115,7 +115,7 @@ def main() -> int:
 def add_sections(
     configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
 ) -> tuple[Sequence[Section], bool, Exception | None]:
-    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and what kept one from being made.
+    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and the error that ended one.
 
     The comparison is done by then, and is reported whatever becomes of these.
     """

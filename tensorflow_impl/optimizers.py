@@ -1,7 +1,7 @@
 """The optimizers in Keras: the library's own, made to follow PyTorch's formulas where theirs differ.
 
 Here a Python float meets a tensor in an operator, which takes it as it is. Keras's own rules prepare their constants by
-`keras.ops.cast` and `tf.cast`, which round it to float32 first, even in a float64 run.
+`keras.ops.cast` and `tf.cast`, which round them to float32 first, even in a float64 run.
 """
 
 from collections.abc import Sequence

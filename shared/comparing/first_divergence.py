@@ -53,7 +53,7 @@ def start_differs(a: Run, b: Run, results: Sequence[Result]) -> FirstDivergence 
 
 
 def _cause(a: Run, b: Run, result: Result, before: Result | None) -> str:
-    """What a first step points to in which `result` is the first to differ, and the one `before` it agrees."""
+    """The likely cause where `result` is the first that differs, and the one `before` it agrees."""
     first, second = a.record.framework, b.record.framework
     tensor = result.difference.tensor
     values = result.check.arrays(a)[tensor], result.check.arrays(b)[tensor]

@@ -10,7 +10,8 @@ A record is a folder of three files:
     - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps;
     - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
       `PROBED_EXAMPLES` of its batch;
-    - `at/S/fc1` and so on (B, units): what enters each activation, of as many examples, at step 0 and those asked for.
+    - `at/S/fc1` and so on (B, units): what enters each activation, of as many examples of step S's batch, for step 0
+      and those asked for.
 """
 
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ class Figures(Strict):
 
 
 def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) -> dict[Job, Figures]:
-    """The figures of every job, from the cache where they are there.
+    """The figures of every job, made or taken from the cache.
 
     Raises InputError where a run dies or its loss is not finite. What is done by then is kept.
     """
