@@ -35,7 +35,7 @@ SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
 
 
 def make_parser() -> cli.Parser:
-    """The configuration's options, and what compare.py alone can do."""
+    """A parser with the configuration's options, and those that only compare.py has."""
     parser = cli.make_parser("compare.py", (__doc__ or "").partition("\n")[0], "out/compare")
     for framework in FRAMEWORKS:
         parser.add_argument(
@@ -47,26 +47,26 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--prove",
         action="store_true",
-        help="measure as well how far rounding alone carries each framework, judge in float64 too, run all twice, and "
-        "find the step at which the two first diverge",
+        help="also measure how far rounding alone carries each framework, judge in float64, run everything twice, and "
+        "find where the two diverge",
     )
     parser.add_argument(
         "--side-by-side",
         action="store_true",
-        help="train both at the same time, a core each: sooner done, and their times then tell less",
+        help="train both at the same time, on a core each: done sooner, but their times then say less",
     )
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="train both as their own tutorials would as well, over several seeds, and measure what each difference "
+        help="also train both as their own tutorials would, over several seeds, and measure what each difference "
         "between them does to the curves",
     )
     parser.add_argument(
         "--seeds",
         type=cli.count_of("seeds", at_least=FEWEST_SEEDS),
         metavar="N",
-        help="train the pair from N seeds as well, from --seed on, and test whether the frameworks are equivalent "
-        f"beside what a seed does; --explain takes as many (default there: {SEEDS})",
+        help="also train the pair from N seeds, --seed and those after it, and test whether the frameworks are "
+        f"equivalent next to what a seed does; --explain takes as many (default there: {SEEDS})",
     )
     parser.add_argument(
         "--records",
@@ -80,13 +80,13 @@ def make_parser() -> cli.Parser:
 
 
 def main() -> int:
-    """Parse, start both, compare, report; or explain; or compare what was made elsewhere."""
+    """Parse the command line and do what it asks for. Returns the exit status."""
     parser = make_parser()
     configuration, options = cli.parse(parser, None)
     command = shlex.join(["python", *sys.argv])
 
     def out(default: Path) -> Path:
-        # The very object, so not even the same folder, named on the command line, is taken for the default.
+        # By identity: a folder that is named on the command line is given, even where it is the default one.
         given: Path = options.out
         return default if given is parser.get_default("out") else given
 
@@ -115,7 +115,7 @@ def main() -> int:
 def add_sections(
     configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
 ) -> tuple[Sequence[Section], bool, Exception | None]:
-    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and what kept one from being made.
+    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and the error that ended one.
 
     The comparison is done by then, and is reported whatever becomes of these.
     """
@@ -136,7 +136,7 @@ def add_sections(
 
 
 def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.Namespace) -> None:
-    """Raise InputError for what is asked for in vain, before anything is done."""
+    """Raise InputError for options that do not go together, before anything is done."""
     if options.records:
         why = "it compares what was made already"
         cli.take_only(parser, options, {"records", "out"}, doing="--records", why=why)
@@ -145,7 +145,7 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
     if options.explain:
-        # The explanation chooses defaults and engines itself; what else no tutorial does is refused.
+        # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
         parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
     for framework in FRAMEWORKS:
         check_engine(configuration, framework)
@@ -161,7 +161,7 @@ def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Pa
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
-    """Compare two results that are there, whoever made them."""
+    """Compare two results that exist already, whoever made them."""
     log_report.refuse_to_replace(out, options.records)
     pair = log_pair.compare(*options.records)
     with output.fresh_folder(out) as folder:

@@ -1,4 +1,4 @@
-"""The same training in PyTorch, fast: many steps compiled into one call, and kept for the next run."""
+"""The compiled engine in PyTorch: the same training, with many steps compiled into one call, which later runs reuse."""
 
 import functools
 import hashlib
@@ -24,13 +24,13 @@ from shared.system.errors import InputError
 from shared.system.machine import cpu_name, environment
 from shared.training import Training
 
-# Each more is compiled for another second, and beyond eight gains little.
+# Each more takes another second to compile, and beyond eight gains little.
 STEPS = 8
 PACKAGE = "steps.pt2"
 
 
 def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it: compile, or load what an earlier run compiled.
+    """Do beforehand what would slow the first step: compile, or load what an earlier run compiled.
 
     Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
     """
@@ -69,7 +69,7 @@ def _compile(function: Callable[..., Tensor], arguments: tuple[object, ...]) -> 
     """`function`, compiled ahead of time for arguments like these."""
     with torch.no_grad():
         graph = make_fx(function, tracing_mode="fake")(*arguments)
-        # All that the machine code depends on: what is computed, from what, by which compiler, where.
+        # Everything that the machine code depends on: compiler, machine, what is computed, and from what.
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
         where = [cpu_name(), gpu, torch.get_num_threads(), environment()]
@@ -89,7 +89,7 @@ def _compile(function: Callable[..., Tensor], arguments: tuple[object, ...]) -> 
 
 
 def _compiler() -> str:
-    """How the C++ compiler that PyTorch takes names itself and its version. Raises InputError where there is none."""
+    """The name and version of the C++ compiler that PyTorch takes. Raises InputError where there is none."""
     from torch._inductor import cpp_builder, exc  # takes two seconds
 
     try:

@@ -1,4 +1,4 @@
-"""The optimizers in PyTorch: the library's own, for its formulas and constants are the project's."""
+"""The optimizers in PyTorch: the library's own, because its formulas and constants are the project's."""
 
 import torch
 
@@ -22,18 +22,18 @@ def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
     optimizer: torch.optim.Optimizer
     # Fused: one call updates all weights. Keras's update is part of the traced step.
     match training.optimizer:
-        # PyTorch's decay is part of the gradient, but in AdamW; in Keras it is beside the rule, as in AdamW, in all.
+        # PyTorch's decay is part of the gradient, except in AdamW; Keras's is outside the rule in all, as in AdamW.
         case "sgd":
             optimizer = torch.optim.SGD(weights, rate, weight_decay=decay, fused=True)
         case "momentum" | "nesterov":
-            # The buffer adds up gradients, and the rate of the moment multiplies it; Keras's adds up gradients times
-            # the rate of their own step.
+            # The buffer adds up gradients, and is multiplied by the rate of the current step; Keras's adds up
+            # gradients that were multiplied by the rate of their own step.
             nesterov = training.optimizer == "nesterov"
             optimizer = torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=decay, nesterov=nesterov, fused=True)
         case "adam" | "adamw":
-            # Corrects the bias, in double precision, and then adds epsilon; Keras adds it before.
+            # Corrects the bias, in double precision, and then adds epsilon; Keras adds epsilon before.
             adam = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-            # On a GPU the fused AdamW decays by a subtraction, as Keras does, which rounds otherwise.
+            # On a GPU the fused AdamW decays by a subtraction, as Keras does, which rounds differently.
             fused = training.optimizer == "adam"
             optimizer = adam(weights, rate, ADAM_BETAS, ADAM_EPSILON, weight_decay=decay, fused=fused)
         case "rmsprop":
@@ -52,7 +52,7 @@ def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
     if training.clip_norm:
 
         def clip(*_: object) -> None:
-            # In PyTorch clipping is the training loop's; as a hook it is the optimizer's, where Keras has it.
+            # In PyTorch the training loop clips; by this hook the optimizer does, as in Keras.
             # It divides by the norm of all gradients together + 1e-6; Keras's global_clipnorm by the norm alone.
             torch.nn.utils.clip_grad_norm_(model.parameters(), training.clip_norm)
 

@@ -35,7 +35,7 @@ def describe(device: torch.device) -> DeviceFacts:
 
 
 def versions() -> dict[str, str]:
-    """The framework first, then the libraries that its run rests on."""
+    """The framework first, then the libraries that its run depends on."""
     return {"torch": torch.__version__, "torchvision": torchvision.__version__}
 
 

@@ -1,4 +1,4 @@
-"""The same network as PyTorch's own tutorials would write it: its initialisers, its DataLoader, its familiar loop."""
+"""The same training as PyTorch's own tutorials write it: its initialisers, its DataLoader, its familiar loop."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,7 +25,7 @@ def load(split: Split, training: Training) -> DataLoader[Any]:
 
 
 def build(training: Training) -> nn.Module:
-    """The model, started as the framework does."""
+    """The model, with the framework's own initial weights."""
     return nn.Sequential(nn.Flatten(), MLP(training))
 
 

@@ -14,7 +14,7 @@ from shared.training import Training
 
 
 def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it. PyTorch runs eagerly: there is nothing to do."""
+    """Do beforehand what would slow the first step. PyTorch runs eagerly: there is nothing to do."""
 
 
 def train_step(model: MLP, optimizer: Optimizer, inputs: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from shared.configuration import FIELDS, Configuration
 from shared.system import progress
 from shared.system.errors import InputError
 
-# For one version.
+# Accepted for one more version.
 FORMER_NAMES = {"--keras-habits": "keras_defaults"}
 
 
@@ -46,8 +46,8 @@ class Former(argparse.Action):
     def __call__(
         self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
-        """Take it, with a hint."""
-        progress.notice(f"{option} is {options.name_of(self.dest)} now; its former name goes with the next version")
+        """Take the value, and say the new name."""
+        progress.notice(f"{option} is {options.name_of(self.dest)} now; the next version drops the former name")
         setattr(namespace, self.dest, values)
 
 

@@ -1,4 +1,4 @@
-"""All that a run is told: what is trained, and how it is executed; from the command line and back."""
+"""Everything that a run is told: what is trained and how it is executed; from the command line and back."""
 
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ class Configuration(BaseModel):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """From all fields of both, by name. Raises ValidationError."""
+        """A configuration from fields of both, by name. Raises ValidationError."""
         training = {name: value for name, value in values.items() if name not in Execution.model_fields}
         execution = {name: value for name, value in values.items() if name in Execution.model_fields}
         return cls(training=Training(**training), execution=Execution(**execution))
@@ -37,7 +37,7 @@ class Configuration(BaseModel):
         return self.training.model_dump() | self.execution.model_dump()
 
     def but(self, **changes: Any) -> Self:
-        """The same with some fields changed, validated anew. Defaults that follow from them follow the new ones."""
+        """A copy with some fields changed, validated again. Defaults that depend on a changed field change with it."""
         given = {*self.training.model_fields_set, *self.execution.model_fields_set}
         return type(self).of(**{name: value for name, value in self.fields().items() if name in given} | changes)
 

@@ -1,9 +1,9 @@
 """What an implementation provides, and which implementations there are.
 
-An implementation is a package of modules, each of which keeps one of the protocols below; mypy holds them to it where
-the package's `load` fills an `Implementation`. Everything else in the project reaches a framework through this alone.
+An implementation is a package of modules. Each module keeps to one of the protocols below, and mypy checks it where the
+package's `load` fills an `Implementation`. The rest of the project reaches a framework through these protocols alone.
 
-In the shapes, N are examples, B those of a batch, and P and C the data set's pixels and classes.
+In shapes, N is the number of examples, B that of a batch, P the pixels of an image and C the classes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ Device = TypeVar("Device")
 Tensor = TypeVar("Tensor")
 Model = TypeVar("Model")
 Optimizer = TypeVar("Optimizer")
-# The same, where a protocol takes them and gives none back.
+# The same, for protocols that only take them (contra) or only return them (co).
 Device_contra = TypeVar("Device_contra", contravariant=True)
 Model_contra = TypeVar("Model_contra", contravariant=True)
 Optimizer_contra = TypeVar("Optimizer_contra", contravariant=True)
@@ -52,27 +52,27 @@ class DeviceFacts(BaseModel):
 
 
 class Session(Protocol):
-    """One training, for the loop that runs it: which batches there are, and who must see the model between steps."""
+    """What the training loop works with: it gives the batches, and looks at the model between steps."""
 
     @property
     def stops(self) -> Sequence[int]:
-        """Steps of this epoch before which `before_step` must be called, 0 the first, and the number of its steps."""
+        """The steps of this epoch before which `before_step` must be called, 0 first, and then the number of steps."""
 
     def epochs(self) -> Iterable[Sequence[np.ndarray]]:
         """The batches of each epoch: indices (B,) of training examples."""
 
     def before_step(self, step: int) -> None:
-        """Is called before steps of this epoch, counted from 0: before any of them, and at all `stops` but the last."""
+        """Must be called before every step in `stops` but the last, and may be before others. Steps count from 0."""
 
     def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
-        """Is told the mean loss of each step's batch, (steps,), and then the logits of the test set, (N, C)."""
+        """Takes the mean loss of each step's batch, (steps,), and the logits of the test set after them, (N, C)."""
 
     def clock(self, phase: str) -> AbstractContextManager[None]:
         """Counts the seconds of a `with` block for this phase."""
 
 
 class Runtime(Protocol[Device]):
-    """The framework's switches, set once before any work, and what it says of itself."""
+    """The framework's switches, set once before any work, and what it reports of itself."""
 
     def configure(self, execution: Execution, dtype: str) -> Device:
         """Set threads, precision and determinism. Raises InputError for a device that the framework does not see."""
@@ -81,7 +81,7 @@ class Runtime(Protocol[Device]):
         """The device for the record and the screen."""
 
     def versions(self) -> dict[str, str]:
-        """The framework first, then the libraries that its run rests on."""
+        """The framework first, then the libraries that its run depends on."""
 
     def settings(self) -> dict[str, str]:
         """The switches as the framework reports them, not as they were asked for."""
@@ -123,7 +123,7 @@ class Engine(Protocol[Model_contra, Optimizer_contra, Tensor]):
     def warm_up(
         self, training: Training, model: Model_contra, optimizer: Optimizer_contra, dataset: Dataset[Tensor]
     ) -> None:
-        """Do ahead of the first step what would otherwise slow it."""
+        """Do beforehand what would slow the first step."""
 
     def train_epoch(
         self,
@@ -141,7 +141,7 @@ TrainEpoch = Callable[[Model, Optimizer, Dataset[Tensor], Sequence[np.ndarray], 
 
 
 class Train(Engine[Model, Optimizer, Tensor], Protocol[Model, Optimizer, Tensor]):
-    """Training and evaluation, step by step, as one reads them."""
+    """Training and evaluation, written to be read: step by step."""
 
     def train(
         self,
@@ -196,12 +196,12 @@ class Entry:
 
     name: str
     module: str  # that `python -m` runs
-    # The packages that its run rests on; by the first one is known whether an interpreter has it.
+    # The packages that its run depends on. An interpreter that has the first is taken to have the implementation.
     packages: tuple[str, ...]
     requirements: str  # the file that installs them
-    memory: int  # bytes that a run takes for itself and its libraries
+    memory: int  # bytes that a run takes before any data: the interpreter and the libraries
     auto: Literal["eager", "fast"]  # what `--engine auto` takes
-    # Fields of a training that the fast engine takes at their defaults alone; None where there is no such engine.
+    # Fields of a training that the compiled engine takes only at their defaults; None where there is no such engine.
     fast_takes_only_defaults_of: tuple[str, ...] | None
     uses_gpu: bool = True
 
@@ -211,7 +211,7 @@ class Entry:
         return self.name.lower()
 
 
-REFERENCE = "Reference"  # the one that the others are held against
+REFERENCE = "Reference"  # the one that the others are compared with
 IMPLEMENTATIONS = {
     entry.name: entry
     for entry in (
@@ -249,13 +249,13 @@ FRAMEWORKS = tuple(name for name in IMPLEMENTATIONS if name != REFERENCE)  # tho
 
 
 def check_engine(configuration: Configuration, name: str) -> None:
-    """Raise InputError where `--engine fast` is asked for and this implementation can't train so. Imports nothing."""
+    """Raise InputError where `--engine fast` is asked for and this implementation can't do it. Imports nothing."""
     if configuration.execution.engine == "fast":
         check_fast(configuration.training, name)
 
 
 def check_fast(training: Training, name: str) -> None:
-    """Raise InputError where an implementation's fast engine can't train this."""
+    """Raise InputError where an implementation has no compiled engine that can train this."""
     cure = "use --engine auto or eager"
     needs_defaults = IMPLEMENTATIONS[name].fast_takes_only_defaults_of
     if needs_defaults is None:

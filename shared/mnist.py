@@ -26,12 +26,12 @@ class DataSet:
     builder: str  # TensorFlow Datasets' name for it
     raw: Path  # the folder of its four files
     archives: Mapping[str, str]  # their names, and the SHA-256 of each
-    checksums: Mapping[Split, str]  # `checksum` of the arrays in canonical order, whoever reads them
+    checksums: Mapping[Split, str]  # `checksum` of the arrays in canonical order, whichever library reads them
     train_examples: int
     test_examples: int
     side: int  # pixels
     pixel_max: int
-    mean: float  # that pixels are normalised by, as shares of `pixel_max`
+    mean: float  # subtracted in normalisation, and `std` divided by; both as shares of `pixel_max`
     std: float
     classes: tuple[str, ...]
 
@@ -97,13 +97,13 @@ def checked_checksum(split: Split, examples: Examples) -> str:
     """The checksum. Raises InputError where it is not the data set's."""
     found = checksum(examples)
     if found != MNIST.checksums[split]:
-        cure = "run 'make clean' and again: what was prepared of them is made anew"
+        cure = "run 'make clean' and then this again, which prepares them again"
         raise InputError(f"the {split} images or labels have SHA-256 {found[:12]}…, not {MNIST.name}'s; {cure}")
     return found
 
 
 def cached(sources: Iterable[Path], read: Callable[[], Examples]) -> Examples:
-    """What `read` returns, kept by the SHA-256 of the files it reads: decoding them takes seconds."""
+    """What `read` returns, cached under the SHA-256 of the files that it reads, because decoding takes seconds."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())
@@ -130,7 +130,7 @@ def check_files() -> None:
 def extracted() -> Path:
     """The root folder of the same files extracted, as torchvision wants them.
 
-    torchvision would extract them in place, and a program that starts meanwhile finds them damaged.
+    torchvision would extract them in place, and another program that starts meanwhile would find them damaged.
     """
 
     def extract(root: Path) -> None:

@@ -45,8 +45,8 @@ def count_weights(training: Training) -> int:
 def initial_weights(training: Training, defaults: Collection[KerasDefault] = ()) -> dict[str, np.ndarray]:
     """PyTorch's default for `nn.Linear`: weights and biases both uniform in ±1/√fan_in.
 
-    With Keras's defaults, the same random numbers stretched to what it does in `Dense`: `kernels` uniform in
-    ±√(6 / (fan_in + fan_out)), after Glorot, `biases` zero. All are rounded to float32 first, so that runs in float32
+    With Keras's `defaults` the same random numbers are scaled as in its `Dense`: `kernels` uniform in
+    ±√(6 / (fan_in + fan_out)), after Glorot; `biases` zero. All are rounded to float32 first, so that runs in float32
     and float64 start at the same point.
     """
     weights: dict[str, np.ndarray] = {}

@@ -10,7 +10,7 @@ NONE = "none"  # an empty list
 
 
 def is_plain(text: str) -> bool:
-    """Whether a number is written in ASCII, without blanks or underscores; Python reads much more as one."""
+    """Whether a number is written in ASCII, without blanks or underscores. Python itself accepts much more."""
     return re.fullmatch("[!-~]+", text) is not None and "_" not in text
 
 
@@ -42,6 +42,6 @@ def written(value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as it was typed, but in quotes where it is empty or has blanks or more that can't be seen."""
+    """A value as it was typed, but in quotes where it is empty or has blanks or other invisible characters."""
     text = str(value)
     return text if text and text.isprintable() and " " not in text else repr(text)

@@ -1,4 +1,4 @@
-"""What is trained: all that two runs must have alike, or there is nothing to compare. Each number once."""
+"""What is trained: everything that two runs must share to be comparable. Each number stands here once."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args
@@ -14,13 +14,13 @@ from shared.update_rules import UPDATE_RULES
 
 MOST_HIDDEN_LAYERS = 8
 Width = Annotated[Whole, Field(ge=1, le=16_384)]
-# What Keras does by default and PyTorch does not. The two are trained alike in PyTorch's way.
+# What Keras does by default and PyTorch does not. In matched runs both do as PyTorch does.
 KerasDefault = Literal["kernels", "biases", "order", "loss"]
 KERAS_DEFAULTS: tuple[KerasDefault, ...] = get_args(KerasDefault)
 # `--schedule step`: by what the rate is multiplied, and after which shares of the steps.
 STEP_FACTOR = 0.1
 STEP_MILESTONES = (1 / 2, 3 / 4)
-# What stock runs do and can't be told to do otherwise.
+# What stock runs always do: no option changes it.
 OF_THE_TUTORIALS = {
     "dtype": "float32",
     "optimizer": "sgd",
@@ -32,7 +32,7 @@ OF_THE_TUTORIALS = {
 
 
 def _by_optimizer(field: str) -> Callable[[dict[str, Any]], float]:
-    """The update rule's own default; `optimizer` must be a field before. A rule that does not exist has none."""
+    """The update rule's own default; `optimizer` must be an earlier field. A rule that does not exist gets SGD's."""
 
     def default(so_far: dict[str, Any]) -> float:
         value: float = getattr(UPDATE_RULES.get(so_far.get("optimizer", "sgd"), UPDATE_RULES["sgd"]), field)
@@ -42,7 +42,7 @@ def _by_optimizer(field: str) -> Callable[[dict[str, Any]], float]:
 
 
 def _listed(what: str) -> str:
-    """For --help: in which rules something is other than in plain SGD."""
+    """For --help: the values that differ from plain SGD's, each with the rules that have it."""
     values = {name: getattr(rule, what) for name, rule in UPDATE_RULES.items()}
     others: dict[str, list[str]] = {}
     for name, value in values.items():
@@ -71,7 +71,7 @@ class Training(BaseModel):
     )
     schedule: Literal["constant", "step", "cosine"] = Field(
         "constant",
-        description=f"how the learning rate goes on: constant; step, times {STEP_FACTOR:g} after "
+        description=f"how the learning rate changes: constant; step, times {STEP_FACTOR:g} after "
         f"{' and '.join(f'{share:g}' for share in STEP_MILESTONES)} of all steps; cosine, to 0 along half a wave",
     )
     weight_decay: Real = Field(
@@ -86,12 +86,12 @@ class Training(BaseModel):
         (128, 64),
         description=f"units in each hidden layer, with commas between; up to {MOST_HIDDEN_LAYERS} layers, or none",
     )
-    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="what follows each hidden layer")
+    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="follows each hidden layer")
     seed: Whole = Field(0, ge=0, lt=2**63, description="seeds the initial weights and the order of the images")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of every number in the run")
     mode: Literal["matched", "stock"] = Field(
         "matched",
-        description="matched: all that can be shared is; stock: as each framework's own tutorials would write it",
+        description="matched: both share all that can be shared; stock: each trains as its own tutorials would",
     )
     # Not for users: what `--explain` asks of its runs.
     keras_defaults: Annotated[tuple[KerasDefault, ...], Listed] = Field(
@@ -115,7 +115,7 @@ class Training(BaseModel):
         return self
 
     def defaults_of(self, framework: str) -> tuple[KerasDefault, ...]:
-        """Keras's defaults that a framework's run keeps: they are TensorFlow's alone."""
+        """The Keras defaults that a framework's run keeps: only TensorFlow's keeps any."""
         return self.keras_defaults if framework == "TensorFlow" else ()
 
     @property
@@ -132,7 +132,7 @@ class Training(BaseModel):
 
 
 def refuse_in_stock(mode: str, chosen: BaseModel, allowed: Mapping[str, object]) -> None:
-    """Raise for the first field that a stock run can't have: a tutorial does one thing."""
+    """Raise PydanticCustomError for the first field that is not as a tutorial has it, in a stock run."""
     for field, value in allowed.items():
         if mode == "stock" and getattr(chosen, field) != value:
             raise PydanticCustomError(

@@ -1,4 +1,4 @@
-"""The update rules: what each is called, what it takes where nothing is said, and the constants in it, each once.
+"""The update rules: their names, their defaults and their constants, each once.
 
 The constants are the defaults of PyTorch's own classes, whose formulas are the project's; docs/optimizers.md has
 Keras's beside them.
@@ -15,17 +15,17 @@ MOMENTUM = 0.9
 ADAM_BETAS = (0.9, 0.999)
 RMSPROP_ALPHA = 0.99
 ADAGRAD_INITIAL_ACCUMULATOR = 0.0
-# Added to the root of a (mean) squared gradient, which it divides by.
+# Added to the root of a (mean) squared gradient, before the division by it.
 ADAM_EPSILON = 1e-8
 RMSPROP_EPSILON = 1e-8
 ADAGRAD_EPSILON = 1e-10
-# Added to the norm of all gradients, which clipping divides by: PyTorch has it in its code, not as an option.
+# Added to the norm of all gradients before clipping divides by it. In PyTorch it is in the code, and no option.
 CLIP_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """What is known of a rule before it is asked to do anything."""
+    """The facts of a rule; its formula is in the three `optimizers.py`."""
 
     buffers: int  # tensors of a weight's size that it keeps for each weight
     keeps: str = ""  # the shares that it keeps of earlier steps, for --help
@@ -41,7 +41,7 @@ UPDATE_RULES: dict[Name, UpdateRule] = {
     "nesterov": UpdateRule(buffers=1, keeps=f"{MOMENTUM:g}"),
     # 0.001 is both libraries' rate for Adam and AdamW.
     "adam": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3),
-    # AdamW is Adam but for its decay, so it has one by default: PyTorch's.
+    # AdamW differs from Adam only in its decay, so it has one by default: PyTorch's.
     "adamw": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3, weight_decay=1e-2),
     # Keras's rate. PyTorch's 0.01 would move every weight by 0.1 in the first step.
     "rmsprop": UpdateRule(buffers=1, keeps=f"{RMSPROP_ALPHA:g}", learning_rate=1e-3),

@@ -20,9 +20,9 @@ BLOCK = 1_000  # images
 
 
 def builder() -> tfds.core.DatasetBuilder:
-    """TFDS's own copy of the data set, which is made from the canonical files where there is none, or it is damaged."""
+    """TFDS's own copy of the data set, which is made from the canonical files where it is missing or damaged."""
     root = cache.made("tensorflow_datasets", MNIST.builder, _prepare)
-    # By its folder: to find it by its name TFDS imports every data set of its kind.
+    # By its folder: to find it by its name, TFDS would import many other data sets.
     return tfds.builder_from_directory(next(root.glob(f"{MNIST.builder}/*/dataset_info.json")).parent)
 
 
@@ -32,7 +32,7 @@ def _prepare(folder: Path) -> None:
     if not progress.watched():
         tfds.disable_progress_bar()
     mnist = tfds.builder(MNIST.builder, data_dir=folder)
-    # manual_dir is where TFDS looks for the archives before it would download them.
+    # TFDS looks for the archives in manual_dir before it would download them.
     config = tfds.download.DownloadConfig(manual_dir=MNIST.raw, force_checksums_validation=True)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # our own notice says it
@@ -58,7 +58,7 @@ def to_dataset(examples: Examples, training: Training, device: tf.DeviceSpec) ->
     # Keras is given the variance, the square of torchvision's std.
     normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=training.dtype)
     inputs = np.empty(examples.images.shape, training.dtype)
-    # In blocks: TensorFlow does not give back the memory of what lies between pixels and inputs.
+    # In blocks: TensorFlow does not give back the memory of the steps between pixels and inputs.
     for start in range(0, len(inputs), BLOCK):
         block = slice(start, start + BLOCK)
         # Not Keras's Rescaling(1 / 255): on TensorFlow it rounds the factor to float32, even in a float64 layer.

@@ -1,4 +1,4 @@
-"""The same training in TensorFlow, fast: an epoch compiled into one call."""
+"""The compiled engine in TensorFlow: the same training, with an epoch compiled into one call."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tensorflow_impl.model import MLP
 
 
 def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it: compile, by a call that takes no step."""
+    """Do beforehand what would slow the first step: compile, by a call that takes no step."""
     for size in {training.batch_size, len(dataset.labels) % training.batch_size} - {0}:
         many_steps(model, optimizer, *dataset, *_padded([], size, dataset))
 
@@ -32,7 +32,7 @@ def many_steps(
     """One step for each of the first `count` rows of indices (rows, B). Returns the losses before each, (rows,)."""
     losses = tf.zeros(tf.shape(batches)[0], inputs.dtype)
     step = tf.constant(0)
-    # Not `for step in tf.range(count)`: for that XLA compiles anew with every `count`.
+    # Not `for step in tf.range(count)`: XLA would compile that again for every `count`.
     while step < count:
         index = batches[step]
         loss = train.train_step(model, optimizer, tf.gather(inputs, index), tf.gather(labels, index))
@@ -42,7 +42,7 @@ def many_steps(
 
 
 def _padded(group: Sequence[np.ndarray], size: int, dataset: Dataset[Tensor]) -> tuple[Tensor, Tensor]:
-    """Batches of one size as rows, and their count; always as many rows as an epoch has: XLA compiles for a shape."""
+    """Batches of one size as rows, and their count. XLA compiles for a shape, so there are always an epoch's rows."""
     rows = np.zeros((len(dataset.labels) // size, size), np.int64)
     rows[: len(group)] = np.reshape(group, (-1, size))
     return tf.constant(rows), tf.constant(len(group))

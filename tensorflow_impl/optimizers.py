@@ -1,7 +1,7 @@
 """The optimizers in Keras: the library's own, made to follow PyTorch's formulas where theirs differ.
 
-A Python float meets a tensor here by an operator, which takes it as it is. `keras.ops.cast` and `tf.cast`, by which
-Keras's own rules prepare their constants, take it through float32, even in a float64 run.
+Here a Python float meets a tensor in an operator, which takes it as it is. Keras's own rules prepare their constants by
+`keras.ops.cast` and `tf.cast`, which round them to float32 first, even in a float64 run.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from tensorflow_impl.model import MLP
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate of each step. Keras asks for it at each step; PyTorch's scheduler sets the next one after each."""
+    """The rate of each step. Keras asks for it at each step; PyTorch's scheduler sets the next one after each step."""
 
     def __init__(self, training: Training) -> None:
         rates = [training.learning_rate * factor(training, step) for step in range(training.steps)]
@@ -53,12 +53,12 @@ class LikePyTorch(keras.optimizers.Optimizer):
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:
         """One update of the variables from their gradients."""
         if self.clip_norm:
-            # Keras's global_clipnorm divides by the norm alone, its clipnorm takes each tensor by itself; PyTorch adds
-            # 1e-6 to the norm of all.
+            # Keras's global_clipnorm divides by the norm alone, and its clipnorm takes each tensor by itself; PyTorch
+            # adds 1e-6 to the norm of all.
             shrinking = ops.minimum(self.clip_norm / (tf.linalg.global_norm(grads) + CLIP_EPSILON), 1)
             grads = [shrinking * gradient for gradient in grads]
         if self.decay and self.coupled:
-            # Keras's weight_decay is beside the rule, as in AdamW, in all; PyTorch's is part of the gradient.
+            # Keras's weight_decay is outside the rule in all, as in AdamW; PyTorch's is part of the gradient.
             pairs = zip(grads, trainable_variables, strict=True)
             grads = [gradient + self.decay * variable for gradient, variable in pairs]
         super().apply(grads, trainable_variables)
@@ -69,9 +69,9 @@ class SGD(LikePyTorch, keras.optimizers.SGD):
 
 
 class Momentum(LikePyTorch, keras.optimizers.SGD):
-    """Nesterov's too: each buffer adds up gradients, and the rate of the moment multiplies it.
+    """Nesterov's too: the buffer adds up gradients, and is multiplied by the rate of the current step.
 
-    Keras's adds up gradients times the rate of their own step. The two differ once the rate changes.
+    Keras's adds up gradients that were multiplied by the rate of their own step. The two differ once the rate changes.
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
@@ -85,7 +85,7 @@ class Momentum(LikePyTorch, keras.optimizers.SGD):
 class Adam(LikePyTorch, keras.optimizers.Adam):
     """Corrects the bias, in double precision, and then adds epsilon.
 
-    Keras adds it before; and it corrects in the variable's dtype: in float32, 1 - 0.999 alone is 1.3e-5 off.
+    Keras adds epsilon before, and corrects in the variable's dtype: in float32, 1 - 0.999 alone is 1.3e-5 off.
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
@@ -101,10 +101,10 @@ class Adam(LikePyTorch, keras.optimizers.Adam):
 
 
 class AdamW(Adam):
-    """Multiplies each weight by 1 - rate × decay, beside the rule.
+    """Multiplies each weight by 1 - rate × decay, outside the rule.
 
-    Keras subtracts weight × decay × rate: the same, but in float32 1 - 1e-5 has a rounding error of 1.4e-8,
-    which is 0.14 % of the decay, and the same one at every step.
+    Keras subtracts weight × decay × rate, which is the same but for rounding: in float32 1 - 1e-5 is off by 1.4e-8,
+    which is 0.14 % of the decay, and by the same at every step.
     """
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]) -> None:

@@ -46,7 +46,7 @@ def describe(device: tf.DeviceSpec) -> DeviceFacts:
 
 
 def versions() -> dict[str, str]:
-    """The framework first, then the libraries that its run rests on."""
+    """The framework first, then the libraries that its run depends on."""
     return {"tensorflow": tf.__version__, "keras": keras.__version__, "tensorflow-datasets": tfds.__version__}
 
 

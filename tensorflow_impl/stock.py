@@ -1,4 +1,4 @@
-"""The same network as Keras's own tutorials would write it: its initialisers, a tf.data pipeline, compile and fit."""
+"""The same training as Keras's own tutorials write it: its initialisers, a tf.data pipeline, compile and fit."""
 
 import math
 from collections.abc import Callable
@@ -25,14 +25,14 @@ def load(split: Split, training: Training) -> tf.data.Dataset:
     mnist = builder().as_dataset(split=split, as_supervised=True)
     mnist = mnist.map(normalise, num_parallel_calls=tf.data.AUTOTUNE).cache()
     if split == "train":
-        # A smaller buffer would shuffle only within itself. As it is, only the draw differs from PyTorch's; without the
-        # default it is another.
+        # A smaller buffer would shuffle only within itself. With this one, only the draw differs from PyTorch's;
+        # without the default it is another draw.
         mnist = mnist.shuffle(MNIST.train_examples, seed=training.seed + ("order" not in training.keras_defaults))
     return mnist.batch(training.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def build(training: Training) -> keras.Model:
-    """The model, started as the framework does."""
+    """The model, with the framework's own initial weights."""
     defaults = training.keras_defaults  # all, unless some are dropped to do as PyTorch does
     model = keras.Sequential([keras.Input((MNIST.side, MNIST.side, 1)), layers.Flatten()])
     *hidden, last = layer_sizes(training).values()

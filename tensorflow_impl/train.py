@@ -14,7 +14,7 @@ from tensorflow_impl.model import MLP, interchange
 
 
 def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
-    """Do ahead of the first step what would otherwise slow it: trace it into a graph."""
+    """Do beforehand what would slow the first step: trace it into a graph."""
     inputs = tf.TensorSpec([None, MNIST.pixels], training.dtype)
     labels = tf.TensorSpec([None], tf.int64)
     train_step.get_concrete_function(model, optimizer, inputs, labels)

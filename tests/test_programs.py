@@ -154,7 +154,7 @@ BAD = [
     (["--batch-size", "-1"], "--batch-size -1: "),
     (["--learning-rate", "nan"], "--learning-rate nan: "),
     (["--learning-rate", "0"], "--learning-rate 0: "),
-    (["--hidden-sizes", "128"], "--hidden-sizes 128: "),
+    (["--hidden-sizes", "1,1,1,1,1,1,1,1,1"], "--hidden-sizes 1,1,1,1,1,1,1,1,1: at most 8 are possible"),
     (["--hidden-sizes", "128,x"], "--hidden-sizes 128,x: "),
     (["--dtype", "float16"], "--dtype float16: "),
     (["--seed", "-1"], "--seed -1: "),
@@ -165,7 +165,7 @@ BAD = [
     (["--out", "README.md"], "--out README.md: it is a file"),
     (["--out", "README.md/out"], "--out README.md/out: "),
     (["--out", "/proc/out"], "--out /proc/out: "),
-    (["--out", "tests"], "--out tests: it holds browser.py, and no manifest.json"),
+    (["--out", "tests"], "--out tests: it holds benchmarks, and no manifest.json"),
 ]
 
 
@@ -188,7 +188,7 @@ BAD_FOR_COMPARE = [
     (["--explain", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
     (["--mode", "stock", "--dtype", "float64"], "--dtype float64: is not what the tutorials do"),
     (["--mode", "stock", "--optimizer", "adam"], "--optimizer adam: is not what the tutorials do"),
-    (["--side-by-side", "--threads", "1000"], "--side-by-side: two runs of 1000 threads need more than"),
+    (["--side-by-side", "--threads", "1000"], "--side-by-side: 2 runs of 1000 threads need more than"),
     (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
     (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
     *[

@@ -20,13 +20,13 @@ from shared.training import Training
 # itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
 # docs/parity.md.
 LIMIT = 4.0
-# Once two runs have diverged they are two trajectories, and the floor is a few samples of how far such lie.
-# Between any runs that differ by rounding alone at most 5.8 such floors were measured, by benchmarks/noise.py: in the
-# losses and the logits. Their final weights lie up to 10 apart, and say nothing.
+# Once two runs have diverged they are two trajectories, and the noise floor is a few samples of how far apart such lie.
+# Between runs that differ by rounding alone benchmarks/noise.py measured at most 5.8 such floors, in the losses and the
+# logits. Their final weights lie up to 10 floors apart, and say nothing.
 DIVERGED_LIMIT = 6.0
 # Until two float32 runs diverge, their step losses differ by a few units in the last place; then, within a few steps,
-# by tens, as the picture of the divergence shows. float64 runs have diverged where they lie as far apart, in units of
-# float32: a few of their own are noise that grew, and is judged.
+# by tens, as the chart of the divergence shows. For float64 runs the bound is the same, in units of float32: a
+# difference of a few units of float64 is noise that has grown, and is judged.
 DIVERGED_ULPS = 8
 
 
@@ -44,7 +44,7 @@ class Difference:
 
 
 def difference(tensor: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """Infinite where either holds a value that is not finite, on one side or on both, or the shapes differ."""
+    """The largest difference; infinite where a value on either side is not finite, or the shapes differ."""
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return Difference(np.inf, tensor, 1.0)
     absolute = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
@@ -54,7 +54,7 @@ def difference(tensor: str, a: np.ndarray, b: np.ndarray) -> Difference:
 
 
 def largest(differences: Sequence[Difference]) -> Difference:
-    """The one that tells most: a check is as good as its worst tensor."""
+    """The largest of all: a check is as good as its worst tensor."""
     return max(differences, key=lambda d: d.absolute)
 
 
@@ -65,13 +65,13 @@ class Check:
     name: str
     arrays: Callable[[Run], Weights]  # of a run, by the name of each tensor
     steps: float = np.inf  # how many the runs have taken by then; inf: all
-    # How many noise floors it may span once the two have diverged before that; None: then it is not judged.
+    # How many noise floors apart two runs may lie that have diverged by then; None: it is then not judged.
     diverged_limit: float | None = None
     is_judged: bool = True
-    is_count: bool = False  # of examples, and no size
+    is_count: bool = False  # whether it counts examples
 
     def compare(self, a: Run, b: Run) -> list[Difference]:
-        """Per tensor. Infinite where the two don't hold the same."""
+        """The difference of each tensor. Infinite where the two don't hold the same tensors."""
         first, second = self.arrays(a), self.arrays(b)
         if first.keys() != second.keys() or not first:
             return [Difference(np.inf, "missing", 1.0)]
@@ -80,19 +80,19 @@ class Check:
         return [difference(name, first[name], second[name]) for name in first]
 
     def limit(self, diverged: int | None) -> float | None:
-        """How many noise floors it may span, for a pair that diverged at this step; None where it is not judged."""
+        """How many noise floors apart a pair may lie that diverged at this step; None where it is not judged."""
         if not self.is_judged:
             return None
         return LIMIT if diverged is None or self.steps <= diverged else self.diverged_limit
 
 
 def _count(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """How many predictions differ, or are none: those are below zero."""
+    """How many predictions differ, or are missing: those are below zero."""
     return Difference(float(((a != b) | (a < 0)).sum()), name, 1.0)
 
 
 def _first(name: str) -> Check:
-    """Of what the first step computes, from the same weights."""
+    """A check of something that the first step computes, from the same weights."""
     return Check(name, lambda run: {name: run.at(0)[name]}, steps=0)
 
 
@@ -103,19 +103,19 @@ def _weights(steps: int, name: str) -> Check:
 INPUT, LOGITS, LOSS = (_first(name) for name in ("input", "logits", "loss"))
 GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"), steps=0)
 ONE_STEP, TEN_STEPS = _weights(1, "1 step"), _weights(10, "10 steps")
-# In an epoch weights may have diverged before the losses show it: judged only of runs that never diverge.
+# Within an epoch the weights may diverge before the losses show it: so this is judged only where runs never diverge.
 ONE_EPOCH = Check("weights after 1 epoch", lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
 FINAL_WEIGHTS = Check("final weights", lambda run: run.weights)
 STEP_LOSSES = Check("step losses", lambda run: {"step losses": run.step_losses}, diverged_limit=DIVERGED_LIMIT)
 TEST_LOGITS = Check("test logits", lambda run: {"test logits": run.test_logits}, diverged_limit=DIVERGED_LIMIT)
-# A count of a few, which follows from the test logits.
+# A small count, which follows from the test logits.
 PREDICTIONS = Check(
     "predictions", lambda run: {"predictions": metrics.predictions(run.test_logits)}, is_judged=False, is_count=True
 )
 
 
 def checks_of(training: Training) -> list[Check]:
-    """Every check of two such runs. The first compare one step from the same weights; each later one rests on those."""
+    """Every check of two such runs. The first ones compare one step from the same weights; later ones build on them."""
     layers = [_first(layer) for layer in hidden_layers(training)]
     on_the_way = [check for check in (ONE_STEP, TEN_STEPS) if check.steps < training.steps]
     on_the_way += [ONE_EPOCH] * (training.epochs > 1)
@@ -123,7 +123,7 @@ def checks_of(training: Training) -> list[Check]:
 
 
 def unequal_inputs(a: Run, b: Run, *, but: frozenset[str] = frozenset()) -> list[str]:
-    """What the two runs were not given alike: nothing else means anything until this is empty.
+    """What the two runs were given that is not the same. Unless this is empty, nothing else has a meaning.
 
     `but` names fields of the training that may differ.
     """
@@ -148,11 +148,11 @@ def unequal_inputs(a: Run, b: Run, *, but: frozenset[str] = frozenset()) -> list
 
 
 def unequal_surroundings(a: Run, b: Run) -> list[str]:
-    """What can change bits, is no part of the training, and is not the same for both runs: a sentence for each."""
+    """What differs between the runs, can change bits and is no part of the training: a sentence for each."""
     records = first, second = a.record, b.record
     pairs = {name: [str(getattr(record.execution, name)) for record in records] for name in Execution.model_fields}
     pairs["device"] = [f"{record.device.type} ({record.device.name})" for record in records]
-    # A library that one alone rests on is no difference; a variable that only one was given is.
+    # A library that only one of them uses is no difference; an environment variable that only one was given is.
     for name in (name for name in first.versions if name in second.versions):
         pairs[f"version of {name}"] = [record.versions[name] for record in records]
     for name in sorted(first.environment.keys() | second.environment.keys()):
@@ -165,7 +165,7 @@ def unequal_surroundings(a: Run, b: Run) -> list[str]:
 
 
 def not_finite(run: Run) -> list[str]:
-    """Where a run's numbers stopped being numbers."""
+    """Where a run is not finite: a sentence for each place."""
     name = run.record.framework
     reasons = []
     bad_losses = np.flatnonzero(~np.isfinite(run.step_losses))
@@ -197,7 +197,7 @@ class Result:
     check: Check
     tensors: list[Difference]
     floor: float  # how far rounding alone carried the reference in this check
-    limit: float | None  # how many floors; None where it is not judged
+    limit: float | None  # how many noise floors; None where it is not judged
 
     @property
     def name(self) -> str:
@@ -231,14 +231,14 @@ class Verdict:
 
     @property
     def odd_one_out(self) -> str | None:
-        """The one implementation that every pair that does not match has in it; None where that tells no single one."""
+        """The implementation that is in every failing pair; None where there is no single one."""
         failing = [set(pair) for pair, results in self.pairs.items() if not all(result.passes for result in results)]
         common = set.intersection(*failing) if failing else set()
         return common.pop() if len(common) == 1 else None
 
 
 def noise_floor(reference: Run, rounding: Sequence[Run]) -> dict[str, float]:
-    """By check, the furthest that rounding alone carried the reference, and at least one unit in the last place.
+    """By check, how far rounding alone carried the reference, and at least one unit in the last place.
 
     `rounding` are runs of the reference that differ from `reference` by rounding alone.
     """
@@ -254,7 +254,7 @@ def judge(runs: Sequence[Run], reference: Run, rounding: Sequence[Run]) -> Verdi
     """Do `runs` (of the frameworks) match each other, and the reference?
 
     They match when they were given the same inputs, every number is finite, and in every check every pair lies within
-    `limit` noise floors. The floor is measured, in the same comparison, on the reference, so an error in a framework
+    `limit` noise floors. The floor is measured on the reference, in the same comparison, so a mistake in a framework
     can't widen it.
     """
     everyone = [*runs, reference]

@@ -29,14 +29,15 @@ class Proof:
     """What `--prove` adds."""
 
     exact: Verdict  # of the runs in float64
-    yardstick: dict[str, dict[str, float]]  # who against itself -> check -> how far rounding alone carried it
-    factors: dict[str, float]  # check -> the frameworks' difference as a multiple of the largest of these
+    # The noise of each implementation: which one, against itself -> check -> how far rounding alone carried it.
+    yardstick: dict[str, dict[str, float]]
+    factors: dict[str, float]  # check -> the frameworks' difference as a multiple of the largest noise
     repeats: dict[str, bool]  # run -> whether the same command gave the same bits again
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A comparison's runs and what was made of them."""
+    """A comparison's runs, and what was found."""
 
     configuration: Configuration
     made: Mapping[Variant, Run]
@@ -61,7 +62,7 @@ class Outcome:
 
     @property
     def reasons(self) -> list[str]:
-        """Why this is no match; empty where it is one."""
+        """Why this is no match: a sentence for each reason; empty where it is one."""
         if self.proof is None:
             return self.verdict.reasons
         in_float64 = [] if self.training.dtype == "float64" else [f"in float64, {r}" for r in self.proof.exact.reasons]
@@ -94,9 +95,9 @@ def compare(
     side_by_side: bool = False,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Run both frameworks, and the reference with its noise floor, and judge; with `prove`, all the rest as well.
+    """Run both frameworks, and the reference for its noise floor, and judge; with `prove`, make the proof as well.
 
-    Without a `watcher` the frameworks' output passes on, and a line announces each run of the proof.
+    Without a `watcher` the frameworks' output is passed on, and a line announces each run of the proof.
     """
     dtype = configuration.training.dtype
     printer = watcher or Printer(lines=not side_by_side)
@@ -115,7 +116,7 @@ def compare(
 
 
 def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, side_by_side: bool) -> None:
-    """Raise InputError where there are not the cores or the memory for a comparison."""
+    """Raise InputError where a comparison needs more cores or more memory than there are."""
     cores, threads = machine.cores(), configuration.execution.threads
     if side_by_side and cores < len(FRAMEWORKS) * threads:
         told = f"--side-by-side: {len(FRAMEWORKS)} runs of {threads} threads need more than {cores} cores"
@@ -125,7 +126,7 @@ def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, 
 
 
 def memory_needed(configuration: Configuration, *, prove: bool, side_by_side: bool) -> int:
-    """Bytes that a comparison takes: while the runs that go on at once are at their peaks, or holding all records."""
+    """Bytes of memory that a comparison takes: at the peak of the runs that go on at once, or for all records."""
     plain = [Variant(name, configuration.training.dtype) for name in EVERYONE]
     alone = {v.framework: footprint.memory_needed(configuration_of(v, configuration), v.framework) for v in plain}
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
@@ -141,7 +142,7 @@ def disk_needed(configuration: Configuration, *, prove: bool) -> int:
 
 
 def _variants(dtype: str) -> list[Variant]:
-    """What a verdict takes: the frameworks, and the reference with its noise floor."""
+    """The runs that a verdict needs: the frameworks', the reference's, and those of its noise floor."""
     plain = [Variant(name, dtype) for name in EVERYONE]
     return [*plain, *rounding_variants(REFERENCE, dtype)]
 
@@ -153,7 +154,7 @@ def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:
 
 
 def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
-    """Those not made yet, of: every framework against itself, everything in float64, and every plain run again."""
+    """The runs of a proof that are not made yet: everyone against itself, all in float64, every plain run again."""
     dtypes = dict.fromkeys((dtype, "float64"))
     wanted = [Variant(framework, d) for framework in EVERYONE for d in dtypes]
     wanted += [variant for framework in EVERYONE for variant in rounding_variants(framework, dtype)]
@@ -163,7 +164,7 @@ def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
 
 
 def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """How far rounding alone carries each implementation; the frameworks' difference as a multiple of the largest."""
+    """The noise of each implementation, and the frameworks' difference as a multiple of the largest noise."""
     yardstick: dict[str, dict[str, float]] = {}
     factors: dict[str, float] = {}
     for check in checks_of(made[Variant(FRAMEWORKS[0], dtype)].record.training):
@@ -183,13 +184,13 @@ def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[
 
 
 def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
-    """For each run that was made twice, whether all its arrays are the same, by their SHA-256."""
+    """By run that was made twice, whether all its arrays are the same, by their SHA-256."""
     pairs = {v: Variant(v.framework, v.dtype) for v in made if v.repeated}
     return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
 
 
 def _start_differs(made: Mapping[Variant, Run], dtype: str, verdict: Verdict) -> FirstDivergence | None:
-    """Of the first pair of frameworks whose first step differs, where and why."""
+    """Where and why the first step differs, in the first pair of frameworks whose first step does; else None."""
     for pair in combinations(FRAMEWORKS, 2):
         a, b = (made[Variant(name, dtype)] for name in pair)
         if pair in verdict.pairs and (found := first_divergence.start_differs(a, b, verdict.pairs[pair])):
@@ -204,9 +205,9 @@ def _trace(
     folder: Path,
     watcher: Watcher,
 ) -> FirstDivergence | None:
-    """Of the pair of frameworks that diverges first, where and why; None where none does.
+    """Where and why the pair of frameworks that diverges first does so; None where no pair diverges.
 
-    Both are run again, to see what enters their activations until there. Leaves no records: they are large.
+    Runs both again, to see what enters their activations until then. Leaves no records: they are large.
     """
     dtype = configuration.training.dtype
     plain = {pair: [made[Variant(name, dtype)] for name in pair] for pair in combinations(FRAMEWORKS, 2)}

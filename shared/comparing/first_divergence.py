@@ -10,7 +10,7 @@ from shared.network import hidden_layers
 from shared.running import batches
 from shared.running.record import Run
 
-# Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit this close leaves no room for other pixels.
+# Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit as close as this rules out other pixels.
 SAME_PIXELS = 1e-3
 SHOWN = 5
 
@@ -37,7 +37,8 @@ class FirstDivergence:
 def start_differs(a: Run, b: Run, results: Sequence[Result]) -> FirstDivergence | None:
     """The first quantity of the first step that differs by more than rounding explains, and what that points to.
 
-    `results` are the pair's; its first step is judged by `LIMIT`, however early the two diverge.
+    `results` are the pair's. The first step is always judged by `LIMIT`, however early the two diverge. None where the
+    first step agrees.
     """
     weights = a.at(0, "weights"), b.at(0, "weights")
     names = (a.record.framework, b.record.framework)
@@ -52,7 +53,7 @@ def start_differs(a: Run, b: Run, results: Sequence[Result]) -> FirstDivergence 
 
 
 def _cause(a: Run, b: Run, result: Result, before: Result | None) -> str:
-    """What it points to that this is the first result to differ. The one `before` it agrees."""
+    """The likely cause where `result` is the first that differs, and the one `before` it agrees."""
     first, second = a.record.framework, b.record.framework
     tensor = result.difference.tensor
     values = result.check.arrays(a)[tensor], result.check.arrays(b)[tensor]
@@ -87,7 +88,7 @@ def _input_cause(first: str, second: str, a: np.ndarray, b: np.ndarray) -> str:
 
 
 def crossings(a: Run, b: Run, step: int) -> list[Crossing]:
-    """ReLU inputs on either side of zero at `step`, the ones furthest apart first; both records must hold them."""
+    """ReLU inputs on either side of zero at `step`, those furthest apart first. Both records must hold that step's."""
     training = a.record.training
     epoch, within = divmod(step, training.steps_per_epoch)
     batch = batches.split(batches.epoch_order(training.seed, epoch), training.batch_size)[within]
@@ -101,7 +102,7 @@ def crossings(a: Run, b: Run, step: int) -> list[Crossing]:
 
 
 def trace_crossings(a: Run, b: Run, until: int) -> FirstDivergence | None:
-    """The first step before `until` at which a ReLU's input has crossed zero in one of two traced runs."""
+    """The first step before `until` at which a ReLU's input has crossed zero in one of two traced runs; else None."""
     for step in range(until):
         if found := crossings(a, b, step):
             first = found[0]

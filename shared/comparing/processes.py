@@ -60,7 +60,7 @@ print(json.dumps({
 
 
 def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
-    """The versions of these packages that this Python has; with the distribution's name, where that is another.
+    """The versions of these packages that this Python has; with the distribution's name where it is another.
 
     Raises InputError where it can't be told.
     """
@@ -84,14 +84,14 @@ def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
 class Child:
     """A running implementation, which trains when its turn has come, and ends when this process does.
 
-    It tells what happens as JSON objects on a pipe of its own, which go to `on_event`; so does what it or a library
-    writes to standard error, as `notice`, a line each. How it ended it tells last.
+    It tells what happens as JSON objects on a pipe of its own, and these go to `on_event`. So do the lines that it or a
+    library writes to standard error, each as a `notice`. The last thing that it tells is how it ended.
     """
 
     def __init__(self, name: str, command: list[str], on_event: OnEvent) -> None:
         self.name, self._on_event = name, on_event
         self._tail = b""
-        self._ended: Event | None = None  # as it tells it; nothing does where it was killed
+        self._ended: Event | None = None  # as the child tells it; None where it was killed
         self._interrupted = False
         channel, childs_end = os.pipe()
         self._process = subprocess.Popen(
@@ -122,7 +122,7 @@ class Child:
     def _read_channel(self, channel: int) -> None:
         with open(channel, encoding="utf-8") as lines:
             for line in lines:
-                event = json.loads(line) if line.endswith("\n") else {}  # cut short, when it was killed
+                event = json.loads(line) if line.endswith("\n") else {}  # else the child was killed while it wrote
                 if "ended" in event:
                     self._ended = event["ended"]
                 elif event:
@@ -131,14 +131,14 @@ class Child:
     def take_turn(self) -> None:
         """Let it train."""
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # `finish` says why it has died
+        with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` says why
             self._process.stdin.write(b"\n")
             self._process.stdin.flush()
 
     def finish(self) -> None:
-        """Wait. Returns for status 0 and for 1, a run whose numbers are not all finite; both leave a record.
+        """Wait for its end: returns on status 0, and on 1, a run that is not finite. Both leave a record.
 
-        Raises InputError for status 2 and where it was killed or interrupted, CrashError where our own fault ended it.
+        Raises InputError for status 2 and where it was killed or interrupted, CrashError for a fault of our own.
         """
         status = self._process.wait()
         self._join()
@@ -156,7 +156,7 @@ class Child:
         raise InputError(f"{self.name} {end}; its last words: {last}; {cure}")
 
     def interrupt(self) -> None:
-        """Ask it to end, if it runs still."""
+        """Ask it to end, if it still runs."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -165,7 +165,7 @@ class Child:
             self._process.terminate()
 
     def stop(self) -> None:
-        """After `interrupt`: wait until it has ended, and after some seconds end it by force."""
+        """After `interrupt`: wait until it has ended, and after a few seconds end it by force."""
         try:
             self._process.wait(timeout=progress.SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -175,7 +175,7 @@ class Child:
 
     def _join(self) -> None:
         for reader in self._readers:
-            reader.join(timeout=progress.SECONDS_TO_END)  # a process that the child has left behind may hold its pipes
+            reader.join(timeout=progress.SECONDS_TO_END)  # a process that the child left behind may keep the pipes open
 
 
 class Children:

@@ -1,4 +1,4 @@
-"""The runs that comparisons are made of, and making them."""
+"""The runs of a comparison: which there are, and how they are made."""
 
 import functools
 import sys
@@ -24,14 +24,10 @@ class Variant:
 
     framework: str
     dtype: str
-    # Initial weights moved by 1 ulp.
-    perturbed: bool = False
-    # Every sum added in another order; the reference alone can do it.
-    reordered: bool = False
-    # The same again.
-    repeated: bool = False
-    # Keeps what enters the activations at each step before this one.
-    traced_until: int = 0
+    perturbed: bool = False  # initial weights moved by 1 ulp
+    reordered: bool = False  # every sum added in another order, which only the reference can do
+    repeated: bool = False  # the same run again
+    traced_until: int = 0  # keeps what enters the activations at each step before this one
 
     @property
     def name(self) -> str:
@@ -56,7 +52,7 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
 
 
 def configuration_of(variant: Variant, configuration: Configuration) -> Configuration:
-    """That of a variant's run in a comparison by `configuration`."""
+    """The configuration of a variant's run, in a comparison of this configuration."""
     on_a_cpu = {} if IMPLEMENTATIONS[variant.framework].uses_gpu else {"device": "cpu", "engine": "auto"}
     return configuration.but(dtype=variant.dtype, **on_a_cpu)
 
@@ -76,26 +72,26 @@ def _options(variant: Variant, configuration: Configuration, folder: Path) -> li
 
 
 class Watcher:
-    """Is told how far the runs are. This one keeps it to itself."""
+    """Is told how far the runs are. This one does nothing with it."""
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         """The turn of a run has come, the `number`-th of `count`."""
 
     def hears(self, variant: Variant, event: Event) -> None:
-        """What a run tells on its way: `line`, `notice`, `epoch`, or `doing`, `done` and `total`."""
+        """A run has told something: `line`, `notice`, `epoch`, or `doing`, `done` and `total`."""
 
     def ends(self, variant: Variant) -> None:
         """The run is over."""
 
 
 class Printer(Watcher):
-    """Passes on what the frameworks print, where `lines` says so, and what they have to say to who waits."""
+    """Passes on the frameworks' notices, and with `lines` also what they print."""
 
     def __init__(self, *, lines: bool) -> None:
         self._lines = lines
 
     def hears(self, variant: Variant, event: Event) -> None:
-        """The reference works quietly."""
+        """Print it, unless it is the reference's."""
         if variant.framework == REFERENCE:
             return
         if "line" in event and self._lines:
@@ -105,7 +101,7 @@ class Printer(Watcher):
 
 
 class Announcer(Printer):
-    """A line for each run, and what the frameworks have to say to who waits."""
+    """Prints a line for each run, and the frameworks' notices."""
 
     def __init__(self) -> None:
         super().__init__(lines=False)
@@ -126,16 +122,16 @@ def make_runs(
 ) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
-    The frameworks train one after the other, or all at once `side_by_side`; the reference works beside them where there
-    is a core to spare, quietly, and what it has done on this machine before it does not do again. Raises
-    InputError where one dies, refuses its input or leaves no whole record.
+    The frameworks train one after the other, or all at once `side_by_side`. The reference works beside them where there
+    is a core to spare; runs of it that were made on this machine before are taken from the cache. Raises InputError
+    where a run dies, refuses its input or leaves no whole record.
     """
     folder.mkdir(exist_ok=True)
     frameworks = [variant for variant in variants if variant.framework != REFERENCE]
     references = [variant for variant in variants if variant.framework == REFERENCE]
     keys = {variant: _key(variant, configuration) for variant in references if not variant.repeated}
     missing = [v for v in references if v not in keys or not store.fetch(keys[v], folder / v.folder)]
-    # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
+    # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
     with ThreadPoolExecutor(1) as background, Children() as children:
 
         def start(variant: Variant) -> Child:
@@ -148,7 +144,7 @@ def make_runs(
             _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
             _run_at_once(frameworks, start, watcher)
-            _run_in_turn(missing, start, watcher, ahead=0)  # a core each for the frameworks, and none for it
+            _run_in_turn(missing, start, watcher, ahead=0)  # while the frameworks train there is no core for it
         else:
             beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
             _run_in_turn(frameworks, start, watcher, ahead=int(spare > 0))
@@ -162,7 +158,7 @@ def make_runs(
 def _run_in_turn(
     variants: Sequence[Variant], start: Callable[[Variant], Child], watcher: Watcher, *, ahead: int
 ) -> None:
-    """With as many started `ahead` of their turn: importing a framework takes longer than training."""
+    """One after the other, so many started `ahead` of their turn: importing a framework takes longer than training."""
     started: list[Child] = []
     for number, variant in enumerate(variants, start=1):
         started += [start(v) for v in variants[len(started) : number]]
@@ -188,7 +184,7 @@ def _key(variant: Variant, configuration: Configuration) -> str:
 
 
 def read_made(variant: Variant, configuration: Configuration, folder: Path) -> Run:
-    """The record of a variant in `folder`. Raises InputError where it is not whole, or is of another run."""
+    """The record of a variant in `folder`. Raises InputError where it is not whole, or another run's."""
     try:
         run = read_run(folder / variant.folder)
     except RecordError as error:

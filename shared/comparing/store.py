@@ -1,4 +1,4 @@
-"""Run records kept by all that they are a function of: a run that was made is not made again."""
+"""A cache of run records. The key holds everything that a record depends on, so no run is made twice."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ KIND = "runs"  # of the cache; some 4 MB each
 
 
 def key(module: str, configuration: Configuration, *more: str) -> str:
-    """SHA-256 of all that a run depends on: program, configuration, what else it was given, code, machine, settings."""
-    # What makes a run; a change to what judges and shows it makes none superfluous.
+    """SHA-256 of all that a run depends on: program, configuration, `more` inputs, code, machine and settings."""
+    # Only the code that makes a run: a change to what judges or shows it leaves the kept runs valid.
     own = module.replace(".", "/")
     folders = {ROOT / folder for folder in ("shared", "shared/running", "shared/reference", own)}
     code = hashlib.sha256()
@@ -30,13 +30,13 @@ def key(module: str, configuration: Configuration, *more: str) -> str:
 
 
 def fetch(key: str, folder: Path) -> bool:
-    """Copy the run of this key to `folder`, which must not exist. Returns whether there is one, and it is whole."""
+    """Copy the run of this key to `folder`, which must not exist. Returns False where there is no whole one."""
     kept = cache.find(KIND, key)
     if kept is None:
         return False
     try:
         shutil.copytree(kept, folder)
-    except OSError:  # another run has just made room for its own
+    except OSError:  # another process has just removed it, to make room for its own
         shutil.rmtree(folder, ignore_errors=True)
         return False
     return True

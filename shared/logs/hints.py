@@ -6,12 +6,12 @@ from shared.comparing.checks import DIVERGED_ULPS
 from shared.logs.log_pair import LETTERS, Losses
 from shared.logs.loss_logs import EPOCH
 
-# Fewer points are always on a line.
+# Fewer points fit a line too easily.
 FEWEST = 4
 
 
 def hint(losses: Losses) -> str:
-    """The likely kind of cause, in plain words, one paragraph: the first of these that the numbers support."""
+    """The likely kind of cause, in plain words, one paragraph: the first kind that the numbers support."""
     return (
         _none_needed(losses)
         or _renumbered(losses)
@@ -31,7 +31,7 @@ def _none_needed(losses: Losses) -> str | None:
 
 
 def _renumbered(losses: Losses) -> str | None:
-    """Whether one is the other under other step numbers, as when one counts from 0 and the other from 1."""
+    """Where one is the other under other step numbers, as when one counts from 0 and the other from 1."""
     a, b = losses.logs
     for shift in dict.fromkeys((int(b.steps[0] - a.steps[0]), 1, -1)):
         steps, in_a, in_b = np.intersect1d(a.steps + shift, b.steps, assume_unique=True, return_indices=True)
@@ -56,7 +56,7 @@ def _as_rounding_does(losses: Losses) -> str | None:
 
 
 def _not_finite(losses: Losses) -> str | None:
-    """Where the two diverge at a step at which either is NaN or infinite."""
+    """Where either is NaN or infinite at the step at which the two diverge."""
     assert losses.diverged is not None
     values = losses.values[:, losses.diverged]
     if np.isfinite(values).all():
@@ -80,7 +80,7 @@ def _before(losses: Losses) -> str:
 
 
 def _same_shape(losses: Losses) -> str | None:
-    """Whether one curve is the other times a factor, or moved by a constant, at every step."""
+    """Where one curve is the other times a factor, or moved by a constant, at every step."""
     a, b = losses.values
     resolution = DIVERGED_ULPS * losses.resolution
     if len(a) < FEWEST or not np.isfinite(losses.values).all() or np.ptp(a) <= resolution.max():
@@ -117,7 +117,7 @@ def _from_the_first_step(losses: Losses) -> str | None:
     return (
         f"The two differ at the first step, {first}. If that loss was taken before the first update, it depends on the "
         "initial weights, the first examples and the definition of the loss alone: one of these differs, and nothing "
-        "can be said of the optimiser yet."
+        "can be said of the optimizer yet."
     )
 
 

@@ -1,7 +1,7 @@
-"""Two results of any program's runs -> how far apart they lie, and what that points to.
+"""Two results of any program's runs: how far apart they lie.
 
-For such runs no noise floor can be measured, so nothing here says that two match: only where they diverge by more than
-their files can hide, and how far.
+For such runs the noise floor, how far rounding alone carries a run, can't be measured. So nothing here says that the
+two match: only where they differ by more than their files can hide, and how far.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.logs.loss_logs import LossLog
 from shared.logs.sources import Source, read_source
 from shared.system.errors import InputError
 
-LETTERS = ("A", "B")  # what the two are called, whatever their files are
+LETTERS = ("A", "B")  # what the two are called, whatever their files are called
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Losses:
     steps: np.ndarray  # (N,) int64
     values: np.ndarray  # (2, N) float64
     gap: np.ndarray  # (N,) float64: absolute difference; infinite where either is not finite, or both
-    resolution: np.ndarray  # (N,) float64: how far apart one and the same loss can be written
-    only: tuple[np.ndarray, np.ndarray]  # the steps that A alone has, and B alone
+    resolution: np.ndarray  # (N,) float64: how far apart the two files can write one and the same loss
+    only: tuple[np.ndarray, np.ndarray]  # the steps that only A has, and only B
 
     @property
     def first_difference(self) -> int | None:
@@ -61,12 +61,12 @@ class Tensor:
 
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
     transposed: bool  # whether B's was transposed for the comparison
-    whole: bool  # whether either is of whole numbers, which are the same or are not
+    whole: bool  # whether either holds whole numbers, which must be equal
     difference: Difference
 
     @property
     def agrees(self) -> bool:
-        """Whether they lie within one unit in the last place of the largest magnitude. False for other shapes."""
+        """Whether they lie within one unit in the last place of the largest magnitude. False for different shapes."""
         return self.difference.ulps <= (not self.whole)
 
 
@@ -75,7 +75,7 @@ class Tensors:
     """Two sets of weights, by name."""
 
     shared: dict[str, Tensor]  # in A's order; never empty
-    only: tuple[list[str], list[str]]  # the names that A alone has, and B alone
+    only: tuple[list[str], list[str]]  # the names that only A has, and only B
 
     @property
     def agree(self) -> bool:
@@ -142,14 +142,14 @@ def compare_weights(sources: tuple[Source, Source]) -> Tensors:
 
 
 def _compare_tensor(name: str, a: np.ndarray, b: np.ndarray) -> Tensor:
-    """Compare as they are, or transposed where that fits and the other does not."""
+    """Compare as they are, or transposed where only that fits."""
     fitting = [(values, values is not b) for values in (b, *_other_layouts(b)) if values.shape == a.shape]
     compared = []
     for values, transposed in fitting or [(b, False)]:
         found = _difference(name, a, values)
         whole = a.dtype.kind != "f" or b.dtype.kind != "f"
         compared.append(Tensor((a.shape, b.shape), transposed, whole, found))
-    # A square kernel fits both ways: only its numbers tell that it is transposed.
+    # A square kernel fits both ways: only its numbers can tell that it is transposed.
     return next((tensor for tensor in compared if tensor.agrees), compared[0])
 
 
@@ -162,11 +162,11 @@ def _other_layouts(values: np.ndarray) -> list[np.ndarray]:
 
 
 def _difference(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """As `checks.difference`, and of whole numbers or of none at all as well."""
+    """As `checks.difference`, but also for tensors of whole numbers and for empty ones."""
     if a.shape == b.shape and np.array_equal(a, b):
         return Difference(0.0, name, 1.0)
     if a.dtype.kind == "f" and b.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):  # of a dtype that holds larger numbers than the other's
+        with np.errstate(over="ignore", invalid="ignore"):  # one dtype may hold larger numbers than the other
             return difference(name, a, b)
     absolute = difference(name, a.astype(np.float64), b.astype(np.float64)).absolute
-    return Difference(absolute or 1.0, name, 1.0)  # too large for a float64 to tell apart, and yet not the same
+    return Difference(absolute or 1.0, name, 1.0)  # not equal, though as float64 they are

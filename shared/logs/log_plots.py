@@ -12,7 +12,7 @@ from shared.reporting.parts import Drawing
 from shared.reporting.styles import BLUE, FEW_POINTS, GREEN, GREY, STYLES
 
 LONGEST_NAME = 50
-SMALLEST_SHOWN = 1e-300  # far below this a logarithmic axis can't reach
+SMALLEST_SHOWN = 1e-300  # a logarithmic axis can't reach far below this
 MOST_TENSORS = 40  # that a picture has room for
 
 
@@ -57,7 +57,7 @@ def weights(tensors: Tensors) -> Drawing:
     title = "Largest difference in each tensor"
     axes = plots.figure(title + (f", the {MOST_TENSORS} largest" if len(ordered) > MOST_TENSORS else ""), "", "ulps")
     plt.gcf().set_figheight(max(2.4, 1.6 + 0.25 * len(shown)))
-    # Zero has no place on a logarithmic axis, and is worth being seen: up to one unit the axis is linear.
+    # Zero has no place on a logarithmic axis, and must be seen: up to one unit the axis is linear.
     axes.set_xscale("symlog", linthresh=1)
     axes.axvline(1, color=GREY, linewidth=1, linestyle="--", label="one unit in the last place")
     axes.plot([ulps[name] for name in shown], range(len(shown)), "o", color=BLUE, label="A against B")

@@ -1,4 +1,4 @@
-"""A pair of own results -> results.json, report.md, pictures, and the last words on the screen."""
+"""The report on two results of a user's own: results.json, report.md, pictures, and the summary on the terminal."""
 
 import os
 import textwrap
@@ -15,7 +15,7 @@ from shared.reporting.report import AGAIN, write_files
 from shared.system import escaping
 from shared.system.errors import InputError
 
-# Rows of the table around the first step at which the two part.
+# Rows of the table around the step at which the two diverge.
 BEFORE, AFTER = 2, 6
 WIDTH = 100  # of the text on the terminal
 DISCLAIMER = (
@@ -25,7 +25,7 @@ DISCLAIMER = (
 
 
 def refuse_to_replace(out: Path, paths: tuple[Path, Path]) -> None:
-    """Raise InputError where a report in `out` would take the place of what it is about, or of a comparison's runs."""
+    """Raise InputError where a report in `out` would replace what it compares, or a comparison's runs."""
     for path in paths:
         check_there(path)
         if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):

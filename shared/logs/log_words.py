@@ -1,4 +1,4 @@
-"""What was found in a pair of own results, in words: for the report and for the terminal."""
+"""What was found in two results of a user's own, in words: for the report and for the terminal."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _called(letter: str, run: Run) -> Run:
-    """The run under this name: both may be of one framework."""
+    """The run under the name `letter`: both may be of one framework."""
     return dataclasses.replace(run, record=run.record.model_copy(update={"framework": letter}))
 
 
@@ -61,7 +61,7 @@ def _losses_sentence(losses: Losses) -> str:
     if losses.first_apart is not None:
         first = losses.steps[losses.first_apart]
         if losses.diverged is None:
-            return f"DIFFER from step {first}{_size_at(losses, losses.first_apart)}; they do not part."
+            return f"DIFFER from step {first}{_size_at(losses, losses.first_apart)}; they do not diverge."
         since = f"; they differ from step {first}" if losses.first_apart < losses.diverged else ""
         return f"DIVERGE at step {losses.steps[losses.diverged]}{_size_at(losses, losses.diverged)}{since}."
     largest = losses.gap[losses.largest]
@@ -109,7 +109,7 @@ def gap_in_words(gap: float) -> str:
 
 
 def milestones(losses: Losses) -> list[list[str]]:
-    """The answers in the order of a reader's questions: what, at which step, how far apart there."""
+    """The answers in the order of a reader's questions: what, at which step, and how far apart there."""
 
     def row(what: str, index: int | None) -> list[str]:
         if index is None:

@@ -1,4 +1,4 @@
-"""Loss logs that any program wrote, CSV or JSON, and how finely they tell their losses.
+"""Loss logs that any program wrote, CSV or JSON, and how precise their losses are.
 
 Accepted are, in any case of letters and with other columns beside them:
 
@@ -32,12 +32,12 @@ FORMS = (
     f"of lists; its losses are called {', '.join(LOSSES)}, its steps {', '.join(STEPS)}, else they count from 0; "
     "other columns are ignored"
 )
-# What a float() of Python reads, but for underscores and digits of other alphabets. A digit fits one place only: else
-# a long row of them takes as many trials as its square.
+# What Python's float() reads, without underscores and digits of other alphabets. A digit can match in one place only:
+# otherwise the time for a long row of digits would grow with its square.
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,4})?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-TENSORBOARD = ("Wall time", "Step", "Value")  # what its export calls them in CSV, and leaves out in JSON
-LARGEST = 1e100  # far beyond any float32, and the difference of two such is still a number
-LARGEST_STEP = 2**53  # up to here a float that counts is exact
+TENSORBOARD = ("Wall time", "Step", "Value")  # the names in its CSV export; its JSON export leaves them out
+LARGEST = 1e100  # far beyond any float32; and the difference of two such numbers is still finite
+LARGEST_STEP = 2**53  # up to here every whole number is exact as a float
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,21 @@ class LossLog:
 
     steps: np.ndarray  # (N,) int64, strictly increasing, N > 0
     losses: np.ndarray  # (N,) float64; NaN and infinities as they were logged
-    resolution: np.ndarray  # (N,) float64: how far at most the loss was from what is written; NaN where not finite
+    resolution: np.ndarray  # (N,) float64: how far the loss can have been from what is written; NaN where not finite
     counts: str | None  # what the steps count, "step" or "epoch"; None where the file does not say
     precision: str  # where the resolution comes from, in words
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A file as it was read: a column is a list of what JSON calls a value, every number as its text."""
+    """A file as it was read. A column is a list of JSON values, every number as its text."""
 
     names: list[str]
-    column: Callable[[int], list[Any]]  # by index; not all at once, for as many names as rows would take the square
+    column: Callable[[int], list[Any]]  # by index; all at once would take too much memory where there are many names
     places: list[str]  # of each row, to name in an error
 
     def find(self, path: Path, accepted: Sequence[str]) -> int | None:
-        """Which column has one of the accepted names. Raises InputError where more than one has."""
+        """The index of the column with an accepted name; None without one. Raises InputError where several have one."""
         found = [index for index, name in enumerate(self.names) if name.strip().lower() in accepted]
         if len(found) > 1:
             names = " and ".join(reprlib.repr(self.names[index]) for index in found)
@@ -104,7 +104,7 @@ def read_log(path: Path) -> LossLog:
     if step_cells is None:
         return LossLog(np.arange(len(losses)), losses, resolution, None, precision)
     steps = _steps(path, table.places, step_cells)
-    # TensorBoard calls step whatever was counted: Keras's callback counts epochs there.
+    # TensorBoard calls everything a step: Keras's callback counts epochs there.
     unsaid = table.names[loss_column].strip().lower() == "value"
     return LossLog(steps, losses, resolution, None if unsaid else EPOCH if epochs else "step", precision)
 
@@ -131,7 +131,7 @@ def _csv_table(path: Path, text: str) -> _Table:
 
 def _json_table(path: Path, text: str) -> _Table:
     try:
-        # Numbers stay texts, for how many digits were written is part of what they say.
+        # Numbers stay texts, because the number of digits says how precise they are.
         content = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         cure = "write it with a JSON library, whole"
@@ -160,7 +160,7 @@ def _json_table(path: Path, text: str) -> _Table:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises KeyError for a name that comes twice, of which JSON libraries keep either."""
+    """Raises KeyError for a name that comes twice: JSON libraries would keep one of the two."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise KeyError(Counter(name for name, _ in pairs).most_common(1)[0][0])
@@ -168,7 +168,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(path: Path, place: str, what: str, cell: object) -> str:
-    """The text of a number. Raises InputError where it is none, or a larger one than can be compared."""
+    """The text of a number. Raises InputError where the cell is no number, or one too large to be compared."""
     if cell is None or cell == "":
         raise InputError(f"{path}: {place} has no {what}; write a number such as 0.25, or nan where there was none")
     if not isinstance(cell, str) or not NUMBER.fullmatch(cell.strip()):
@@ -194,12 +194,12 @@ def _steps(path: Path, places: Sequence[str], cells: Sequence[object]) -> np.nda
 
 
 def _as_the_run_had(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, str]:
-    """The losses, how far at most each lies from the run's own, and where that comes from, in words.
+    """The losses, how far each can lie from the run's own, and where that comes from, in words.
 
-    That is half a unit in the last place of the run's dtype, and where fewer digits than that takes were written, half
-    a unit of the last digit as well. Which digit was the last is not in a single text, for its zeros may have been
-    dropped: a file was printed with as many decimals, or significant digits, as the value with the most has; with that
-    of the two that more values reach.
+    A loss can lie off by half a unit in the last place of the run's dtype. Where fewer digits were written than that
+    needs, half a unit of the last digit comes on top. A single text does not tell which digit was the last, because
+    zeros may have been dropped. So the file is taken to have as many decimals, or as many significant digits, as the
+    value with the most of them: of the two, whichever more values reach.
     """
     losses = np.array([float(text) for text in texts])
     resolution, finite = np.full(len(losses), np.nan), np.isfinite(losses)
@@ -227,7 +227,7 @@ def _as_the_run_had(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def _digits(text: str) -> tuple[int, int]:
-    """Decimals, and significant digits. Of "0.0120": 4 and 3; of "1.5e-3": 4 and 2; of "0.00e+00": 2 and 0."""
+    """Decimals and significant digits. Of "0.0120": 4 and 3; of "1.5e-3": 4 and 2; of "0.00e+00": 2 and 0."""
     mantissa, _, exponent = text.lstrip("+-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     significant = len((whole + fraction).lstrip("0"))
@@ -235,7 +235,7 @@ def _digits(text: str) -> tuple[int, int]:
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray | None:
-    """The float32 that finite values name, digit by digit or each in its shortest form; None where one names none."""
+    """Finite values as float32, where all are float32 numbers, exactly or in their shortest form; else None."""
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
     names = (single == values).all() or (single.astype(str).astype(np.float64) == values).all()
@@ -243,6 +243,6 @@ def _as_float32(values: np.ndarray) -> np.ndarray | None:
 
 
 def half_unit(values: np.ndarray) -> np.ndarray:
-    """Half a unit in the last place of each value, float64: as far as rounding to its dtype can have moved it."""
+    """Half a unit in the last place of each value, float64: how far rounding to its dtype can have moved it."""
     half: np.ndarray = np.maximum(np.spacing(np.abs(values)).astype(np.float64) / 2, np.spacing(0.0))  # never zero
     return half

@@ -1,4 +1,4 @@
-"""Results of any program's run, in a file or a folder, by its kind: losses, weights, or a record of this project."""
+"""Reads results of any program's run, by their kind: losses, weights, or a run record of this project."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.system import files
 from shared.system.errors import InputError
 
 KINDS = "a loss log (.csv or .json), weights (.safetensors or .npz) or a run record (a folder)"
-# What people have instead, and how to make of it what can be read here without running any of its code.
+# Kinds of files that can't be read without running code from them, and how to make one that can.
 CURES = {
     ".pt": "save it with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
     ".h5": "save it with numpy.savez('weights.npz', **{w.path: w.numpy() for w in model.weights})",
@@ -48,7 +48,7 @@ def read_source(path: Path) -> Source:
 
 
 def check_there(path: Path) -> None:
-    """Raise InputError where there is nothing of this name, or it leads nowhere."""
+    """Raise InputError where there is nothing of this name, or only a broken link."""
     try:
         if not path.is_dir():
             files.size(path)
@@ -77,7 +77,7 @@ def _read_record(folder: Path) -> Source:
 
 
 def read_weights(path: Path) -> Weights:
-    """Tensors of any names. Raises InputError where the file can't be read, or one is not of numbers."""
+    """Tensors of any names. Raises InputError where the file can't be read, or a tensor is not of real numbers."""
     try:
         weights = files.read_npz(path) if path.suffix.lower() == ".npz" else files.read_safetensors(path)
     except OSError as error:

@@ -1,5 +1,5 @@
 """The reference implementation: the same training in NumPy, forward and backward by hand, with no framework.
 
-When the two frameworks disagree, it says which one moved; and run in float32 and in float64 it measures how far
-rounding alone carries a run. `python -m shared.reference` runs it like the other two.
+When the two frameworks disagree, it tells which of them is wrong. Run again with other rounding, it measures the noise
+floor: how far rounding alone carries a run. `python -m shared.reference` runs it like the other two.
 """

@@ -14,7 +14,7 @@ with ending.importing("shared.reference"):
 
 
 def load() -> Implementation[str, np.ndarray, Model, Optimizer]:
-    """The modules; all of them are imported quickly."""
+    """Import the modules, which takes no time here."""
     from shared.reference import data, model, optimizers, runtime, train
 
     return Implementation(runtime, data, model, optimizers, train)

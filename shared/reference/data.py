@@ -1,4 +1,4 @@
-"""The data set straight from the canonical files."""
+"""The data set, read straight from the canonical files."""
 
 import gzip
 

@@ -14,7 +14,7 @@ class Activation:
     """What follows a hidden layer. Both functions keep shape and dtype."""
 
     function: Callable[[np.ndarray], np.ndarray]
-    derivative: Callable[[np.ndarray], np.ndarray]  # by what enters it
+    derivative: Callable[[np.ndarray], np.ndarray]  # of `function`, at what enters it
 
 
 def _tanh_derivative(entering: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def _sigmoid_derivative(entering: np.ndarray) -> np.ndarray:
 
 
 ACTIVATIONS = {
-    # The ReLU passes the gradient where its input was above zero, and at zero does not: both frameworks' choice.
+    # The ReLU passes the gradient where its input is above zero, and not at zero, as in both frameworks.
     "relu": Activation(lambda entering: np.maximum(entering, 0), lambda entering: entering > 0),
     "tanh": Activation(np.tanh, _tanh_derivative),
     "sigmoid": Activation(_sigmoid, _sigmoid_derivative),
@@ -45,7 +45,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Model:
-    """Weights by name, in the interchange form, altered in place by the optimizer."""
+    """Weights by name, in the interchange form. The optimizer changes them in place."""
 
     layers: tuple[str, ...]
     activation: Activation
@@ -62,14 +62,14 @@ class Model:
     def backward(
         self, inputs: np.ndarray, labels: np.ndarray
     ) -> tuple[np.floating, dict[str, np.ndarray], list[np.ndarray]]:
-        """The mean softmax cross-entropy, its gradient by each weight, and the layers' `outputs`."""
+        """The mean softmax cross-entropy (), its gradient by each weight, and the layers' `outputs`."""
         outputs = list(self.outputs(inputs))
         logits, examples = outputs[-1], np.arange(len(labels))
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         loss = -log_probabilities[examples, labels].mean()
 
-        # By the logits the gradient is softmax - one-hot, shared out over the batch.
+        # The gradient by the logits is softmax - one-hot, divided by the size of the batch.
         delta = np.exp(log_probabilities)
         delta[examples, labels] -= 1
         delta /= len(labels)

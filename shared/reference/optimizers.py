@@ -1,7 +1,7 @@
 """The reference's optimizers: PyTorch's formulas in NumPy, by hand.
 
-Every rule here says in which direction a weight goes, from its gradient and what is kept of earlier ones; then, for
-all alike, weight -= rate × direction. docs/optimizers.md has the formulas, and how Keras's differ.
+Each update rule makes a direction of a gradient and of what is kept of earlier ones. Then, in all of them,
+weight -= rate × direction. docs/optimizers.md has the formulas, and how Keras's differ.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from shared.update_rules import (
 
 
 class Kept(NamedTuple):
-    """What is kept of earlier gradients for one weight tensor, of its shape and dtype; altered in place."""
+    """What is kept of earlier gradients for one weight tensor, of its shape and dtype. Changed in place."""
 
     mean: np.ndarray
     square: np.ndarray
@@ -41,7 +41,7 @@ def _sgd(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
 
 
 def _momentum(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
-    # Polyak's, as Sutskever et al. 2013 write it, but for the rate: theirs, and Keras's, is inside the buffer.
+    # Polyak's momentum, as Sutskever et al. 2013 write it; but they, and Keras, keep the rate inside the buffer.
     kept.mean[...] = MOMENTUM * kept.mean + gradient
     return kept.mean
 
@@ -51,7 +51,7 @@ def _nesterov(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
 
 
 def _adam(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
-    # Algorithm 1 of Kingma and Ba 2015 (arXiv 1412.6980). Both means start from 0, which the division makes good.
+    # Algorithm 1 of Kingma and Ba 2015 (arXiv 1412.6980). Both means start from 0, for which the division corrects.
     beta1, beta2 = ADAM_BETAS
     kept.mean[...] = beta1 * kept.mean + (1 - beta1) * gradient
     kept.square[...] = beta2 * kept.square + (1 - beta2) * gradient**2
@@ -66,7 +66,7 @@ def _rmsprop(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
 
 
 def _adagrad(gradient: np.ndarray, kept: Kept, count: int) -> np.ndarray:
-    kept.square[...] += gradient**2  # their sum, which forgets nothing
+    kept.square[...] += gradient**2  # their sum: no share of it is lost
     direction: np.ndarray = gradient / (np.sqrt(kept.square) + ADAGRAD_EPSILON)
     return direction
 
@@ -99,7 +99,7 @@ class Optimizer:
             shrinking = np.minimum(training.clip_norm / (self.norm(gradients) + CLIP_EPSILON), 1)
             gradients = {name: shrinking * gradient for name, gradient in gradients.items()}
         if decay and training.optimizer == "adamw":
-            # Decoupled: weights shrink beside the rule (Loshchilov and Hutter 2019, arXiv 1711.05101).
+            # Decoupled: weights shrink outside the rule (Loshchilov and Hutter 2019, arXiv 1711.05101).
             for name in weights:
                 weights[name] *= 1 - rate * decay
         elif decay:

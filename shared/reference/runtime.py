@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """The library that multiplies, and the processor that it takes this one for, which decides how it adds."""
+    """The BLAS library and its threads, and the processor that it has detected, which decides how it adds."""
     for pool in threadpool_info():
         if pool["user_api"] == "blas":
             named = (pool["internal_api"], pool["version"], pool.get("architecture"))

@@ -11,7 +11,7 @@ from shared.training import Training
 
 
 def warm_up(training: Training, model: Model, optimizer: Optimizer, dataset: Dataset[np.ndarray]) -> None:
-    """Do ahead of the first step what would otherwise slow it: nothing."""
+    """Do beforehand what would slow the first step: nothing."""
 
 
 def train_step(model: Model, optimizer: Optimizer, inputs: np.ndarray, labels: np.ndarray) -> np.floating:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 
 class Clock:
-    """Adds up wall-clock seconds by the name of a phase. While a phase goes on within another, the outer one stands."""
+    """Adds up wall-clock seconds by the name of a phase. While one phase runs within another, the outer one stops."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._within = 0.0  # seconds of phases that have gone on within the current one
+        self._within = 0.0  # seconds of the phases within the current one
 
     @contextlib.contextmanager
     def __call__(self, phase: str) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """What a run takes of memory and of disk, known from its configuration before it starts.
 
 The disk is counted: the arrays of a record have known shapes. The memory was measured, as the peak of the resident set
-of whole runs; `benchmarks/footprint.py` does it again, and shows the estimates beside. They are set to lie below
-what a run takes, by as little as a simple formula allows: what is refused can't fit, and what still runs out says so.
+of whole runs; `benchmarks/footprint.py` measures it again, and shows the estimates beside it. An estimate lies below
+what a run takes, by as little as a simple formula allows: so what is refused surely does not fit. A run that starts and
+runs out of memory all the same says so.
 """
 
 from collections.abc import Callable
@@ -18,18 +19,18 @@ from shared.system.errors import InputError
 from shared.training import Training
 from shared.update_rules import UPDATE_RULES
 
-# Copies of all weights in training: those it starts from, the model's and the gradients, beside the optimizer's own.
+# Copies of all weights in training: the initial ones, the model's and the gradients. The optimizer's come on top.
 COPIES = 3
-# Numbers that live at once for each unit of the hidden layers and each example, of a batch or of the test set.
+# Numbers in memory at once for each unit of the hidden layers and each example of a batch, or of the test set.
 NUMBERS_OF_A_UNIT = 1.5
 # Bytes that a report takes beside its records.
 REPORT = 4_000_000
-# Bytes of names and shapes, of `run.json`, and of the latter for each epoch.
+# Bytes of names and shapes, and for each traced step; of `run.json`, and for each epoch.
 NAMES, NAMES_OF_A_STEP, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 4_000, 500
 
 
 def disk_needed(training: Training, runs: int, *, activations_until: int = 0) -> int:
-    """Bytes of the records of so many runs, each with the activations before so many of its first steps."""
+    """Bytes on disk of the records of so many `runs`, each with the activations of so many of its first steps."""
     examples = min(PROBED_EXAMPLES, training.batch_size)
     traced = min(activations_until, training.steps)
     numbers = (len(weighed_steps(training)) + 2) * count_weights(training)  # and the gradients, and the final weights
@@ -40,7 +41,7 @@ def disk_needed(training: Training, runs: int, *, activations_until: int = 0) ->
 
 
 def memory_needed(configuration: Configuration, name: str) -> int:
-    """Bytes of the computer's memory that an implementation's run takes at its peak: no more, and little less."""
+    """Bytes of the computer's memory that an implementation's run takes at its peak, or a little less."""
     training, entry = configuration.training, IMPLEMENTATIONS[name]
     gpu = entry.uses_gpu and configuration.execution.device != "cpu" and bool(machine.gpus())
     copies = 1 if gpu else COPIES + UPDATE_RULES[training.optimizer].buffers
@@ -54,11 +55,11 @@ def memory_needed(configuration: Configuration, name: str) -> int:
 
 
 def refuse_what_does_not_fit(configuration: Configuration, needed: Callable[[Configuration], int]) -> None:
-    """Raise InputError where `configuration` needs more memory than there is: with the option to lower."""
+    """Raise InputError where `configuration` needs more memory than there is. It names the option to lower."""
     bytes_needed, available = needed(configuration), machine.memory()
     if bytes_needed <= available:
         return
-    # The first whose lowering is enough: a smaller batch changes less than a smaller network.
+    # The first option whose lowering is enough: a smaller batch changes less than a smaller network.
     least: dict[str, object] = {"batch_size": 1, "hidden_sizes": ()}
     enough = [field for field in least if needed(configuration.but(**{field: least[field]})) <= available]
     field = enough[0] if enough else "hidden_sizes"

@@ -1,4 +1,4 @@
-"""The run record: everything one run leaves behind, enough for every question asked later.
+"""The run record: everything that one run leaves behind.
 
 A record is a folder of three files:
 
@@ -10,7 +10,8 @@ A record is a folder of three files:
     - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps;
     - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
       `PROBED_EXAMPLES` of its batch;
-    - `at/S/fc1` and so on (B, units): the same of what enters each activation, for step 0 and those asked for.
+    - `at/S/fc1` and so on (B, units): what enters each activation, of as many examples of step S's batch, for step 0
+      and those asked for.
 """
 
 from collections.abc import Mapping
@@ -90,7 +91,7 @@ class StockRecord(About):
 
 
 def weighed_steps(training: Training) -> set[int]:
-    """The steps before which a record holds the weights: the start, one update, ten, an epoch."""
+    """The steps before which a record holds the weights: at the start, after one update, ten, and an epoch."""
     return {step for step in (0, 1, 10, training.steps_per_epoch) if step < training.steps}
 
 

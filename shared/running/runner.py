@@ -34,9 +34,9 @@ from shared.system import ending, output, progress
 from shared.system.errors import InputError, in_one_line
 from shared.system.machine import environment
 
-# What can be asked of weights that are not trained.
+# The options that `--evaluate` takes.
 EVALUATED = {"evaluate", "weights", "hidden_sizes", "activation", "seed", "dtype", "device", "threads"}
-# Every run rests on these, whatever its framework: the first weights, the order of the examples, the figures.
+# Every run depends on these, whatever its framework: for the initial weights, the order of the examples, the figures.
 VERSIONS_OF_ALL = {"numpy": np.__version__, "python": platform.python_version()}
 Load = Callable[[], Implementation[Device, Tensor, Model, Optimizer]]
 
@@ -44,8 +44,8 @@ Load = Callable[[], Implementation[Device, Tensor, Model, Optimizer]]
 def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, train, print what the tutorial prints, and write the record.
 
-    `load` imports the implementation called `name`: after the command line has been checked, for the import takes
-    seconds. Returns the exit status: 0, or 1 where the run ended with a loss or logit that is not finite.
+    `load` imports the implementation called `name`. It is called after the command line has been checked, because the
+    import takes seconds. Returns the exit status: 0, or 1 where a loss or logit is not finite.
     """
     entry = IMPLEMENTATIONS[name]
 
@@ -58,7 +58,7 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             why = "its framework trains in its own way, and keeps no more than it prints"
             cli.take_only(parser, options, {*FIELDS, "out"}, doing="--mode stock", why=why)
         check_engine(configuration, name)
-        if not options.evaluate and not progress.has_parent():  # which has looked itself, for all its runs
+        if not options.evaluate and not progress.has_parent():  # compare.py has checked it for all its runs
             footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=name))
         weights = _weights(configuration, name, options.weights)
         check_files()
@@ -116,7 +116,7 @@ def _say_where(out: Path, *, finite: bool, program: str) -> None:
 
 @contextlib.contextmanager
 def _one_line_where_memory_ends(entry: Entry) -> Iterator[None]:
-    """InputError instead of whatever the framework, if it is loaded by then, raises when memory runs out."""
+    """Raise InputError, one line, instead of what Python or the framework raises when memory runs out."""
     try:
         yield
     except Exception as error:
@@ -128,7 +128,7 @@ def _one_line_where_memory_ends(entry: Entry) -> Iterator[None]:
 
 
 def _system_is_short_of_memory(error: Exception) -> bool:
-    """Whether Python or the system's loader says so; each framework has words of its own beside."""
+    """Whether Python or the system's loader says that memory is short. Each framework has its own words for it too."""
     words = ("annot allocate memory", "failed to map segment")
     return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
@@ -144,7 +144,7 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
     clock: Clock
 
     def announce(self) -> None:
-        """When the turn has come, print the environment."""
+        """Wait for this run's turn, and print the environment."""
         progress.wait_for_turn()
         version = next(iter(self.implementation.runtime.versions().values()))
         progress.say(f"{self.entry.name} {version}")
@@ -226,7 +226,7 @@ def _train(
         ),
         test_labels,
         activations_until=activations_until,
-        # Keras shuffles as thoroughly: with its default the order is another draw, and nothing else.
+        # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
         draw=random_numbers.OTHER_ORDER if "order" in training.defaults_of(entry.name) else random_numbers.ORDER,
         clock=clock,
     )
@@ -250,15 +250,15 @@ def _train(
 def _load(
     started: Started[Device, Tensor, Model, Optimizer],
 ) -> tuple[tuple[Dataset[Tensor], Dataset[Tensor]], np.ndarray, dict[str, str]]:
-    """The training and the test set on the device, the labels of the latter, and the checksums of both."""
+    """The training and the test set on the device, the test set's labels, and the checksums of both sets."""
     examples, train_set = started.read("train")
     checksums = {"train": checked_checksum("train", examples)}
-    examples, test_set = started.read("test")  # the images are let go of
+    examples, test_set = started.read("test")  # this frees the training images
     return (train_set, test_set), examples.labels, checksums | {"test": checked_checksum("test", examples)}
 
 
 def _train_stock(started: Started[Device, Tensor, Model, Optimizer], folder: Path) -> None:
-    """Let the framework train in its own way, and write what it prints into `folder`."""
+    """Let the framework train as its tutorials do, and write what it prints into `folder`."""
     training, stock = started.configuration.training, started.implementation.stock
     if stock is None:
         raise InputError(f"--mode stock: the {started.entry.key} has no tutorial; use --mode matched")

@@ -1,4 +1,4 @@
-"""How the learning rate goes from step to step: what it is multiplied by, once for all implementations."""
+"""How the learning rate changes from step to step: what it is multiplied by, the same in all implementations."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One training, seen from the loop that runs it: the batches it is given, and what the record keeps of it."""
+"""What the training loop works with: it gives out the batches, and keeps what the record holds."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ class Session:
         self.batches: list[np.ndarray] = []  # of this epoch
 
     def epochs(self) -> Iterator[Sequence[np.ndarray]]:
-        """The batches of each epoch, which is then this one."""
+        """The batches of each epoch. Until the next, "this epoch" is that one."""
         for epoch in range(self.training.epochs):
             order = batches.epoch_order(self.training.seed, epoch, self._draw)
             self.order_checksums.append(batches.checksum(order))
@@ -39,10 +39,10 @@ class Session:
         return 0, len(self.batches)
 
     def before_step(self, step: int) -> None:
-        """Nobody looks."""
+        """Do nothing."""
 
     def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
-        """Nothing is kept."""
+        """Keep nothing."""
 
 
 class Model(NamedTuple):
@@ -87,11 +87,11 @@ class RecordedSession(Session):
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """Those of the record, once the training is over."""
+        """The arrays of the record, once the training is over."""
         return self.seen | {"step_losses": np.concatenate(self._losses), "test_logits": self._logits}
 
     def epochs(self) -> Iterator[Sequence[np.ndarray]]:
-        """As of any session; the record looks at the model before some steps of each."""
+        """As in any session. Before some steps of each epoch the record looks at the model."""
         for epoch, epoch_batches in enumerate(super().epochs()):
             self._first = epoch * len(epoch_batches)
             steps = range(self._first, self._first + len(epoch_batches))
@@ -101,11 +101,11 @@ class RecordedSession(Session):
 
     @property
     def stops(self) -> Sequence[int]:
-        """The ends of this epoch, and the steps before which the record looks."""
+        """The ends of this epoch, and the steps before which the record looks at the model."""
         return self._stops
 
     def before_step(self, step: int) -> None:
-        """Look at the model, where the record has to."""
+        """Show how far the epoch is, and look at the model where the record needs it."""
         if step == 0:
             what = f"Epoch {len(self.summaries) + 1}/{self.training.epochs}"
             self._advance, self._done = self._bar.enter_context(progress.bar(len(self.batches), what)), 0

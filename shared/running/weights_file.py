@@ -13,7 +13,7 @@ from shared.training import Training
 def load_weights(path: Path, training: Training) -> dict[str, np.ndarray]:
     """Read weights for `training`.
 
-    Raises InputError, naming the tensor, where one is missing, extra, misshapen, of another dtype, or not finite.
+    Raises InputError, which names the tensor, where one is missing, extra, misshapen, of another dtype, or not finite.
     """
     try:
         weights = files.read_safetensors(path)

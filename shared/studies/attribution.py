@@ -1,4 +1,4 @@
-"""Why the curves of two stock runs differ: each of Keras's defaults put into the matched, taken out of the stock.
+"""Why the curves of two stock runs differ: each Keras default is added to matched runs, and removed from stock runs.
 
 All figures are Keras's minus PyTorch's. A run's figures are one vector: the loss of each epoch, then the accuracy.
 """
@@ -21,9 +21,9 @@ class Factor(NamedTuple):
     """Something that the frameworks do differently."""
 
     name: str
-    row: str  # of docs/differences.md, where the code to set it stands
+    row: str  # of docs/differences.md, which has the code that sets it
     what: str
-    default: KerasDefault | None = None  # where it is one that a run can keep or drop
+    default: KerasDefault | None = None  # where a run can keep or drop it
 
 
 FACTORS = (
@@ -68,7 +68,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """From where to where."""
+        """Its two ends."""
         return self.mean - self.half_width, self.mean + self.half_width
 
     def is_noise(self, figure: int) -> bool:
@@ -78,21 +78,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Share:
-    """A factor's part in the difference of the stock runs."""
+    """A factor's share of the difference between the stock runs."""
 
     factor: Factor
-    added: Estimate  # what it does, put into the matched pair
-    removed: Estimate | None  # what it did, taken out of the stock pair; None where it can't be
+    added: Estimate  # what it does when it is added to the matched pair
+    removed: Estimate | None  # what goes when it is removed from the stock pair; None where that can't be done
     share: Estimate  # the mean of both
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """The difference of the stock runs, and what it is made of."""
+    """The difference between the stock runs, and what it is made of."""
 
     training: Training
     seeds: list[int]
-    curves: dict[str, Estimate]  # of the stock runs, "PyTorch" and "TensorFlow", and where they were made of "matched"
+    curves: dict[str, Estimate]  # of the stock runs, "PyTorch" and "TensorFlow", and of "matched" runs where there are
     gap: Estimate
     shares: list[Share]  # the largest first; none where nothing was taken apart
     unexplained: Estimate
@@ -110,7 +110,10 @@ def estimate(samples: np.ndarray) -> Estimate:
 
 
 def attribute(configuration: Configuration, seeds: int, pythons: Mapping[str, Path]) -> Attribution:
-    """Make the runs of `seeds` seeds, from the spec's on, and take the difference apart. Raises InputError."""
+    """Make the runs of so many `seeds`, the configuration's being the first, and take the difference apart.
+
+    Raises InputError.
+    """
     chosen = list(range(configuration.training.seed, configuration.training.seed + seeds))
     wanted = [_jobs(configuration.but(seed=seed)) for seed in chosen]
     made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining")
@@ -190,7 +193,7 @@ def _take_apart(training: Training, seeds: list[int], made: list[dict[str, Figur
 
 
 def _averaging(made: list[dict[str, Figures]]) -> np.ndarray:
-    """The mean of examples minus the mean of batches, of the very same losses; no figure for the accuracy."""
+    """The mean of examples minus the mean of batches, of the same losses. The accuracy's figure is 0."""
     rows = []
     for runs in made:
         matched = runs["matched"]

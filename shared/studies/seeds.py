@@ -1,7 +1,7 @@
-"""The matched pair over many seeds: how far seeds carry a run, and whether the frameworks are equivalent beside that.
+"""The matched pair over many seeds: how far a seed carries a run; are the frameworks equivalent next to that?
 
-That no difference was found is no proof of equality. So the question is turned around: two one-sided tests (TOST;
-Schuirmann, 1987) ask whether the pairs' mean difference is surely smaller than a margin that was fixed beforehand.
+That no difference was found does not prove that there is none. So the question is turned around: two one-sided tests
+(TOST; Schuirmann, 1987) ask whether the pairs' mean difference is surely smaller than a margin fixed beforehand.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from shared.studies.attribution import Estimate, estimate
 from shared.studies.sweep import Figures, figures
 from shared.training import Training
 
-# A tenth of how much a run varies with its seed, so nothing that anybody could see who changes it. Over the seeds 100
-# to 109 of the default run the standard deviation was 0.0036 in the accuracy and 0.0035 in the last epoch's loss.
+# A tenth of how much a run varies with its seed: a difference that nobody notices who changes the seed. Over the seeds
+# 100 to 109 of the default run the standard deviation was 0.0036 in the accuracy and 0.0035 in the last epoch's loss.
 MARGINS = {"accuracy": 3.6e-4, "final loss": 3.5e-4}
 ALPHA = 0.05
 
@@ -37,7 +37,7 @@ class Equivalence:
 
     @property
     def smallest_margin(self) -> float:
-        """The margin from which on the pairs would be equivalent."""
+        """The smallest margin by which the pairs would be equivalent."""
         from scipy import stats  # takes a second
 
         error = self.differences.std(ddof=1) / np.sqrt(len(self.differences))
@@ -45,7 +45,7 @@ class Equivalence:
 
     @property
     def p_value(self) -> float:
-        """The larger of the two one-sided tests'."""
+        """The larger p-value of the two one-sided tests."""
         if not self.differences.std():
             return float(abs(self.mean) >= self.margin)
         from scipy import stats
@@ -101,13 +101,13 @@ class ManySeeds:
         return all(equivalence.holds for equivalence in self.equivalences)
 
     def tutorials_place(self, framework: str) -> float:
-        """The tutorial's accuracy, in standard deviations of the seeds from their mean."""
+        """How far the tutorial's accuracy lies from the mean of the seeds, in their standard deviations."""
         accuracies = self.accuracies[framework]
         return float((tutorial.ACCURACY - accuracies.mean()) / accuracies.std(ddof=1))
 
 
 def run_seeds(configuration: Configuration, count: int, pythons: Mapping[str, Path]) -> ManySeeds:
-    """Train the matched pair from `count` seeds, from the spec's on. Raises InputError."""
+    """Train the matched pair from `count` seeds, the configuration's being the first. Raises InputError."""
     seeds = list(range(configuration.training.seed, configuration.training.seed + count))
     jobs = {(framework, seed): (framework, configuration.but(seed=seed)) for seed in seeds for framework in FRAMEWORKS}
     made = figures(list(jobs.values()), pythons, "seeds")

@@ -1,4 +1,4 @@
-"""Many runs of which only the figures matter, as many at once as there are cores, each made once and then kept."""
+"""Many runs of which only the figures are kept: as many at once as there are cores, and none made twice."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ Job = tuple[str, Configuration]  # an implementation's name, and what it is told
 
 
 class Figures(Strict):
-    """What a run comes to, each a list over its epochs. Stock runs know only the loss that they print."""
+    """The figures of a run; losses are lists over its epochs. A stock run has only the loss that it prints."""
 
     losses: list[FiniteFloat]
     losses_per_example: list[FiniteFloat] | None
@@ -31,9 +31,9 @@ class Figures(Strict):
 
 
 def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) -> dict[Job, Figures]:
-    """The figures of every job, from earlier where they are kept.
+    """The figures of every job, made or taken from the cache.
 
-    Raises InputError where a run dies or its loss is not finite; what is done by then is kept.
+    Raises InputError where a run dies or its loss is not finite. What is done by then is kept.
     """
     keys = _keys(jobs, pythons)
     found = {job: kept for job in keys if (kept := _kept(keys[job]))}
@@ -42,9 +42,9 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
         footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=framework))
     workers = min((_at_once(*job) for job in missing), default=1)
     if missing:
-        notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; broken off, it goes on where it was"
+        notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; if interrupted, it continues from there"
         progress.notice(notice)
-    # The pool is left last: the children have been stopped by then, so an interrupt never waits for them.
+    # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
     with (
         ThreadPoolExecutor(workers) as pool,
         Children() as children,
@@ -62,13 +62,13 @@ def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) 
 
 
 def _keys(jobs: Sequence[Job], pythons: Mapping[str, Path]) -> dict[Job, str]:
-    """By what each job's figures are kept: by all that they depend on, so also by the GPUs that it could choose."""
+    """The cache key of each job's figures: everything that they depend on, also the GPUs that a run could choose."""
     libraries = {name: json.dumps(versions(python, IMPLEMENTATIONS[name].packages)) for name, python in pythons.items()}
     return {job: store.key(IMPLEMENTATIONS[job[0]].module, job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
 
 
 def _at_once(framework: str, configuration: Configuration) -> int:
-    """How many such runs can go on at the same time: one to a GPU, else as many as cores and memory allow."""
+    """How many such runs can go on at the same time: one on a GPU, else as many as cores and memory allow."""
     if IMPLEMENTATIONS[framework].uses_gpu and configuration.execution.device != "cpu" and machine.gpus():
         return 1
     return max(

@@ -1,7 +1,7 @@
-"""What was made once and can be made again, kept for the next run: under one folder, and never more than so much.
+"""The cache: what was made once and can be made again is kept for the next run, in one folder of limited size.
 
-Each entry is a folder with a manifest, named by what it was made from, and is used only while it is whole. To a run the
-cache is no more than saved time: where nothing can be kept, that is said once, and the run goes on.
+Each entry is a folder with a manifest, named by what it was made from, and is used only while it is whole. The cache
+only saves time: where nothing can be kept, that is said once, and the run goes on.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from pathlib import Path
 from shared.system import output, progress
 from shared.system.paths import ROOT
 
-# The folder in which the cache is, if a user wants it elsewhere.
+# An environment variable: the folder that holds the cache, if a user wants it elsewhere.
 VARIABLE = "TWIN_TRAINING_CACHE"
-# Of each kind of entry; those that were not used for longest go first.
+# Of each kind of entry; the least recently used go first.
 MOST_ENTRIES = 1000
 MOST_BYTES = 10**9
 SECONDS_BEFORE_SAYING = 1.0
@@ -26,9 +26,9 @@ _said = False
 
 @functools.cache
 def folder() -> Path | None:
-    """The cache: in the checkout, or where that can't be written in the user's own; None where neither can be."""
+    """The cache: in the checkout, or, where that can't be written, in the user's own; None where neither can be."""
     named = os.environ.get(VARIABLE)
-    # In a folder of its own there too: 'make clean' removes it.
+    # There too it is a folder of its own: 'make clean' removes it.
     elsewhere = Path(named or os.environ.get("XDG_CACHE_HOME") or "~/.cache") / output.PROGRAM
     for place in [elsewhere] if named else [ROOT / ".cache", elsewhere]:
         try:
@@ -36,7 +36,7 @@ def folder() -> Path | None:
             candidate.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=candidate):
                 return candidate.resolve()
-        except (OSError, RuntimeError, ValueError):  # of a loop of links, or where there is no home; of a NUL
+        except (OSError, RuntimeError, ValueError):  # the last two: a loop of links or no home; a NUL
             continue
     _say_once("no folder for it can be written")
     return None
@@ -65,9 +65,9 @@ def kept(kind: str, key: str, make: Callable[[Path], object]) -> Path | None:
         (base / kind).mkdir(exist_ok=True)
         if not _is_usable(entry):
             with _alone(base / kind):
-                if not _is_usable(entry):  # nobody has made it meanwhile
+                if not _is_usable(entry):  # unless another process has just made it
                     _add(entry, make)
-        with contextlib.suppress(OSError):  # on a disk that is read only
+        with contextlib.suppress(OSError):  # the disk may be read-only
             os.utime(entry)
     except (OSError, NotImplementedError) as error:  # the latter on a file system without locks
         _say_once(f"{base / kind}: {getattr(error, 'strerror', None) or error}")
@@ -88,7 +88,7 @@ def _is_usable(entry: Path) -> bool:
 @contextlib.contextmanager
 def _alone(kind: Path) -> Iterator[None]:
     """Be the only process that makes entries of this kind."""
-    from filelock import FileLock, Timeout  # here: the rest needs nothing but the standard library
+    from filelock import FileLock, Timeout  # here, because all else needs only the standard library
 
     lock = FileLock(kind.with_suffix(".lock"))
     try:
@@ -104,13 +104,13 @@ def _alone(kind: Path) -> Iterator[None]:
 
 def _say_once(why: str) -> None:
     global _said  # noqa: PLW0603 once a process
-    if not _said and not progress.has_parent():  # which says it
+    if not _said and not progress.has_parent():  # the parent says it
         progress.notice(f"Nothing is kept for the next run: {why}")
     _said = True
 
 
 def _add(entry: Path, make: Callable[[Path], object]) -> None:
-    """Make an entry, and then room for it. What is half made beside it, nobody makes any more: we are alone."""
+    """Make an entry, and then remove old ones. Half-made ones are of killed runs, since nobody else makes any now."""
     for left in entry.parent.glob(f"*{output.STAGING}"):
         _clear(left)
     if os.path.lexists(entry):
@@ -128,7 +128,7 @@ def _add(entry: Path, make: Callable[[Path], object]) -> None:
 
 
 def _trim(kind: Path) -> None:
-    """Remove what was not used for longest, beyond the most that is kept; the newest stays, whatever its size."""
+    """Remove the least recently used entries beyond the limits. The newest stays, whatever its size."""
     entries = sorted((path for path in kind.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime_ns)
     total = 0
     for number, entry in enumerate(entries):

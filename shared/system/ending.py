@@ -1,6 +1,6 @@
 """How every program of this repository ends: with a status, and with at most one line that says why.
 
-It needs nothing but the standard library, so that a program can take care of its end before it imports the rest.
+It needs only the standard library, so that a program can use it before it imports the rest.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from shared.system.escaping import one_line
 
 OK, FAILED, BAD_INPUT, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What a system says when it has no room, no leave or no more of something, which no program can foresee; and the cure.
+# Errors of the system that no program can foresee, each with its cure: a full disk, a missing permission, a limit.
 NO_ROOM, NO_LEAVE, NO_MORE = (
     "make room there",
     "choose a place where you may write",
@@ -33,13 +33,13 @@ CURES = {
     errno.EIO: f"{NO_ROOM}, or see whether the disk is sound",
 }
 REPORTS_KEPT = 20
-SECONDS_OF_TIDYING = 2 * progress.SECONDS_TO_END  # after an interrupt; others meanwhile would cut it short
-_interrupts: list[float] = []  # when one was heeded
+SECONDS_OF_TIDYING = 2 * progress.SECONDS_TO_END  # so long after an interrupt others are ignored
+_interrupts: list[float] = []  # the times of those that were not ignored
 
 
 @contextlib.contextmanager
 def importing(program: str) -> Iterator[None]:
-    """Around a program's imports, which take a second: whatever ends it meanwhile is one line as well."""
+    """Around a program's imports, which take a second: what ends the program meanwhile is told in one line too."""
     _protect_streams()
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -56,7 +56,7 @@ def importing(program: str) -> Iterator[None]:
 
 def _find_working_directory() -> None:
     try:
-        os.getcwd()  # noqa: PTH109 which needs no more than this module has
+        os.getcwd()  # noqa: PTH109 so that pathlib need not be imported here
     except OSError as error:
         raise InputError(f"the working directory: {error.strerror}; change to one that exists") from None
 
@@ -65,14 +65,15 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     """Run `main`, and return the status to exit with.
 
     That is what `main` returns, 2 for InputError and what the system refuses, 130 for an interrupt (Ctrl-C, SIGTERM or
-    SIGHUP), 70 for any other exception, whose traceback is written into a file. A child of compare.py tells it that
-    status and line, and prints neither. What can't be printed never changes what the program does.
+    SIGHUP), 70 for any other exception, whose traceback is written into a file. A child of compare.py sends status and
+    line to its parent, and prints neither. A line that can't be printed never changes what the program does.
     """
     _protect_streams()
     _interrupts.clear()
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
     for number in INTERRUPTS:
-        # SIGINT also where a shell started us in the background, deaf to it; not SIGHUP where nohup made us so.
+        # SIGINT is obeyed even where the shell ignores it, as it does for jobs in the background; but not SIGHUP under
+        # nohup.
         if number != signal.SIGHUP or before[number] != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     progress.follow_parent()
@@ -87,7 +88,7 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
 
 
 def raise_lost_interrupt() -> None:
-    """Raise KeyboardInterrupt where there was one that a library has swallowed, as some do while they are imported."""
+    """Raise KeyboardInterrupt where a library has swallowed one, as some do while they are imported."""
     if _interrupts:
         raise KeyboardInterrupt
 
@@ -99,9 +100,9 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _end(program: str, error: BaseException) -> int:
-    """Say in one line what has ended the program; returns its status."""
+    """Say in one line what has ended the program. Returns its status."""
     if _interrupts and isinstance(error, Exception):
-        error = KeyboardInterrupt()  # what a library has made of it
+        error = KeyboardInterrupt()  # a library has made another exception of it
     match error:
         case InputError():
             status, line = BAD_INPUT, str(error)
@@ -128,7 +129,7 @@ def _end(program: str, error: BaseException) -> int:
 
 
 def _write_report(program: str, error: BaseException) -> str:
-    """Write the whole traceback into the cache; returns where it is, in words."""
+    """Write the whole traceback into the cache. Returns where it is, in words."""
     told = "".join(traceback.format_exception(error))
     try:
         from shared.system import cache
@@ -149,7 +150,7 @@ def _write_report(program: str, error: BaseException) -> str:
 
 
 class _Screen(io.FileIO):
-    """Where nobody may read any more, and a disk may be full: what can't be written is let go of."""
+    """A stream whose reader may be gone, or whose disk may be full: what can't be written is dropped."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -163,11 +164,11 @@ def _protect_streams() -> None:
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # closed: the next file to be opened would take its place, and be printed into
+        except OSError:  # closed: the next file to be opened would get its number, and would be printed into
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is None or stream is getattr(sys, f"__{name}__"):  # else somebody has put another in its place
+        if stream is None or stream is getattr(sys, f"__{name}__"):  # else it was replaced on purpose
             encoding = getattr(stream, "encoding", "utf-8")
             buffered = io.BufferedWriter(_Screen(number, "w", closefd=False))
             by_line = getattr(stream, "line_buffering", True)

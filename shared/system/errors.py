@@ -2,14 +2,14 @@
 
 from shared.system.escaping import one_line
 
-# Characters of a message that are always shown: what is wrong, and the cure at its end.
+# Characters of a long message that are shown: what is wrong, at its beginning, and the cure, at its end.
 HEAD, TAIL = 1_000, 400
 
-LONGEST = 300  # characters of a message that is not ours
+LONGEST = 300  # characters of a message that others wrote
 
 
 class OneLineError(Exception):
-    """Its message is one line, and not a long one, whatever names and values are in it."""
+    """Its message is one line of limited length, whatever names and values are in it."""
 
     def __init__(self, message: str) -> None:
         line = one_line(message)
@@ -28,5 +28,5 @@ class CrashError(OneLineError):
 
 
 def in_one_line(error: Exception) -> str:
-    """The type and the message of someone else's exception, whatever it wrote, in one line of bounded length."""
+    """The type and the message of a library's exception, in one line of limited length."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST].removesuffix(":")

@@ -2,11 +2,11 @@
 
 import re
 
-# Each of these may begin something in Markdown, or end it; a backslash before it makes it a plain character.
+# Each of these may begin or end something in Markdown. A backslash before it makes it a plain character.
 _MARKDOWN = re.compile(
     r"[\\`*\[\]|~$#]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word is plain already
-    r"|^[=>]|^[-+](?=[ -]|$)"  # what only a beginning makes a heading, a quotation, a line or a list
+    r"|^[=>]|^[-+](?=[ -]|$)"  # only at the beginning these make a heading, a quotation, a line or a list
     r"|:(?=//)|(?<=www)\."  # GitHub makes links of bare addresses
 )
 _NUMBERED = re.compile(r"^([0-9]{1,9})(?=[.)](?: |$))")
@@ -15,9 +15,9 @@ _SPACE_AT_AN_END = re.compile(r"^ | $")  # four would make code, and two a new l
 
 
 def one_line(text: str) -> str:
-    r"""For a terminal, and for an error: what is not printable as a visible escape, such as \n, \x1b or \u202e.
+    r"""For a terminal or an error: what is not printable becomes a visible escape, such as \n, \x1b or \u202e.
 
-    So no name moves the cursor, turns the reading direction, adds a line, or can't be written as UTF-8.
+    So no name can move the cursor, turn the reading direction or add a line, and all can be written as UTF-8.
     """
     if text.isprintable():
         return text
@@ -25,19 +25,19 @@ def one_line(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """For a paragraph or a table's cell of a Markdown file: nothing in it is anything but text.
+    """For a paragraph or a table's cell of a Markdown file: everything in it is plain text.
 
-    What GitHub makes of the rendered text (of @names, #1 and :smile:) no escape can stop: `markdown_code` does.
+    No escape stops what GitHub makes of the rendered text (of @names, #1 and :smile:): `markdown_code` does.
     """
     text = _MARKDOWN.sub(r"\\\g<0>", _ENTITY.sub("&amp;", one_line(text)).replace("<", "&lt;"))
     return _SPACE_AT_AN_END.sub("&#32;", _NUMBERED.sub(r"\1\\", text))
 
 
 def markdown_code(text: str, *, in_table: bool = False) -> str:
-    """A code span of a Markdown file, which nothing in it can end."""
+    """A code span of a Markdown file, which nothing in the text can end."""
     text = one_line(text) or " "
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    # One space is taken off either end where there is one at both.
+    # Markdown removes one space from each end where both ends have one.
     room = " " if text.strip(" ") and {text[0], text[-1]} & {"`", " "} else ""
     span = f"{fence}{room}{text}{room}{fence}"
     return span.replace("|", r"\|") if in_table else span

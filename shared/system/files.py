@@ -1,6 +1,7 @@
-"""Files from outside: looked at before they are opened, and read in no more memory than is said here.
+"""Files from outside: checked before they are opened, and read within the limits of memory that stand here.
 
-What reads raises OSError where a file can't be read or is none, ValueError where it is not whole or not of its kind.
+The functions that read raise OSError where a file can't be read or is not a regular file, and ValueError where it is
+not whole or not of its kind.
 """
 
 import errno
@@ -19,16 +20,16 @@ from safetensors.numpy import load_file, save_file
 
 from shared.system import output
 
-LARGEST_TEXT = 64 * 2**20  # bytes of a log or a description; as objects of Python they are some twenty times as large
-LARGEST_UNPACKED = 4 * 2**30  # bytes that a compressed archive may become
+LARGEST_TEXT = 64 * 2**20  # bytes of a log or a description; as Python objects they take some twenty times as much
+LARGEST_UNPACKED = 4 * 2**30  # bytes of a compressed archive, unpacked
 NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def size(path: Path) -> int:
-    """Bytes of a regular file, or of what a link leads to. A pipe or a device, which may never end, is not opened."""
+    """Bytes of a regular file, or of what a link leads to. Pipes and devices, which may never end, are refused."""
     try:
         found = path.stat()
-    except ValueError as error:  # a NUL, or what no file system can be told
+    except ValueError as error:  # a name with a NUL, or one that can't be encoded
         raise OSError(errno.EINVAL, f"no name that a file can have: {error}", str(path)) from None
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -48,7 +49,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     _check_memory(path, size(path))
     try:
         found: dict[str, np.ndarray] = load_file(path)
-    # NumPy has neither bfloat16 nor float8: for those safetensors raises what it stumbles over.
+    # NumPy has neither bfloat16 nor float8: for those safetensors raises one of the others.
     except (SafetensorError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(str(error)) from None
     return found
@@ -61,12 +62,12 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """
     try:
         save_file({name: np.asarray(values, order="C") for name, values in tensors.items()}, path)
-    except SafetensorError as error:  # as it calls whatever the system refuses
+    except SafetensorError as error:  # raised for whatever the system refuses
         raise OSError(errno.EIO, str(error), str(path)) from None
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Arrays by name. An archive is refused by what its directory says, before it takes the memory."""
+    """Arrays by name. A too large archive is refused by what its directory says, before it takes memory."""
     on_disk = size(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -88,7 +89,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file that could be read as well."""
+    """The SHA-256 of a file that is not too large to be read."""
     _check_memory(path, size(path))
     return output.sha256(path)
 
@@ -113,10 +114,10 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{member.filename} is compressed as NumPy compresses nothing")
     with archive.open(member) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers that old versions wrote
+        warnings.simplefilter("ignore")  # NumPy warns of headers that old versions wrote
         try:
             shape, by_columns, dtype = NPY_HEADERS[np.lib.format.read_magic(file)](file)
-            # Numbers and text alone, and no more than the file has, whatever it says; to read objects may run anything.
+            # Numbers and text only, for reading objects may run any code; and no more than the file really has.
             return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if by_columns else "C")
         except (KeyError, TypeError, SyntaxError, tokenize.TokenError, RecursionError):
             raise ValueError(f"{member.filename} has a header that NumPy does not write") from None

@@ -1,4 +1,4 @@
-"""The machine a run is made on: what it is, what of it may be used, and the outer settings that can change bits."""
+"""The machine that a run is made on: what it is, what may be used of it, and its settings that can change bits."""
 
 import os
 import platform
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import psutil
 
-# Where a system tells of itself; elsewhere only in tests.
+# The root of the files in which a system describes itself; another folder only in tests.
 SYSTEM = Path("/")
 # Variables that a numerical library or a compiler reads. By prefix: each reads dozens, and every version more.
 _READ_BY_LIBRARIES = re.compile(
     "(ATEN|BLIS|CUBLAS|CUDA|CUDNN|DNNL|GOMP|GOTO|KERAS|KMP|MKL|NPY|NUMEXPR|NVIDIA|NVPL|OMP|ONEDNN|OPENBLAS|PYTORCH|TF|TORCH"
     "|TORCHINDUCTOR|TRITON|VECLIB|XLA)_|(CXX|GLIBC_TUNABLES|LD_(LIBRARY_PATH|PRELOAD)|DYLD_.*)$"
 )
-# Of these: what only makes a library talk, or says where it keeps what it made; Terraform's, of the same prefix; other
-# people's secrets; and what this project, and threadpoolctl, set for themselves, whatever the user has.
+# Of these, those that change no bits: of logs and of caches; Terraform's, which have the same prefix; secrets; and
+# those that this project and threadpoolctl set themselves, whatever the user has.
 _CHANGES_NOTHING = re.compile(
     "TF_CPP_|.*(CACHE|LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
     "|KMP_DUPLICATE_LIB_OK"
@@ -33,7 +33,7 @@ def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-# Read before any library or program of ours sets one itself.
+# Read before any library or program of ours sets one.
 _AT_START = settings_of(os.environ)
 
 
@@ -43,7 +43,7 @@ def environment() -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    """The processor's own name where the system tells it, else its architecture."""
+    """The processor's model name where the system knows it, else its architecture."""
     with_model = Path("/proc/cpuinfo")
     if with_model.exists():
         for line in with_model.read_text(encoding="utf-8").splitlines():
@@ -53,14 +53,14 @@ def cpu_name() -> str:
 
 
 def cores() -> int:
-    """The CPUs that this process may use: as many as the system, its affinity and its container's quota leave it."""
+    """How many CPUs this process may use: what the system, its affinity and its container's quota leave it."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [quota for group in _control_groups() if (quota := _cpu_quota(group)) is not None]
     return max(1, int(min(count, *quotas)) if quotas else count)
 
 
 def memory() -> int:
-    """The bytes of memory that can still be taken: the least that the system, its container and its own limit leave."""
+    """Bytes of memory that can still be taken: the least of what the system, the container and our own limit leave."""
     left: list[int] = [psutil.virtual_memory().available]
     left += [free for group in _control_groups() if (free := _free_memory(group)) is not None]
     if sys.platform != "win32":
@@ -73,7 +73,7 @@ def memory() -> int:
 
 
 def gpus() -> list[str]:
-    """The names of the NVIDIA GPUs that a program may use, as the driver tells them; none without a driver."""
+    """The names of the NVIDIA GPUs that a program may use, from the driver; none without a driver."""
     known: dict[str, str] = {}  # name by UUID
     for path in sorted(SYSTEM.glob("proc/driver/nvidia/gpus/*/information")):
         told = dict(line.split(":", 1) for line in _text(path).splitlines() if ":" in line)
@@ -90,14 +90,14 @@ def gpus() -> list[str]:
         elif fitting or word.strip().startswith("MIG-"):
             visible.append(fitting[0] if fitting else word.strip())
         else:
-            break  # as CUDA does: nothing counts from the first on that does not exist
+            break  # as in CUDA: the first that does not exist ends the list
     return visible
 
 
 def _control_groups() -> Iterator[Path]:
     """The folders of the control groups that this process is in, each with its parents: any of them can limit it.
 
-    In a container the path from the root of all groups may not exist; its own group is the root that it sees.
+    In a container the path from the root of all groups may not exist; there the root that it sees is its own group.
     """
     seen: set[Path] = set()
     mounted = SYSTEM / "sys/fs/cgroup"
@@ -121,7 +121,7 @@ def _cpu_quota(group: Path) -> float | None:
 
 
 def _free_memory(group: Path) -> int | None:
-    """Bytes; None where the group has no limit. The cache of files counts as free: it makes way when asked to."""
+    """Bytes; None where the group has no limit. The cache of files counts as free: the system gives it up."""
     for limit, used, cached in (
         ("memory.max", "memory.current", ("inactive_file", "active_file")),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
@@ -134,7 +134,7 @@ def _free_memory(group: Path) -> int | None:
 
 
 def _text(path: Path) -> str:
-    """Empty where there is nothing to read."""
+    """The file's text; empty where it can't be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError:

@@ -1,7 +1,7 @@
 """Output folders that this program may replace, because it can tell its own files from a user's.
 
 A result is made in a staging folder beside its place, and put there whole or not at all. Its manifest lists every file
-with its SHA-256: only a folder whose manifest is ours, and which holds just those files, unchanged, is ever removed.
+with its SHA-256. Only a folder whose manifest is ours, and which holds just those files, unchanged, is ever removed.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from shared.system.errors import InputError
 
 MANIFEST = "manifest.json"
 PROGRAM = "twin-training"
-# Of every manifest of ours, whole or not yet.
+# The first bytes of every manifest of ours, also of one that is not whole yet.
 BEGINNING = f'{{\n "written_by": "{PROGRAM}"'.encode()
-# What desktops leave in every folder that they show; nobody's work.
+# What desktops leave in every folder that they show: nobody's work.
 LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 STAGING, REPLACED = ".partial", ".earlier"
-# What a rename onto a folder that is not empty fails with, where nothing else is in its way.
+# The errors of a rename onto a folder that is not empty, where nothing else is in its way.
 NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 MEGABYTE = 10**6
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file aside and put it at `path`: whole, or not at all.
+    """Let `write` make a file under another name, and then put it at `path`: whole, or not at all.
 
     Raises InputError where it can't be written.
     """
@@ -50,10 +50,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
     """Yield an empty folder beside `out`; on success it becomes `out`, on any exception it is removed.
 
-    A folder already at `out` is replaced at the end, and only if all it holds is an earlier result of ours. Before
-    anything else, what runs that were killed left beside `out` is removed. Raises InputError where `out` can't be used,
-    or where fewer than `needed` bytes are free there: before the work. What only shows after it, such as a user's file
-    that has come meanwhile, raises InputError too, but leaves the result whole beside `out` and says where.
+    A folder already at `out` is replaced at the end, and only if all it holds is an earlier result of ours. First of
+    all, what killed runs left beside `out` is removed. Raises InputError where `out` can't be used, or where fewer than
+    `needed` bytes are free there: before the work. Where only the end shows that `out` can't be replaced, as when a
+    user's file has come meanwhile, it raises InputError too, leaves the result whole beside `out`, and says where.
     """
     given = out
     with _named(given):
@@ -80,7 +80,7 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
         write_manifest(staging)
         with _locked(out.parent):
             _put(staging, out, given)
-    except OSError as error:  # of a write, which does not name its file
+    except OSError as error:  # a failed write does not name its file
         error.filename = error.filename or str(given)
         raise
     finally:
@@ -90,9 +90,9 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """Let all temporary files of the block, its libraries' and its children's too, lie in `folder`, and remove it.
+    """Put all temporary files of the block, its libraries' and its children's too, into `folder`, and remove it.
 
-    So what a killed run leaves of them goes with its staging folder. Compiling a step leaves some 300 MB.
+    So what a killed run leaves of them is removed with its staging folder. Compiling a step leaves some 300 MB.
     """
     folder.mkdir()
     before, cached = os.environ.get("TMPDIR"), tempfile.tempdir
@@ -109,10 +109,10 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _named(given: Path) -> Iterator[None]:
-    """Whatever the system refuses is said of the folder that was given."""
+    """Turn what the system refuses into InputError, which names the folder as it was given."""
     try:
         yield
-    except (OSError, ValueError) as error:  # the latter of a name with a NUL
+    except (OSError, ValueError) as error:  # the latter for a name with a NUL
         why = getattr(error, "strerror", None) or error
         raise InputError(f"--out {given}: {why}; give --out a new folder where you may write") from None
 
@@ -120,7 +120,7 @@ def _named(given: Path) -> Iterator[None]:
 def _resolved(given: Path) -> Path:
     try:
         return given.resolve()
-    except RuntimeError:  # so Python up to 3.12 tells a loop
+    except RuntimeError:  # for a loop of links, in Python up to 3.12
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
@@ -130,7 +130,7 @@ def _refuse_what_is_not_ours(given: Path, out: Path) -> None:
 
 
 def _refuse_what_could_not_be_replaced(given: Path, out: Path, staging: Path) -> None:
-    """Try to move `out` onto a folder that is not empty: that always fails, but for what reason tells."""
+    """Try to move `out` onto a folder that is not empty. That always fails; the error tells whether `out` can move."""
     if not out.exists():
         return
     try:
@@ -151,7 +151,7 @@ def _refuse_a_full_disk(given: Path, staging: Path, needed: int) -> None:
 
 
 def _put(staging: Path, out: Path, given: Path) -> None:
-    """Rename `staging` to `out`; or, where that can't be, to a free name beside it, and raise InputError."""
+    """Rename `staging` to `out`; where that is not possible, to a free name beside it, and raise InputError."""
     try:
         _refuse_what_is_not_ours(given, out)
         if not out.exists():
@@ -168,7 +168,7 @@ def _put(staging: Path, out: Path, given: Path) -> None:
         beside = next(path for n in range(2, 10_000) if not (path := out.with_name(f"{out.name}-{n}")).exists())
         try:
             staging.rename(beside)
-        except OSError:  # nothing may be renamed here any more: a copy elsewhere is better than nothing
+        except OSError:  # nothing can be renamed here any more: a copy elsewhere is better than nothing
             beside = Path(tempfile.mkdtemp(prefix=f"{out.name}-"))
             shutil.copytree(staging, beside, dirs_exist_ok=True)
         why = error if isinstance(error, InputError) else f"--out {given}: {error.strerror}"
@@ -182,8 +182,8 @@ def write_manifest(folder: Path) -> None:
     files = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     files.pop(MANIFEST, None)
     text = json.dumps({"written_by": PROGRAM, "files": files}, indent=1) + "\n"
-    # In place, for the staging folder's lock is on this very file; and not emptied first, for its beginning, which does
-    # not change, is what tells a killed run's staging folder from a user's.
+    # Written in place, because the staging folder's lock is on this very file. Not emptied first, because its
+    # beginning, which never changes, tells a killed run's staging folder from a user's.
     with os.fdopen(os.open(folder / MANIFEST, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
         file.write(text.encode())
         file.truncate()
@@ -206,7 +206,7 @@ def _is_inside(name: str) -> bool:
 
 
 def find_obstacle(folder: Path) -> str | None:
-    """What in a folder keeps it from being removed, in words; None where we wrote all of it."""
+    """What keeps a folder from being removed, in words; None where we wrote everything in it."""
     files = read_manifest(folder)
     if files is None:
         first = min((path.name for path in folder.iterdir() if path.name not in LITTER), default=None)
@@ -241,7 +241,7 @@ def remove(folder: Path) -> None:
     for path in [*(folder / name for name in files), *(p for p in folder.rglob("*") if p.name in LITTER)]:
         path.unlink(missing_ok=True)
     folders = sorted((path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True)
-    with contextlib.suppress(OSError):  # somebody's file is in one
+    with contextlib.suppress(OSError):  # a folder may hold somebody's file
         for path in folders:
             path.rmdir()
         if {path.name for path in folder.iterdir()} <= {MANIFEST}:
@@ -254,18 +254,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# A staging folder belongs to a living run while its manifest is locked: the system lets go of a lock when the process
+# A staging folder belongs to a living run while its manifest is locked: the system releases a lock when the process
 # that holds it ends, however it ends. The folder around it is locked only while folders in it are made or renamed.
 
 
 def _claim(staging: Path) -> int:
-    """Write the manifest of a folder that is being filled, and lock it; returns what holds the lock until closed."""
+    """Write the manifest of a folder that is being filled, and lock it until the returned descriptor is closed."""
     write_manifest(staging)
     return _lock(staging / MANIFEST, fcntl.LOCK_EX)
 
 
 def _lock(path: Path, how: int) -> int:
-    """A descriptor that holds a lock on a file or folder. Raises OSError, BlockingIOError where another has it."""
+    """A descriptor that holds a lock on a file or folder. Raises OSError; BlockingIOError where another has it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, how)
@@ -277,7 +277,7 @@ def _lock(path: Path, how: int) -> int:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Be the only one of our processes to make or rename folders in `folder`; yields whether that could be had."""
+    """Be the only one of our processes to make or rename folders in `folder`. Yields whether that was possible."""
     try:
         descriptor = _lock(folder, fcntl.LOCK_EX)
     except OSError:  # a file system without locks, or a folder that may be written and not read
@@ -290,12 +290,12 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 
 def _clear_up(out: Path) -> None:
-    """Remove what runs that were killed have left where `out` is, and put back a result that one had moved away."""
+    """Remove what killed runs left beside `out`, and put back a result that one of them had moved away."""
     for suffix in (REPLACED, STAGING):
         for left in out.parent.glob(f".*-????????{suffix}"):
             place = left.with_name(left.name[1 : -len(f"-????????{suffix}")])
             if place == out:
-                with contextlib.suppress(OSError):  # not empty, as most are; never so a link
+                with contextlib.suppress(OSError):  # it is a link, or not empty, as most are
                     left.rmdir()
             if left.is_symlink() or not _is_orphan(left):
                 continue
@@ -308,7 +308,7 @@ def _clear_up(out: Path) -> None:
 
 
 def _is_orphan(folder: Path) -> bool:
-    """Whether one of our runs made the folder, and has ended."""
+    """Whether one of our runs made the folder, and that run has ended."""
     try:
         descriptor = _lock(folder / MANIFEST, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

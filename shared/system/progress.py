@@ -1,4 +1,4 @@
-"""How far the work is: shown to a person at a terminal, told to compare.py by its children, and else kept quiet."""
+"""How far the work is: shown on a terminal; sent to compare.py by its children; otherwise not said."""
 
 import contextlib
 import functools
@@ -15,29 +15,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Set in a child of compare.py: the file descriptor on which it tells what happens, a JSON object a line. The other way,
-# a line on its standard input says that its turn to train has come, and the end of that input that its parent is gone.
+# An environment variable, set in a child of compare.py: the file descriptor to which the child writes what happens, one
+# JSON object on each line. The parent writes a line to the child's standard input when the child may train; the end of
+# that input means that the parent is gone.
 CHANNEL = "COMPARE_CHANNEL"
 SECONDS_BETWEEN_EVENTS = 0.1
-SECONDS_TO_END = 5  # when the parent is gone; a call into a framework can't be interrupted
+SECONDS_TO_END = 5  # for a child to end in: a call into a framework can't be interrupted
 _turn = threading.Event()
 
 
 @functools.cache
 def terminal() -> "Console":
-    """Standard error, for a person. Rich is loaded only where it shows something."""
+    """Standard error, for a person. Rich is imported only where it shows something."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def watched() -> bool:
-    """Whether a person watches standard error, on a terminal where lines can be drawn anew."""
+    """Whether standard error is a terminal on which lines can be drawn again."""
     return sys.stderr.isatty() and terminal().is_interactive
 
 
 def say(line: str) -> None:
-    """Print a line of a run's results; in a child of compare.py, tell it the line, and it decides."""
+    """Print a line of a run's results; in a child of compare.py, send the parent the line, and it decides."""
     if has_parent():
         tell(line=line)
     else:
@@ -45,7 +46,7 @@ def say(line: str) -> None:
 
 
 def notice(text: str) -> None:
-    """One line for the person who waits; above the bars where there are any."""
+    """Print one line for the person who waits; above the bars where there are any."""
     if watched():
         terminal().out(text, highlight=False)
     else:
@@ -54,13 +55,13 @@ def notice(text: str) -> None:
 
 @contextlib.contextmanager
 def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
-    """Yield what to tell of units done. The bar shows how many are left and how long they take, and then vanishes."""
+    """Yield a function to call with the number of units done. The bar shows what is left, and vanishes at the end."""
     if has_parent():
         yield _teller(total, description)
     elif watched():
         from rich.progress import Progress
 
-        # What is printed meanwhile goes above the bar; but never from a pipe or a file onto the terminal.
+        # What is printed meanwhile goes above the bar, unless standard output is a pipe or a file.
         with Progress(*columns(), console=terminal(), transient=True, redirect_stdout=sys.stdout.isatty()) as shown:
             yield functools.partial(shown.advance, shown.add_task(description, total=total))
     else:
@@ -68,7 +69,7 @@ def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
 
 
 def columns() -> list[Any]:
-    """What a bar is made of."""
+    """The columns of a bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     text = TextColumn("{task.description}", markup=False)
@@ -76,7 +77,7 @@ def columns() -> list[Any]:
 
 
 def _teller(total: int, doing: str) -> Callable[[int], object]:
-    """Tells of units done; not of every one: a step takes less time than its telling."""
+    """A function that tells of units done; not of every one, because telling takes longer than a step."""
     done, told = 0, time.monotonic()
 
     def advance(more: int) -> None:
@@ -91,19 +92,19 @@ def _teller(total: int, doing: str) -> Callable[[int], object]:
 
 
 def tell(**event: object) -> None:
-    """In a child of compare.py, tell it what has happened."""
+    """In a child of compare.py, tell the parent what has happened."""
     if has_parent():
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(OSError):  # the parent may be gone
             os.write(int(os.environ[CHANNEL]), json.dumps(event).encode() + b"\n")
 
 
 def has_parent() -> bool:
-    """Whether this is a child of compare.py, which speaks of its results itself."""
+    """Whether this is a child of compare.py, which then reports the results itself."""
     return CHANNEL in os.environ
 
 
 def follow_parent() -> None:
-    """In a child of compare.py: hear of it when to train, and end when it ends, however it ends."""
+    """In a child of compare.py: learn from the parent when to train, and end when the parent ends, however it ends."""
     if has_parent():
         threading.Thread(target=_follow, daemon=True).start()
 
@@ -118,14 +119,14 @@ def _follow() -> None:
 
 
 def wait_for_turn() -> None:
-    """In a child of compare.py that was started ahead of its turn, wait until it has come."""
+    """In a child of compare.py that was started ahead of its turn, wait for its turn."""
     if has_parent():
         _turn.wait()
 
 
 @contextlib.contextmanager
 def standard_error_only_on_failure() -> Iterator[None]:
-    """Hold back what is written to standard error, C++ libraries' lines too, unless the block raises."""
+    """Hold back what is written to standard error, also by C++ libraries, unless the block raises."""
     with tempfile.TemporaryFile() as held, _stderr_into(held.fileno()) as stderr:
         try:
             yield
@@ -137,7 +138,7 @@ def standard_error_only_on_failure() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stderr_into(descriptor: int) -> Iterator[int]:
-    """Send file descriptor 2 to `descriptor`; yields the one that still leads to the old standard error."""
+    """Send file descriptor 2 to `descriptor`. Yields one that still leads to the old standard error."""
     sys.stderr.flush()
     stderr = os.dup(2)
     os.dup2(descriptor, 2)

@@ -1,7 +1,7 @@
-"""The reference with its pixels, hidden units and the examples of each batch numbered backwards.
+"""The reference with reordered sums: its pixels, hidden units and the examples of each batch are taken backwards.
 
-It is the same network and the same training, with every sum added in another order: what rounding alone does to a
-run, and just the freedom that a matrix product in any library takes. `python -m shared.reference.reordered` runs it.
+It is the same network and the same training, with every sum added in another order, as the matrix product of any
+library may do. So it shows what rounding alone does to a run. `python -m shared.reference.reordered` runs it.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def reorder(tensors: Weights) -> dict[str, np.ndarray]:
-    """Weights or their gradients with every axis backwards but the classes. Its own inverse."""
+    """Weights, or their gradients, with every axis reversed except that of the classes. Its own inverse."""
     *_, last = tensors  # the names of a layer's parameters begin alike
     to_classes = last.partition(".")[0]
     return {
@@ -75,10 +75,10 @@ def probe(model: Model, dataset: Dataset[np.ndarray], batch: np.ndarray) -> dict
 
 
 class Optimizer(optimizers.Optimizer):
-    """The reference's, with the one sum that an update has added in another order."""
+    """The reference's optimizer, with the only sum of an update added in another order."""
 
     def norm(self, gradients: Weights) -> np.floating:
-        """By adding up one square after the other, as a plain loop does; NumPy's own sum is more exact by a digit."""
+        """Adds one square after the other, as a plain loop does; NumPy's own sum is more exact by a digit."""
         squares = np.concatenate([gradient.ravel() for gradient in gradients.values()]) ** 2
         norm: np.floating = np.sqrt(squares.cumsum()[-1])
         return norm

@@ -15,7 +15,7 @@ with ending.importing("shared.reference.reordered"):
 
 
 def load() -> Implementation[str, np.ndarray, Model, Optimizer]:
-    """One module holds all but the switches."""
+    """One module holds everything but the switches."""
     return Implementation(runtime, reordered, reordered, reordered, reordered)
 
 
