@@ -78,7 +78,7 @@ def test_results_hold_the_promised_keys(compared):
         assert {"device", "versions", "data_checksum", "epochs", "timing"} <= run.keys()
         assert len(run["epochs"]) == 1
         assert run["epochs"][0].keys() == {"train_loss", "train_loss_per_example", "test_loss", "test_accuracy"}
-        assert {"import", "data", "compile", "training", "evaluation"} == run["timing"].keys()
+        assert {"import", "data", "compile", "training", "evaluation", "record"} == run["timing"].keys()
     comparison = results["comparison"]
     assert comparison["match"] is True
     assert (comparison["steps"], comparison["test_examples"]) == (118, 10_000)
