@@ -10,13 +10,15 @@ MUTANTS =
 AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder
 OF_THE_FRAMEWORKS := tests/implementations tests/library_defaults
 
+# Of the frameworks that are compared.
+ENVIRONMENTS := .venv/pytorch .venv/tensorflow
 PYTORCH := .venv/pytorch/bin/python
 TENSORFLOW := .venv/tensorflow/bin/python
 
 # compare.py itself tells apart 0, 1 and 2 (its --help says which is which); make turns every failure into 2.
 # Who needs the difference runs compare.py directly.
 .PHONY: report
-report: .venv/pytorch .venv/tensorflow ## train in each framework, compare, report (the default)
+report: $(ENVIRONMENTS) ## train in each framework, compare, report (the default)
 	@$(PYTORCH) compare.py $(ARGS)
 
 # Lint and the tests that take moments, for every change; `make test` proves it.
@@ -28,24 +30,24 @@ check: lint ## lint, and run the quick tests: a minute
 # tests, so that there it is an error.
 may_select_none = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 .PHONY: test
-test: .venv/pytorch .venv/tensorflow ## run the tests; those of the frameworks in both environments
+test: $(ENVIRONMENTS) ## run the tests; those of the frameworks in both environments
 	$(PYTORCH) -m pytest $(AT_ONCE) $(PYTEST_ARGS)
 	$(TENSORFLOW) -m pytest -n auto --dist worksteal $(OF_THE_FRAMEWORKS) $(PYTEST_ARGS) $(may_select_none)
 
 .PHONY: mutants
-mutants: .venv/pytorch .venv/tensorflow ## the tests' own test: break the programs in one place at a time
+mutants: $(ENVIRONMENTS) ## the tests' own test: break the programs in one place at a time
 	$(PYTORCH) -m tests.mutants $(MUTANTS)
 
 .PHONY: differences
-differences: .venv/pytorch .venv/tensorflow ## measure anew what the frameworks do by default: docs/differences.md
+differences: $(ENVIRONMENTS) ## measure anew what the frameworks do by default: docs/differences.md
 	@$(PYTORCH) -m library_defaults
 
 .PHONY: bench
-bench: .venv/pytorch .venv/tensorflow .venv/jax ## measure speed against what people would use instead: five minutes
+bench: $(ENVIRONMENTS) .venv/jax ## measure speed against what people would use instead: five minutes
 	$(PYTORCH) -m benchmarks.speed
 
 .PHONY: scaling
-scaling: .venv/pytorch .venv/tensorflow ## measure how time and memory grow: half an hour, on a machine left alone
+scaling: $(ENVIRONMENTS) ## measure how time and memory grow: half an hour, on a machine left alone
 	@$(PYTORCH) -m benchmarks.scaling $(ARGS)
 
 .PHONY: lint
@@ -55,8 +57,8 @@ lint: .venv/pytorch ## check style, format and types
 	$(PYTORCH) -m mypy
 
 .PHONY: setup
-setup: .venv/pytorch .venv/tensorflow ## make the environments (make -j2 setup: both at once)
-	@echo "Ready: .venv/pytorch and .venv/tensorflow"
+setup: $(ENVIRONMENTS) ## make the environments (make -j2 setup: both at once)
+	@echo "Ready: $(ENVIRONMENTS)"
 
 # Both frameworks are resolved together first, so that the environments hold the same version of all they share.
 LOCKS := pytorch tensorflow tensorflow-cuda jax

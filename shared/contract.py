@@ -210,6 +210,11 @@ class Entry:
         """The name in paths and options."""
         return self.name.lower()
 
+    @property
+    def called(self) -> str:
+        """The name in a sentence."""
+        return "the reference" if self.name == REFERENCE else self.name
+
 
 REFERENCE = "Reference"  # the one that the others are compared with
 IMPLEMENTATIONS = {
@@ -259,7 +264,7 @@ def check_fast(training: Training, name: str) -> None:
     cure = "use --engine auto or eager"
     needs_defaults = IMPLEMENTATIONS[name].fast_takes_only_defaults_of
     if needs_defaults is None:
-        raise InputError(f"--engine fast: the {name.lower()} has no such engine; {cure}")
+        raise InputError(f"--engine fast: {IMPLEMENTATIONS[name].called} has no such engine; {cure}")
     for field in needs_defaults:
         if (value := getattr(training, field)) != getattr(Training(), field):
             told = f"--engine fast with {name_of(field)} {value}: in {name} it takes steps of plain SGD only"

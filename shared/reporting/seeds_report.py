@@ -1,14 +1,15 @@
 """Pairs over many seeds as a part of a report."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.comparing import tutorial
-from shared.contract import FRAMEWORKS
 from shared.reporting.charts import ends, padded
 from shared.reporting.parts import Chart, Curve, Paragraph, Part, Section, Table
 from shared.reporting.styles import style_of
 from shared.studies.attribution import CONFIDENCE, Estimate
-from shared.studies.seeds import ALPHA, ManySeeds
+from shared.studies.seeds import ALPHA, Equivalence, ManySeeds
 
 HOW_TO_READ = (
     "Equivalence is tested by two one-sided tests of the paired differences. To find no difference would prove "
@@ -29,7 +30,7 @@ def section(found: ManySeeds) -> Section:
         places = " and ".join(
             f"{found.tutorials_place(name):+.1f} standard deviations ({found.accuracies[name].std(ddof=1):.2%}) from "
             f"{name}’s mean"
-            for name in FRAMEWORKS
+            for name in found.losses
         )
         sentences.append(f"The tutorial’s {tutorial.ACCURACY:.2%} lies {places}.")
     parts: list[Part] = [*map(Paragraph, sentences), _losses(found), _accuracies(found), _epochs(found), _tests(found)]
@@ -49,14 +50,14 @@ def _results(found: ManySeeds) -> dict[str, object]:
         "accuracies": {name: accuracies.tolist() for name, accuracies in found.accuracies.items()},
         "equivalent": found.equivalent,
         "equivalence": {
-            e.figure: {
+            figure: {
                 "mean_difference": e.mean,
                 "margin": e.margin,
                 "p_value": e.p_value,
                 "smallest_margin": e.smallest_margin,
                 "holds": e.holds,
             }
-            for e in found.equivalences
+            for figure, e in _equivalences(found).items()
         },
     }
 
@@ -64,29 +65,45 @@ def _results(found: ManySeeds) -> dict[str, object]:
 def sentence(found: ManySeeds) -> str:
     """The verdict, with its figures."""
     verdict = "EQUIVALENT" if found.equivalent else "NOT SHOWN EQUIVALENT"
-    parts = [
-        f"{e.figure} {e.mean:+.1e}, surely within {e.smallest_margin:.1e} (margin {e.margin:.1e})"
-        for e in found.equivalences
-    ]
-    return f"{verdict} over {len(found.seeds)} paired seeds, TensorFlow minus PyTorch: {'; '.join(parts)}."
+    parts = [f"{_minus(pair)}: {_within(found.equivalences_of(pair))}" for pair in found.pairs]
+    return f"{verdict} over {len(found.seeds)} paired seeds, {'; '.join(parts)}."
+
+
+def _within(equivalences: Sequence[Equivalence]) -> str:
+    return "; ".join(
+        f"{e.figure} {e.mean:+.1e}, surely within {e.smallest_margin:.1e} (margin {e.margin:.1e})" for e in equivalences
+    )
+
+
+def _minus(pair: tuple[str, str]) -> str:
+    return f"{pair[1]} minus {pair[0]}"
+
+
+def _equivalences(found: ManySeeds) -> dict[str, Equivalence]:
+    """By the figure, and where there are more than two frameworks by the pair."""
+    named = {(pair, e.figure): e for pair in found.pairs for e in found.equivalences_of(pair)}
+    several = len(found.pairs) > 1
+    return {f"{figure}, {_minus(pair)}" if several else figure: e for (pair, figure), e in named.items()}
 
 
 def _epochs(found: ManySeeds) -> Table:
-    curves = [found.curve(name) for name in FRAMEWORKS]
+    curves = list(map(found.curve, found.losses))
     rows = [
         [
             str(epoch + 1),
             *(_loss(curve, epoch) for curve in curves),
-            _tiny(found.difference, epoch),
+            *(_tiny(found.difference(pair), epoch) for pair in found.pairs),
             *(f"{losses[:, epoch].min():.4f} to {losses[:, epoch].max():.4f}" for losses in found.losses.values()),
         ]
         for epoch in range(found.training.epochs)
     ]
-    accuracies = [f"{e.mean[0]:.2%} ± {e.half_width[0]:.2%}" for e in map(found.accuracy, FRAMEWORKS)]
+    accuracies = [f"{e.mean[0]:.2%} ± {e.half_width[0]:.2%}" for e in map(found.accuracy, found.losses)]
+    differences = [_tiny(found.accuracy_difference(pair), 0) for pair in found.pairs]
     reach = [f"{a.min():.2%} to {a.max():.2%}" for a in found.accuracies.values()]
-    rows.append(["accuracy", *accuracies, _tiny(found.accuracy_difference, 0), *reach])
-    columns = [f"{name} loss" for name in FRAMEWORKS], [f"{name}, lowest to highest" for name in FRAMEWORKS]
-    return Table(["epoch", *columns[0], "difference", *columns[1]], rows)
+    rows.append(["accuracy", *accuracies, *differences, *reach])
+    losses, reaches = ([f"{name}{what}" for name in found.losses] for what in (" loss", ", lowest to highest"))
+    between = ["difference"] if len(found.pairs) == 1 else list(map(_minus, found.pairs))
+    return Table(["epoch", *losses, *between, *reaches], rows)
 
 
 def _loss(curve: Estimate, epoch: int) -> str:
@@ -99,22 +116,20 @@ def _tiny(difference: Estimate, epoch: int) -> str:
 
 def _tests(found: ManySeeds) -> Table:
     rows = []
-    for e in found.equivalences:
+    for figure, e in _equivalences(found).items():
         held = "yes" if e.holds else "not shown"
-        rows.append(
-            [e.figure, f"{e.mean:+.1e}", f"{e.margin:.1e}", f"{e.p_value:.1e}", f"{e.smallest_margin:.1e}", held]
-        )
+        rows.append([figure, f"{e.mean:+.1e}", f"{e.margin:.1e}", f"{e.p_value:.1e}", f"{e.smallest_margin:.1e}", held])
     return Table(["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], rows)
 
 
 def _losses(found: ManySeeds) -> Chart:
     """Mean epoch losses, each in the band of its confidence interval."""
-    curves = [Curve(name, style_of(name), found.curve(name).mean, found.curve(name).interval) for name in FRAMEWORKS]
+    curves = [Curve(name, style_of(name), found.curve(name).mean, found.curve(name).interval) for name in found.losses]
     if tutorial.comparable(found.training):
         printed = padded(tutorial.EPOCH_LOSSES, found.training.epochs)
         curves.append(Curve("the tutorial (one seed)", "tutorial", printed))
-    means = {curve.label: curve.values for curve in curves[: len(FRAMEWORKS)]}
-    half_widths = " and ".join(f"{found.curve(name).half_width[-1]:.4f}" for name in FRAMEWORKS)
+    means = {curve.label: curve.values for curve in curves[: len(found.losses)]}
+    half_widths = " and ".join(f"{found.curve(name).half_width[-1]:.4f}" for name in found.losses)
     return Chart(
         name="seeds-loss",
         title=f"Training loss, mean over {len(found.seeds)} seeds",
@@ -124,13 +139,13 @@ def _losses(found: ManySeeds) -> Chart:
         curves=curves,
         says=f"{ends(means, '.4f')} Bands: the {CONFIDENCE:.0%} confidence intervals of the means, in the last epoch "
         f"{half_widths} to either side.",
-        compared=len(FRAMEWORKS),
+        compared=len(found.losses),
     )
 
 
 def _accuracies(found: ManySeeds) -> Chart:
-    """Final accuracy of both for each seed, and the tutorial's."""
-    curves = [Curve(name, style_of(name), found.accuracies[name], joined=False) for name in FRAMEWORKS]
+    """Final accuracy of each for each seed, and the tutorial's."""
+    curves = [Curve(name, style_of(name), found.accuracies[name], joined=False) for name in found.losses]
     everyone = np.concatenate([curve.values for curve in curves])
     says = f"From {everyone.min():.2%} to {everyone.max():.2%}."
     if _as_long_as_the_tutorial(found):
@@ -145,5 +160,5 @@ def _accuracies(found: ManySeeds) -> Chart:
         curves=curves,
         says=says,
         scale="percent",
-        compared=len(FRAMEWORKS),
+        compared=len(found.losses),
     )

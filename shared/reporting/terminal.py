@@ -15,7 +15,7 @@ from rich.text import Text
 
 from shared.comparing.comparison import Outcome
 from shared.comparing.runs import Variant, Watcher
-from shared.contract import FRAMEWORKS
+from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
 from shared.reporting import epochs, findings
 from shared.reporting.parts import Table
 from shared.reporting.styles import STYLES, style_of
@@ -28,7 +28,8 @@ DISPENSABLE = [
     figure.headers(FRAMEWORKS) for figure in sorted(epochs.FIGURES, key=lambda figure: figure.dropped) if figure.dropped
 ]
 WIDE = 200  # characters, where no terminal sets a width
-LINES_BESIDE_ROWS = 9  # of the live table: its head, what was left out, a bar for each of three runs
+# Of the live table: its head, what was left out, a bar for each run that can be at work.
+LINES_BESIDE_ROWS = 6 + len(IMPLEMENTATIONS)
 
 
 @contextlib.contextmanager

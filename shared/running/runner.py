@@ -261,7 +261,7 @@ def _train_stock(started: Started[Device, Tensor, Model, Optimizer], folder: Pat
     """Let the framework train as its tutorials do, and write what it prints into `folder`."""
     training, stock = started.configuration.training, started.implementation.stock
     if stock is None:
-        raise InputError(f"--mode stock: the {started.entry.key} has no tutorial; use --mode matched")
+        raise InputError(f"--mode stock: {started.entry.called} has no tutorial; use --mode matched")
     started.announce()
     losses: list[float] = []
     start, ends = time.perf_counter(), []

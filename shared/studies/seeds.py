@@ -6,6 +6,7 @@ That no difference was found does not prove that there is none. So the question 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Equivalence:
-    """A figure of the pairs, TensorFlow's minus PyTorch's, against its margin."""
+    """A figure of a pair of frameworks, the second's minus the first's, against its margin."""
 
     figure: str
     differences: np.ndarray  # (seeds,)
@@ -61,7 +62,7 @@ class Equivalence:
 
 @dataclass(frozen=True)
 class ManySeeds:
-    """Pairs of runs, one for each seed."""
+    """Runs of every framework, one for each seed."""
 
     training: Training
     seeds: list[int]
@@ -77,24 +78,31 @@ class ManySeeds:
         return estimate(self.accuracies[framework][:, np.newaxis])
 
     @property
-    def difference(self) -> Estimate:
-        """TensorFlow's loss minus PyTorch's, of each epoch."""
-        a, b = (self.losses[framework] for framework in FRAMEWORKS)
+    def pairs(self) -> list[tuple[str, str]]:
+        """Of frameworks; a difference is the second's minus the first's."""
+        return list(combinations(self.losses, 2))
+
+    def difference(self, pair: tuple[str, str]) -> Estimate:
+        """Of the losses of each epoch."""
+        a, b = (self.losses[framework] for framework in pair)
         return estimate(b - a)
 
-    @property
-    def accuracy_difference(self) -> Estimate:
-        """TensorFlow's final accuracy minus PyTorch's."""
-        a, b = (self.accuracies[framework] for framework in FRAMEWORKS)
+    def accuracy_difference(self, pair: tuple[str, str]) -> Estimate:
+        """Of the final accuracies."""
+        a, b = (self.accuracies[framework] for framework in pair)
         return estimate((b - a)[:, np.newaxis])
 
-    @property
-    def equivalences(self) -> list[Equivalence]:
-        accuracy, loss = ([table[name] for name in FRAMEWORKS] for table in (self.accuracies, self.losses))
+    def equivalences_of(self, pair: tuple[str, str]) -> list[Equivalence]:
+        """One for each figure that has a margin."""
+        accuracy, loss = ([table[name] for name in pair] for table in (self.accuracies, self.losses))
         return [
             Equivalence("accuracy", accuracy[1] - accuracy[0], MARGINS["accuracy"]),
             Equivalence("final loss", loss[1][:, -1] - loss[0][:, -1], MARGINS["final loss"]),
         ]
+
+    @property
+    def equivalences(self) -> list[Equivalence]:
+        return [equivalence for pair in self.pairs for equivalence in self.equivalences_of(pair)]
 
     @property
     def equivalent(self) -> bool:

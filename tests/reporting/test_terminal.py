@@ -119,8 +119,21 @@ def test_a_bar_of_one_framework_alone_stays_off_standard_output(tmp_path):
     assert [line.split(",")[0] for line in printed[3:5]] == ["Epoch 1/2", "Epoch 2/2"]
 
 
-HEADER = epochs.table(Training(), {name: [] for name in FRAMEWORKS}).header
-ROW = ["5", "1.2345", "1.2346", "1.3e-06", "1.0917", "87.14%", "87.15%"]
+# The last row of five: each figure in it is another.
+FIVE_EPOCHS = {
+    name: [
+        Epoch(
+            train_loss=1.2345 + place / 1e4,
+            train_loss_per_example=1.3456 + place / 1e4,
+            test_loss=1.4567 + place / 1e4,
+            test_accuracy=0.8714 + place / 1e4,
+        )
+    ]
+    * 5
+    for place, name in enumerate(FRAMEWORKS)
+}
+TABLE = epochs.table(Training(), FIVE_EPOCHS)
+HEADER, ROW = TABLE.header, TABLE.rows[-1]
 
 
 @pytest.mark.parametrize("columns", range(28, 125))

@@ -1,5 +1,6 @@
 """Equivalence is shown, not assumed: by figures worked by hand and by runs that are not equivalent."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -39,6 +40,20 @@ def test_too_much_noise_shows_nothing():
     found = pairs(0.0, noise=3e-3)
     assert not found.equivalent
     assert all(abs(e.mean) < e.smallest_margin for e in found.equivalences)
+
+
+def test_of_three_frameworks_every_pair_must_be_equivalent():
+    two = pairs(0.0)
+    third = {"third": two.losses["TensorFlow"] + 1e-3}, {"third": two.accuracies["TensorFlow"]}
+    found = dataclasses.replace(two, losses=two.losses | third[0], accuracies=two.accuracies | third[1])
+    assert [e.holds for e in found.equivalences] == [True, True, True, False, True, False]
+    assert not found.equivalent
+    section = seeds_report.section(found)
+    held = {name: e["holds"] for name, e in section.results["equivalence"].items()}
+    assert held["final loss, TensorFlow minus PyTorch"]
+    assert not held["final loss, third minus TensorFlow"]
+    assert "third minus PyTorch: accuracy" in seeds_report.sentence(found)
+    assert "| third minus TensorFlow |" in markdown.document(Report("", section.parts))
 
 
 def test_smallest_margin_by_hand():
