@@ -1,7 +1,7 @@
 # Everything that can be done here. Each target first makes the environments it needs; Python and make are enough.
 # Works with GNU make 3.81, which macOS has, and any POSIX shell.
 
-# Passed on, for example: make ARGS="--epochs 1", make test PYTEST_ARGS="-k spec", make mutants MUTANTS=rate.
+# Passed on, for example: make ARGS="--epochs 1", make test PYTEST_ARGS="-k checks", make mutants MUTANTS=rate.
 ARGS =
 PYTEST_ARGS =
 MUTANTS =

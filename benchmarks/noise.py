@@ -96,7 +96,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         pairs = row["pairs"]
         cells = [f"{pairs['pytorch-tensorflow'][c]:.2f} ({max(p[c] for p in pairs.values()):.2f})" for c in CHECKS]
         lines.append([Code(row["options"]), *cells, "no" if row["reasons"] else "yes"])
-    return markdown.table(Table(["spec", *CHECKS, "match"], lines)) + "\n"
+    return markdown.table(Table(["options", *CHECKS, "match"], lines)) + "\n"
 
 
 def resampled_table(rows: list[dict[str, Any]]) -> str:
@@ -120,7 +120,8 @@ def main() -> None:
             rows.append(measure(options, Path(folder) / "runs"))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
         drawn = sum(row["combinations"] for row in rows)
-        said = f"Any two sound runs of a spec, by any floor of others: the largest multiples in {drawn:,} combinations."
+        said = "Any two sound runs of one configuration, by any floor of others: "
+        said += f"the largest multiples in {drawn:,} combinations."
         (HERE / "noise.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
         (HERE / "noise.md").write_text(f"{table(rows)}\n{said}\n\n{resampled_table(rows)}", encoding="utf-8")
 

@@ -204,7 +204,7 @@ def test_difference_across_dtypes_counts_in_the_coarser_units():
     assert (found.absolute, found.ulps) == (2**-23, 1)
 
 
-def test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights(runs):
+def test_in_float64_noise_that_grew_is_no_divergence_and_excuses_no_weights(runs):
     def move(values):
         values += 1e-9
 

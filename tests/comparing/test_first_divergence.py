@@ -94,7 +94,7 @@ def test_another_rate_is_told_by_its_factor(run):
     )
 
 
-def test_a_loss_has_parted_when_it_differs_by_more_than_a_few_units(run):
+def test_a_loss_has_diverged_when_it_differs_by_more_than_a_few_units(run):
     losses = run.step_losses.copy()
     unit = np.spacing(losses.max().astype(np.float32))
     losses[11] += checks.DIVERGED_ULPS * unit

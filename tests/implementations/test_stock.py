@@ -46,14 +46,14 @@ def test_starts_as_the_framework_does(first_weights, framework):
         assert np.abs(bias).max() <= (0 if keras else pytorchs)
 
 
-def test_keras_without_its_habits_starts_as_pytorch_does(first_weights, framework):
+def test_keras_without_its_defaults_starts_as_pytorch_does(first_weights, framework):
     training = TRAINING.model_copy(update={"keras_defaults": ("order",)})
     for (kernel, bias), bound in zip(first_weights(training), bounds(training, glorot=False), strict=True):
         assert 0.95 * bound < np.abs(kernel).max() <= bound
         assert 0 < np.abs(bias).max() <= bound
 
 
-def test_the_last_layer_ends_in_a_softmax_where_keras_has_the_habit(implementation, framework):
+def test_the_last_layer_ends_in_a_softmax_where_keras_has_the_default(implementation, framework):
     if framework == "pytorch":
         pytest.skip("PyTorch's loss takes logits")
     images = np.random.default_rng(0).uniform(-1, 1, (5, 28, 28, 1)).astype(np.float32)

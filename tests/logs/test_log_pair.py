@@ -72,7 +72,7 @@ def test_one_printed_unit_is_hidden_and_two_are_not(compared):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("sides", ["a", "b", "both"])
-def test_what_is_not_finite_is_a_parting_on_either_side_or_both(compared, bad, sides):
+def test_what_is_not_finite_is_a_divergence_on_either_side_or_both(compared, bad, sides):
     spoiled = [FULL[0], FULL[1], bad, FULL[3]]
     losses = compared(FULL if sides == "b" else spoiled, FULL if sides == "a" else spoiled)
     assert not losses.agree
@@ -197,7 +197,7 @@ def test_weights_without_a_name_in_common_are_refused(tmp_path):
         log_pair.compare(tmp_path / "a.npz", tmp_path / "b.npz")
 
 
-def test_parted_means_what_it_means_of_two_records(tmp_path):
+def test_diverged_means_what_it_means_of_two_records(tmp_path):
     """Of float32 losses that fall, as those of a training, the same step as `checks.first_divergence_step`."""
 
     class Run:

@@ -82,7 +82,7 @@ MUTANTS: list[Mutant] = [
             "tests/comparing/test_checks.py::test_a_missing_step_is_named": [
                 ("a missing step goes unnoticed", "if len(a.step_losses) != len(b.step_losses):", "if False:"),
             ],
-            "tests/comparing/test_checks.py::test_in_float64_noise_that_grew_is_no_parting_and_excuses_no_weights": [
+            "tests/comparing/test_checks.py::test_in_float64_noise_that_grew_is_no_divergence_and_excuses_no_weights": [
                 ("float64 runs have diverged by noise that grew", ".max().astype(np.float32)))", ".max()))"),
             ],
             "tests/comparing/test_checks.py::test_what_lies_around_a_run_and_differs_is_said": [
@@ -109,7 +109,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/logs/log_pair.py",
         {
-            "tests/logs/test_log_pair.py::test_what_is_not_finite_is_a_parting_on_either_side_or_both": [
+            "tests/logs/test_log_pair.py::test_what_is_not_finite_is_a_divergence_on_either_side_or_both": [
                 (
                     "own pair: a NaN on both sides agrees",
                     "finite = np.isfinite(values).all(axis=0)",

@@ -423,7 +423,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/stock.py",
         {
-            "tests/implementations/test_stock.py::test_keras_without_its_habits_starts_as_pytorch_does": [
+            "tests/implementations/test_stock.py::test_keras_without_its_defaults_starts_as_pytorch_does": [
                 (
                     "Keras's kernels by PyTorch's rule (TensorFlow)",
                     '"glorot_uniform" if "kernels"',
@@ -447,7 +447,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/training.py",
         {
-            "tests/running/test_runner.py::test_keras_habits_are_tensorflows_alone": [
+            "tests/running/test_runner.py::test_keras_defaults_are_tensorflows_alone": [
                 (
                     "the pair keeps Keras's defaults on both sides",
                     'self.keras_defaults if framework == "TensorFlow" else ()',

@@ -126,7 +126,7 @@ def test_stays_in_its_dtype_and_leaves_the_gradients(optimizer, dtype):
 
 
 @pytest.mark.parametrize("optimizer", RULES)
-def test_renumbered_it_trains_the_same_but_for_rounding(optimizer):
+def test_reordered_it_trains_the_same_but_for_rounding(optimizer):
     training = Training(
         dtype="float64", optimizer=optimizer, schedule="cosine", weight_decay=0.01, clip_norm=0.5, epochs=1
     )

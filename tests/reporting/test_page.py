@@ -616,7 +616,7 @@ def test_the_contents_list_every_section(kind, pages, visit):
     assert page.locator("nav a[href='#seeds']").inner_text() == "Many seeds"
 
 
-def test_the_proof_the_parting_and_its_digit_are_shown(pages, visit):
+def test_the_proof_the_divergence_and_its_digit_are_shown(pages, visit):
     page = visit(pages["proven"])
     assert "They diverge at step 7, counted from 0: a cause" in page.locator("#divergence").inner_text()
     assert page.locator("#divergence img").get_attribute("alt").endswith("training image 3")

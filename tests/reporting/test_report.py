@@ -109,7 +109,7 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     assert (comparison["match"], comparison["max_step_loss_difference"], comparison["checks"]) == (False, None, {})
 
 
-def test_the_parting_is_told_and_drawn(made, tmp_path):
+def test_the_divergence_is_told_and_drawn(made, tmp_path):
     found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
     outcome = outcome_of(made, first_divergence=found)
     report.write(outcome, tmp_path, "")

@@ -88,7 +88,7 @@ def test_records_the_order_it_used(run):
     assert run.record.schema_version == record.SCHEMA
 
 
-def test_keras_habits_are_tensorflows_alone(tmp_path):
+def test_keras_defaults_are_tensorflows_alone(tmp_path):
     configuration = CONFIGURATION.but(epochs=1, keras_defaults=("kernels", "order"))
     made = {}
     for framework in ("PyTorch", "TensorFlow"):  # by name: the reference does the work

@@ -32,7 +32,7 @@ def test_start_is_the_one_of_earlier_runs(name, start):
     assert [value.hex() for value in initial_weights(Training())[name].ravel()[:2].tolist()] == start
 
 
-def test_keras_habits_stretch_the_kernels_to_glorots_bound_and_empty_the_biases():
+def test_keras_defaults_stretch_the_kernels_to_glorots_bound_and_empty_the_biases():
     pytorchs, glorots = initial_weights(Training()), initial_weights(Training(), ("kernels", "biases"))
     bounds = {"fc1": (6 / (784 + 128)) ** 0.5, "fc2": (6 / (128 + 64)) ** 0.5, "fc3": (6 / (64 + 10)) ** 0.5}
     for layer, bound in bounds.items():
@@ -76,7 +76,7 @@ def test_tensors_and_seeds_share_no_numbers():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_nudge_moves_every_weight_up_by_the_smallest_step(dtype):
+def test_perturb_moves_every_weight_up_by_the_smallest_step(dtype):
     # Above 1 the numbers are eps apart, just below -1 eps too and just above it eps / 2; above 0 comes the
     # smallest subnormal.
     info = np.finfo(dtype)
@@ -85,7 +85,7 @@ def test_nudge_moves_every_weight_up_by_the_smallest_step(dtype):
     assert perturbed.tolist() == [1 + float(info.eps), -1 + float(info.eps) / 2, float(info.smallest_subnormal)]
 
 
-def test_nudge_leaves_its_argument_alone():
+def test_perturb_leaves_its_argument_alone():
     weights = {"w": np.ones(3)}
     perturb(weights)
     assert weights["w"].tolist() == [1, 1, 1]

@@ -107,7 +107,7 @@ def test_options_differ_from_the_defaults_in_every_field():
         assert any(other.fields()[name] != default for other in (OTHER_THAN_DEFAULT, STOCK)), name
 
 
-def test_keras_keeps_its_habits_where_stock_and_none_where_matched():
+def test_keras_keeps_its_defaults_where_stock_and_none_where_matched():
     assert Training(mode="stock").keras_defaults == KERAS_DEFAULTS
     assert parse({"mode": "stock", "keras_defaults": "kernels,loss"}).training.keras_defaults == ("kernels", "loss")
     assert parse({"mode": "stock", "keras_defaults": ""}).training.keras_defaults == ()

@@ -46,7 +46,7 @@ def found():
     return take_apart(CONFIGURATION.training, [0, 1, 2], [runs(seed) for seed in range(3)])
 
 
-def test_each_share_is_what_the_habit_does(found):
+def test_each_share_is_what_the_default_does(found):
     shares = {share.factor.name: share for share in found.shares}
     for factor in FACTORS:
         if factor.default:
@@ -90,7 +90,7 @@ def test_interval_is_students():
     assert not estimate(np.array([[11.0], [12.0], [13.0]])).is_noise(0)
 
 
-def test_every_seed_runs_each_habit_put_in_and_taken_out():
+def test_every_seed_runs_each_default_put_in_and_taken_out():
     jobs = jobs_of(Configuration.of(seed=3))
     for default in KERAS_DEFAULTS:
         assert jobs[f"matched with {default}"][1].training.keras_defaults == (default,)
