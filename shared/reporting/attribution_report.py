@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from library_defaults.rows import ROWS
-from shared.contract import FRAMEWORKS
 from shared.reporting import plots
 from shared.reporting.drawing import plt
 from shared.reporting.parts import Chart, Code, Curve, Drawing, Paragraph, Part, Section, Table
 from shared.reporting.styles import BLUE, GREY, ORANGE
-from shared.studies.attribution import CONFIDENCE, UNMEASURED, Attribution, Estimate, Share
+from shared.studies.attribution import CONFIDENCE, STOCK_PAIR, UNMEASURED, Attribution, Estimate, Share
 
 FIRST_EPOCH, LAST_EPOCH, ACCURACY = 0, -2, -1
 SMALL = 1e-4  # below it figures are written in powers of ten
@@ -43,7 +42,7 @@ def section(found: Attribution) -> Section:
 
 def sentence(found: Attribution) -> str:
     """The finding, with its figures."""
-    a, b = (found.curves[name].mean for name in FRAMEWORKS)
+    a, b = (found.curves[name].mean for name in STOCK_PAIR)
     said = f"After one epoch the tutorials’ losses are {a[0]:.3f} in PyTorch and {b[0]:.3f} in Keras"
     if not found.shares:
         return f"{said}; in the end their accuracies are {a[ACCURACY]:.2%} and {b[ACCURACY]:.2%}. Why: --explain."
@@ -103,7 +102,7 @@ def _advice(found: Attribution) -> Table:
 
 
 def _epochs(found: Attribution) -> Table:
-    curves = [found.curves[name].mean for name in FRAMEWORKS]
+    curves = [found.curves[name].mean for name in STOCK_PAIR]
     rows = [
         [str(epoch + 1), *(f"{curve[epoch]:.4f}" for curve in curves), f"{found.gap.mean[epoch]:+.4f}"]
         for epoch in range(found.training.epochs)
@@ -152,5 +151,5 @@ def _curves_chart(found: Attribution) -> Chart:
         x=np.arange(1, found.training.epochs + 1),
         curves=curves,
         says=f"{'; '.join(ends)}.{bands * (len(found.seeds) > 1)}",
-        compared=len(FRAMEWORKS),
+        compared=len(STOCK_PAIR),
     )

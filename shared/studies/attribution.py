@@ -14,6 +14,8 @@ from shared.configuration import Configuration
 from shared.studies.sweep import Figures, Job, figures
 from shared.training import KERAS_DEFAULTS, KerasDefault, Training
 
+# The frameworks whose tutorials are compared, whatever else is.
+STOCK_PAIR = ("PyTorch", "TensorFlow")
 CONFIDENCE = 0.95
 
 
