@@ -33,6 +33,7 @@ SLOW = (
     "tests/test_faults.py",
     "tests/test_programs.py",
     "tests/reporting/test_page.py",
+    "tests/test_properties.py",
     "tests/running/test_footprint.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/logs/test_log_report.py",

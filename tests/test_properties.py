@@ -266,7 +266,7 @@ def test_damaged_weights_are_weights_or_refused(folder, name):
         path = written(folder, f"damaged{whole.suffix}", content)
         compared_and_told("damaged weights", path)
         outcome_of("damaged weights", lambda: log_pair.compare(whole, path))
-        outcome_of("damaged weights", lambda: load_weights(path, CONFIGURATION))
+        outcome_of("damaged weights", lambda: load_weights(path, CONFIGURATION.training))
 
     each()
 
@@ -339,7 +339,7 @@ def test_an_array_with_any_header_is_refused_or_read(folder, header, data):
 def test_whatever_safetensors_say_of_themselves_is_read_or_refused(folder, header, count):
     path = written(folder, "made.safetensors", safetensors(header, bytes(count)))
     compared_and_told("made .safetensors", path)
-    outcome_of("made .safetensors", lambda: load_weights(path, CONFIGURATION))
+    outcome_of("made .safetensors", lambda: load_weights(path, CONFIGURATION.training))
 
 
 # Records.
