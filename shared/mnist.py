@@ -39,6 +39,11 @@ class DataSet:
     def pixels(self) -> int:
         return self.side**2
 
+    @property
+    def test_images(self) -> str:
+        """How a sentence names them."""
+        return f"the {self.test_examples:,} test images"
+
 
 MNIST = DataSet(
     name="MNIST",

@@ -9,6 +9,7 @@ from shared.comparing import tutorial
 from shared.comparing.comparison import Outcome
 from shared.comparing.runs import Variant, rounding_variants
 from shared.contract import REFERENCE
+from shared.mnist import MNIST
 from shared.reporting.parts import Chart, Curve
 from shared.reporting.styles import style_of
 
@@ -47,7 +48,7 @@ def accuracies(outcome: Outcome) -> Chart:
         point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.training.epochs)
         curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
         says += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
-    title, x = "Accuracy on the 10,000 test images", _epochs(outcome)
+    title, x = f"Accuracy on {MNIST.test_images}", _epochs(outcome)
     return Chart("accuracy", title, "epoch", "test accuracy", x, curves, says, "percent", compared=len(found))
 
 

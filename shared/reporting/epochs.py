@@ -8,12 +8,13 @@ import numpy as np
 
 from shared.comparing import tutorial
 from shared.comparing.comparison import Outcome
+from shared.mnist import MNIST
 from shared.reporting.charts import spread
 from shared.reporting.parts import Table
 from shared.running.record import Epoch
 from shared.training import Training
 
-MEANING = "Loss is the mean of batch means, as the tutorial prints it; accuracy is on the 10,000 test images."
+MEANING = f"Loss is the mean of batch means, as the tutorial prints it; accuracy is on {MNIST.test_images}."
 
 
 @dataclass(frozen=True)

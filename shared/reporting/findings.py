@@ -8,6 +8,7 @@ import numpy as np
 from shared import metrics
 from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, PREDICTIONS, Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
+from shared.mnist import MNIST
 from shared.options import written
 from shared.reference import data
 from shared.reporting.charts import spread
@@ -17,10 +18,10 @@ from shared.reporting.styles import style_of
 # What a run's clock tells apart, in the order in which it happens.
 PHASES = {
     "import": "the framework is loaded",
-    "data": "MNIST is read, checked and put on the device",
+    "data": f"{MNIST.name} is read, checked and put on the device",
     "compile": "the model is built and its step compiled",
     "training": "every step of every epoch",
-    "evaluation": "the 10,000 test images, after every epoch",
+    "evaluation": f"{MNIST.test_images}, after every epoch",
 }
 RULE = (
     "Each check rests on those above it. The noise floor is how far rounding alone carries the reference "
@@ -184,7 +185,7 @@ def time_caveats(outcome: Outcome) -> list[str]:
             "implementation. It is not a benchmark."
         ),
         "Where a core is free, one framework is imported and compiled while the other trains. That slows both.",
-        "The first run on a machine takes longer: it decodes MNIST and compiles code, once.",
+        "The first run on a machine takes longer: it decodes the data and compiles code, once.",
     ]
     engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
     if len(set(engines.values())) > 1:

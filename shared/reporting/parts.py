@@ -181,7 +181,7 @@ class Digit:
     """One test image, and what each framework makes of it."""
 
     index: int  # into the test images in the canonical order
-    image: np.ndarray  # uint8 (784,)
+    image: np.ndarray  # uint8 (P,), the data set's pixels
     label: int
     predictions: tuple[int, ...]  # of each framework
     probabilities: np.ndarray  # (frameworks, 10)
@@ -214,7 +214,7 @@ class Digits(Part):
 class Image(Part):
     """A training image, and a sentence about it."""
 
-    image: np.ndarray  # uint8 (784,)
+    image: np.ndarray  # uint8 (P,), the data set's pixels
     alternative: str  # for who can't see it
     sentence: str
 

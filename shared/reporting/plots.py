@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.mnist import MNIST
 from shared.reporting.drawing import Axes, Figure, plt, ticker
 from shared.reporting.parts import Chart, Curve, Drawing
 from shared.reporting.styles import BAND, FEW_POINTS, STYLES, Style
@@ -21,7 +22,6 @@ MARKERS: dict[str, dict[str, Any]] = {
 # Text stays text, in the reader's font; and the same picture is the same file.
 plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "picture"})
 INK = "#000000"  # of axes and text
-SIDE = 28  # pixels of a digit
 
 
 def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
@@ -115,7 +115,7 @@ def inline(svg: str, name: str) -> str:
 
 
 def digit(image: np.ndarray) -> bytes:
-    """A digit of the data set, uint8 (784,), as a PNG file of its 28 × 28 pixels."""
+    """An image of the data set, uint8 (P,), as a PNG file of its pixels."""
     drawn = io.BytesIO()
-    plt.imsave(drawn, image.reshape(SIDE, SIDE), cmap="gray", vmin=0, vmax=255, format="png")
+    plt.imsave(drawn, image.reshape(MNIST.side, MNIST.side), cmap="gray", vmin=0, vmax=255, format="png")
     return drawn.getvalue()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared.comparing import tutorial
+from shared.mnist import MNIST
 from shared.reporting.charts import ends, padded
 from shared.reporting.parts import Chart, Curve, Paragraph, Part, Section, Table
 from shared.reporting.styles import style_of
@@ -153,7 +154,7 @@ def _accuracies(found: ManySeeds) -> Chart:
         says += f" The tutorial’s is {tutorial.ACCURACY:.2%}."
     return Chart(
         name="seeds-accuracy",
-        title="Accuracy on the 10,000 test images after the last epoch, seed by seed",
+        title=f"Accuracy on {MNIST.test_images} after the last epoch, seed by seed",
         x_label="seed",
         y_label="test accuracy",
         x=np.array(found.seeds),
