@@ -25,6 +25,7 @@ from shared.system import cache
 from shared.system.errors import InputError
 from shared.system.output import is_whole
 from shared.training import Training
+from shared.update_rules import UPDATE_RULES
 from tests.faults import DAMAGES, trying
 from tests.small_runs import unwatched
 
@@ -174,13 +175,12 @@ def test_trains_as_the_reference_does_short_last_batch_included(implementation, 
     assert_within_noise({"losses": losses} | by_kind(implementation.model.weights(world.model)), expected, perturbed)
 
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
 # Of as many steps as are taken here, so that a rate goes through its whole schedule.
 TEN_STEPS = {"epochs": 1, "batch_size": 6_000, "hidden_sizes": (32, 16)}
 CHANGES = {"alone": {}, "with all": {"weight_decay": 0.1, "clip_norm": 0.5, "schedule": "cosine"}}
 UPDATES = {
     f"{optimizer} {name} {dtype}": Training(optimizer=optimizer, dtype=dtype, **TEN_STEPS, **changes)
-    for optimizer in OPTIMIZERS
+    for optimizer in UPDATE_RULES
     for name, changes in CHANGES.items()
     for dtype in ("float32", "float64")
 }
