@@ -217,7 +217,7 @@ def _trace(
         return None
     if configuration.training.activation != "relu":
         return FirstDivergence(
-            step, "there is no ReLU, whose input could lie on either side of zero: see the checks", []
+            step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
         )
     variants = [Variant(name, dtype, traced_until=step + 1) for name in pair]
     try:

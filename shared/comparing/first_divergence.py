@@ -56,7 +56,9 @@ def _cause(a: Run, b: Run, result: Result, before: Result | None) -> str:
     """The likely cause where `result` is the first that differs, and the one `before` it agrees."""
     first, second = a.record.framework, b.record.framework
     tensor = result.difference.tensor
-    values = result.check.arrays(a)[tensor], result.check.arrays(b)[tensor]
+    values = [result.check.arrays(run).get(tensor, np.array(())) for run in (a, b)]
+    if values[0].shape != values[1].shape or not values[0].size:
+        return f"{first} and {second} do not hold the same tensors in {result.name}"
     if result.check is INPUT:
         return _input_cause(first, second, *values)
     if result.check is LOSS:

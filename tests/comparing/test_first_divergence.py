@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shared.comparing import checks, first_divergence
+from shared.comparing import checks, comparison, first_divergence
+from shared.comparing.runs import Variant, Watcher
 from shared.configuration import Configuration
 from shared.network import weight_shapes
 from shared.reference.__main__ import load
@@ -79,6 +80,25 @@ def test_other_pixels_are_no_other_normalisation(run):
 )
 def test_the_first_quantity_that_differs_is_named(run, name, factor, expected):
     assert cause(run, altered(run, **{name: run.arrays[name] * factor})).startswith(expected)
+
+
+def test_tensors_that_one_lacks_are_said_and_end_nothing(run):
+    lacking = {name: values for name, values in run.arrays.items() if not name.startswith("at/1/weights/fc2")}
+    other = dataclasses.replace(altered(run), arrays=lacking)
+    assert cause(run, other) == "Reference and Other do not hold the same tensors in weights after 1 step"
+
+
+def test_where_there_is_no_relu_no_cause_is_named(run, tmp_path):
+    losses = run.step_losses.copy()
+    losses[5:] += 1
+    made = {
+        Variant("PyTorch", "float64"): run,
+        Variant("TensorFlow", "float64"): altered(run, step_losses=losses),
+    }
+    found = comparison._trace(CONFIGURATION.but(activation="tanh"), made, {}, tmp_path / "traced", Watcher())
+    assert (found.step, found.crossings) == (5, [])
+    assert found.cause.startswith("why was not found: this network has no ReLU")
+    assert not any(tmp_path.iterdir())
 
 
 def test_another_rate_is_told_by_its_factor(run):
