@@ -38,7 +38,7 @@ YARDSTICK_MEANS = (
 )
 NOTHING_JUDGED = "No check was made: the runs were not given the same, or they hold numbers that are not finite."
 NO_DIVERGENCE = "They do not diverge: at no step do their losses lie further apart than a few units in the last place."
-NO_SEARCH = "The step at which they diverge, and its cause, were not looked for. This command finds them:"
+NO_SEARCH = "The step at which they diverge, and its cause, were not looked for. This command looks for them:"
 
 
 def names(outcome: Outcome) -> list[str]:
@@ -189,10 +189,10 @@ def time_caveats(outcome: Outcome) -> list[str]:
     ]
     engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
     if len(set(engines.values())) > 1:
-        how = " and ".join(f"{name} by the engine “{engine}”" for name, engine in engines.items())
+        how = " and ".join(f"{name} “{engine}”" for name, engine in engines.items())
         caveats.append(
-            f"Steps were run {how}: their seconds of training compare engines as much as frameworks. "
-            "--engine gives all the same."
+            f"Their steps were run by different engines: {how}. So their seconds of training compare engines as much "
+            "as frameworks. --engine gives all the same."
         )
     return caveats
 
