@@ -1,5 +1,6 @@
 """The data set through torchvision, in the canonical order, as PyTorch tensors."""
 
+import numpy as np
 import torch
 import torchvision
 from torchvision.transforms import v2
@@ -30,3 +31,8 @@ def to_dataset(examples: Examples, training: Training, device: torch.device) -> 
     images = torch.from_numpy(examples.images).reshape(-1, 1, MNIST.side, MNIST.side)
     inputs = transform(images).reshape(-1, MNIST.pixels)
     return Dataset(inputs.to(device), torch.from_numpy(examples.labels).to(device))
+
+
+def to_arrays(dataset: Dataset[torch.Tensor]) -> Dataset[np.ndarray]:
+    """The same inputs and labels, as they are on the device now."""
+    return Dataset(*(tensor.cpu().numpy() for tensor in dataset))

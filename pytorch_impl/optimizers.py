@@ -1,8 +1,9 @@
 """The optimizers in PyTorch: the library's own, because its formulas and constants are the project's."""
 
+import numpy as np
 import torch
 
-from pytorch_impl.model import MLP
+from pytorch_impl.model import MLP, interchange
 from shared.running.schedule import factor
 from shared.training import Training
 from shared.update_rules import (
@@ -13,7 +14,15 @@ from shared.update_rules import (
     MOMENTUM,
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
+    UPDATE_RULES,
+    Buffer,
 )
+
+# PyTorch's names for a buffer, one or another in each of its classes.
+NAMES: dict[Buffer, set[str]] = {
+    "mean": {"momentum_buffer", "exp_avg"},
+    "square": {"exp_avg_sq", "square_avg", "sum"},
+}
 
 
 def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
@@ -62,3 +71,18 @@ def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(training, step))
         optimizer.register_step_post_hook(lambda *_: scheduler.step())
     return optimizer
+
+
+def buffers(training: Training, model: MLP, optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """Copies of what it keeps of earlier gradients, as `mean/fc1.weight` and so on, in the interchange form."""
+    found: dict[str, np.ndarray] = {}
+    for buffer in UPDATE_RULES[training.optimizer].buffers:
+        tensors = [_buffer(optimizer, weight, buffer) for weight in model.parameters()]
+        found |= {f"{buffer}/{name}": values for name, values in interchange(model, tensors).items()}
+    return found
+
+
+def _buffer(optimizer: torch.optim.Optimizer, weight: torch.Tensor, buffer: Buffer) -> torch.Tensor:
+    # Most of PyTorch's optimizers make their buffers in the first step; Keras's when they are built.
+    kept = optimizer.state.get(weight, {})
+    return next((kept[name] for name in NAMES[buffer] if name in kept), torch.zeros_like(weight))

@@ -27,11 +27,10 @@ Device = TypeVar("Device")
 Tensor = TypeVar("Tensor")
 Model = TypeVar("Model")
 Optimizer = TypeVar("Optimizer")
-# The same, for protocols that only take them (contra) or only return them (co).
+# The same, for protocols that only take them.
 Device_contra = TypeVar("Device_contra", contravariant=True)
 Model_contra = TypeVar("Model_contra", contravariant=True)
 Optimizer_contra = TypeVar("Optimizer_contra", contravariant=True)
-Optimizer_co = TypeVar("Optimizer_co", covariant=True)
 
 
 class Dataset(NamedTuple, Generic[Tensor]):
@@ -99,6 +98,9 @@ class Data(Protocol[Device_contra, Tensor]):
     def to_dataset(self, examples: Examples, training: Training, device: Device_contra) -> Dataset[Tensor]:
         """Normalised inputs (N, P) and labels (N,), on the device."""
 
+    def to_arrays(self, dataset: Dataset[Tensor]) -> Dataset[np.ndarray]:
+        """The same inputs and labels, as they are on the device now."""
+
 
 class Models(Protocol[Device_contra, Model]):
     """The network as the framework's own class, and the one place that knows how it lays out its weights."""
@@ -110,11 +112,14 @@ class Models(Protocol[Device_contra, Model]):
         """A copy of the weights, in the interchange form."""
 
 
-class Optimizers(Protocol[Model_contra, Optimizer_co]):
+class Optimizers(Protocol[Model_contra, Optimizer]):
     """The update rules."""
 
-    def make_optimizer(self, training: Training, model: Model_contra) -> Optimizer_co:
+    def make_optimizer(self, training: Training, model: Model_contra) -> Optimizer:
         """The training's optimizer for the model, at its first step. It clips, decays and changes its rate."""
+
+    def buffers(self, training: Training, model: Model_contra, optimizer: Optimizer) -> dict[str, np.ndarray]:
+        """Copies of what it keeps of earlier gradients, as `mean/fc1.weight` and so on, in the interchange form."""
 
 
 class Engine(Protocol[Model_contra, Optimizer_contra, Tensor]):

@@ -91,20 +91,19 @@ def canonical(images: np.ndarray, labels: np.ndarray) -> Examples:
     return Examples(flat[order], labels[order])
 
 
-def checksum(examples: Examples) -> str:
-    """SHA-256 over the images and then the labels (little-endian int64)."""
-    digest = hashlib.sha256(np.ascontiguousarray(examples.images).data)
-    digest.update(examples.labels.astype("<i8").data)
+def checksum(images: np.ndarray, labels: np.ndarray) -> str:
+    """SHA-256 over the images, as pixels or as inputs of any dtype, and then the labels (little-endian int64)."""
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    digest.update(labels.astype("<i8").data)
     return digest.hexdigest()
 
 
-def checked_checksum(split: Split, examples: Examples) -> str:
-    """The checksum. Raises InputError where it is not the data set's."""
-    found = checksum(examples)
+def check_examples(split: Split, examples: Examples) -> None:
+    """Raise InputError where these are not the data set's."""
+    found = checksum(*examples)
     if found != MNIST.checksums[split]:
         cure = "run 'make clean' and then this again, which prepares them again"
         raise InputError(f"the {split} images or labels have SHA-256 {found[:12]}…, not {MNIST.name}'s; {cure}")
-    return found
 
 
 def cached(sources: Iterable[Path], read: Callable[[], Examples]) -> Examples:

@@ -63,6 +63,11 @@ def initial_weights(training: Training, defaults: Collection[KerasDefault] = ())
     return weights
 
 
-def perturb(weights: Weights) -> dict[str, np.ndarray]:
-    """Every weight moved up by 1 ulp, one unit in the last place of its dtype."""
-    return {name: np.nextafter(values, values.dtype.type(np.inf)) for name, values in weights.items()}
+def perturb(weights: Weights, draw: int = 0) -> dict[str, np.ndarray]:
+    """Every weight moved by 1 ulp, one unit in the last place of its dtype, up or down at random, as rounding does."""
+    moved: dict[str, np.ndarray] = {}
+    for index, (name, values) in enumerate(weights.items()):
+        raw = random_numbers.bits(values.size, seed=draw, purpose=random_numbers.SIGNS, index=index)
+        infinity = np.where(raw.reshape(values.shape) >> np.uint64(63), np.inf, -np.inf)
+        moved[name] = np.nextafter(values, infinity.astype(values.dtype))
+    return moved

@@ -7,7 +7,7 @@ does not promise of `Generator.permutation` or `Generator.uniform`.
 import numpy as np
 
 # The second half of Philox's key: one independent stream for each (purpose, index).
-WEIGHTS, ORDER, OTHER_ORDER = range(3)
+WEIGHTS, ORDER, OTHER_ORDER, SIGNS = range(4)
 
 
 def bits(count: int, *, seed: int, purpose: int, index: int) -> np.ndarray:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Name = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]
+# A mean or a sum of earlier gradients, and one of their squares. Each library has its own names for them.
+Buffer = Literal["mean", "square"]
 
 # The share of the buffer that is kept: the usual choice, for which neither library has a default.
 MOMENTUM = 0.9
@@ -27,7 +29,7 @@ CLIP_EPSILON = 1e-6
 class UpdateRule:
     """The facts of a rule; its formula is in the three `optimizers.py`."""
 
-    buffers: int  # tensors of a weight's size that it keeps for each weight
+    buffers: tuple[Buffer, ...]  # what it keeps of earlier gradients: a tensor of each weight's size
     keeps: str = ""  # the shares that it keeps of earlier steps, for --help
     # 0.01 is the tutorial's rate, and PyTorch's for Adagrad.
     learning_rate: float = 1e-2
@@ -36,14 +38,14 @@ class UpdateRule:
 
 _ADAM_KEEPS = f"{ADAM_BETAS[0]:g} and {ADAM_BETAS[1]:g}"
 UPDATE_RULES: dict[Name, UpdateRule] = {
-    "sgd": UpdateRule(buffers=0),
-    "momentum": UpdateRule(buffers=1, keeps=f"{MOMENTUM:g}"),
-    "nesterov": UpdateRule(buffers=1, keeps=f"{MOMENTUM:g}"),
+    "sgd": UpdateRule(buffers=()),
+    "momentum": UpdateRule(buffers=("mean",), keeps=f"{MOMENTUM:g}"),
+    "nesterov": UpdateRule(buffers=("mean",), keeps=f"{MOMENTUM:g}"),
     # 0.001 is both libraries' rate for Adam and AdamW.
-    "adam": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3),
+    "adam": UpdateRule(buffers=("mean", "square"), keeps=_ADAM_KEEPS, learning_rate=1e-3),
     # AdamW differs from Adam only in its decay, so it has one by default: PyTorch's.
-    "adamw": UpdateRule(buffers=2, keeps=_ADAM_KEEPS, learning_rate=1e-3, weight_decay=1e-2),
+    "adamw": UpdateRule(buffers=("mean", "square"), keeps=_ADAM_KEEPS, learning_rate=1e-3, weight_decay=1e-2),
     # Keras's rate. PyTorch's 0.01 would move every weight by 0.1 in the first step.
-    "rmsprop": UpdateRule(buffers=1, keeps=f"{RMSPROP_ALPHA:g}", learning_rate=1e-3),
-    "adagrad": UpdateRule(buffers=1),
+    "rmsprop": UpdateRule(buffers=("square",), keeps=f"{RMSPROP_ALPHA:g}", learning_rate=1e-3),
+    "adagrad": UpdateRule(buffers=("square",)),
 }

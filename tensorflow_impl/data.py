@@ -65,3 +65,8 @@ def to_dataset(examples: Examples, training: Training, device: tf.DeviceSpec) ->
         inputs[block] = normalise(tf.image.convert_image_dtype(examples.images[block], training.dtype))
     with tf.device(device):
         return Dataset(tf.constant(inputs), tf.constant(examples.labels))
+
+
+def to_arrays(dataset: Dataset[tf.Tensor]) -> Dataset[np.ndarray]:
+    """The same inputs and labels, as they are on the device now."""
+    return Dataset(*(tensor.numpy() for tensor in dataset))

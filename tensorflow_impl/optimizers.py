@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -22,8 +23,16 @@ from shared.update_rules import (
     MOMENTUM,
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
+    UPDATE_RULES,
+    Buffer,
 )
-from tensorflow_impl.model import MLP
+from tensorflow_impl.model import MLP, interchange
+
+# Keras's names for the buffers, one or another in each of its classes.
+NAMES: dict[Buffer, set[str]] = {
+    "mean": {"momentums", "_momentums"},
+    "square": {"_velocities", "_accumulators"},
+}
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -153,3 +162,13 @@ def make_optimizer(training: Training, model: MLP) -> keras.optimizers.Optimizer
             )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def buffers(training: Training, model: MLP, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """Copies of what it keeps of earlier gradients, as `mean/fc1.weight` and so on, in the interchange form."""
+    found: dict[str, np.ndarray] = {}
+    for buffer in UPDATE_RULES[training.optimizer].buffers:
+        variables = next(getattr(optimizer, name) for name in NAMES[buffer] if hasattr(optimizer, name))
+        tensors = [variable.value for variable in variables]
+        found |= {f"{buffer}/{name}": values for name, values in interchange(model, tensors).items()}
+    return found

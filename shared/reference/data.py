@@ -28,3 +28,8 @@ def read(split: Split) -> Examples:
 def to_dataset(examples: Examples, training: Training, device: str) -> Dataset[np.ndarray]:
     """Normalised inputs (N, P) and labels (N,)."""
     return Dataset(normalise(examples.images, training.numpy_dtype), examples.labels)
+
+
+def to_arrays(dataset: Dataset[np.ndarray]) -> Dataset[np.ndarray]:
+    """The same inputs and labels."""
+    return dataset

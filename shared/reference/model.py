@@ -43,6 +43,10 @@ ACTIVATIONS = {
 }
 
 
+# From a layer's name and what enters its activation, (B, units), to the activation's slopes there, of the same shape.
+Slopes = Callable[[str, np.ndarray], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Model:
     """Weights by name, in the interchange form. The optimizer changes them in place."""
@@ -59,18 +63,25 @@ class Model:
             computed = below @ self.parameters[f"{layer}.weight"].T + self.parameters[f"{layer}.bias"]
             yield computed
 
-    def backward(
-        self, inputs: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.floating, dict[str, np.ndarray], list[np.ndarray]]:
-        """The mean softmax cross-entropy (), its gradient by each weight, and the layers' `outputs`."""
-        outputs = list(self.outputs(inputs))
-        logits, examples = outputs[-1], np.arange(len(labels))
+    def softmax(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The logarithms of the probabilities, (B, C), and these."""
         shifted = logits - logits.max(axis=1, keepdims=True)
-        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        logarithms: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return logarithms, np.exp(logarithms)
+
+    def backward(
+        self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None
+    ) -> tuple[np.floating, dict[str, np.ndarray], list[np.ndarray]]:
+        """The mean softmax cross-entropy (), its gradient by each weight, and the layers' `outputs`.
+
+        `slopes` takes the place of the activation's derivative.
+        """
+        outputs = list(self.outputs(inputs))
+        examples = np.arange(len(labels))
+        log_probabilities, delta = self.softmax(outputs[-1])
         loss = -log_probabilities[examples, labels].mean()
 
         # The gradient by the logits is softmax - one-hot, divided by the size of the batch.
-        delta = np.exp(log_probabilities)
         delta[examples, labels] -= 1
         delta /= len(labels)
         gradients = {}
@@ -79,7 +90,9 @@ class Model:
             gradients[f"{layer}.weight"] = delta.T @ below
             gradients[f"{layer}.bias"] = delta.sum(axis=0)
             if depth:
-                delta = (delta @ self.parameters[f"{layer}.weight"]) * self.activation.derivative(outputs[depth - 1])
+                name, entering = self.layers[depth - 1], outputs[depth - 1]
+                slope = slopes(name, entering) if slopes else self.activation.derivative(entering)
+                delta = (delta @ self.parameters[f"{layer}.weight"]) * slope
         return loss, gradients, outputs
 
 

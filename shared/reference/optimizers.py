@@ -22,6 +22,7 @@ from shared.update_rules import (
     MOMENTUM,
     RMSPROP_ALPHA,
     RMSPROP_EPSILON,
+    UPDATE_RULES,
 )
 
 
@@ -85,10 +86,14 @@ RULES: dict[str, Rule] = {
 class Optimizer:
     """Applies gradients to a model, and keeps what its rule needs from step to step."""
 
-    def __init__(self, training: Training, weights: Weights) -> None:
-        self._training, self._steps = training, 0
+    def __init__(self, training: Training, weights: Weights, kept: Weights | None = None, steps: int = 0) -> None:
+        """After so many `steps`, and with the `buffers` of then in `kept`; without, at the start."""
+        self._training, self._steps = training, steps
         start = ADAGRAD_INITIAL_ACCUMULATOR if training.optimizer == "adagrad" else 0.0
-        self._kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in weights.items()}
+        self.kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in weights.items()}
+        for buffer_and_name, values in (kept or {}).items():
+            buffer, name = buffer_and_name.split("/")
+            getattr(self.kept[name], buffer)[...] = values
 
     def apply(self, weights: dict[str, np.ndarray], gradients: Weights) -> None:
         """One update of `weights` in place. `gradients` has its names, shapes and dtype, and is left as it is."""
@@ -106,7 +111,7 @@ class Optimizer:
             # Coupled: the gradient of decay / 2 × |weights|², which goes through the rule like the rest.
             gradients = {name: gradient + decay * weights[name] for name, gradient in gradients.items()}
         for name, gradient in gradients.items():
-            weights[name] -= rate * RULES[training.optimizer](gradient, self._kept[name], self._steps)
+            weights[name] -= rate * RULES[training.optimizer](gradient, self.kept[name], self._steps)
 
     def norm(self, gradients: Weights) -> np.floating:
         """The Euclidean norm of all gradients together, by which they are clipped: Pascanu et al. 2013."""
@@ -117,3 +122,12 @@ class Optimizer:
 def make_optimizer(training: Training, model: Model) -> Optimizer:
     """The training's optimizer for the model, at its first step."""
     return Optimizer(training, model.parameters)
+
+
+def buffers(training: Training, model: Model, optimizer: Optimizer) -> dict[str, np.ndarray]:
+    """Copies of what it keeps of earlier gradients, as `mean/fc1.weight` and so on, in the interchange form."""
+    return {
+        f"{buffer}/{name}": getattr(kept, buffer).copy()
+        for buffer in UPDATE_RULES[training.optimizer].buffers
+        for name, kept in optimizer.kept.items()
+    }

@@ -13,7 +13,7 @@ from shared.contract import IMPLEMENTATIONS
 from shared.mnist import MNIST
 from shared.network import count_weights
 from shared.options import name_of, written
-from shared.running.record import PROBED_EXAMPLES, weighed_steps
+from shared.running.record import PROBED_EXAMPLES, checkpoints, weighed_steps
 from shared.system import machine
 from shared.system.errors import InputError
 from shared.training import Training
@@ -25,28 +25,37 @@ COPIES = 3
 NUMBERS_OF_A_UNIT = 1.5
 # Bytes that a report takes beside its records.
 REPORT = 4_000_000
-# Bytes of names and shapes, and for each traced step; of `run.json`, and for each epoch.
-NAMES, NAMES_OF_A_STEP, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 4_000, 500
+# Bytes of names and shapes, and for each traced step and checkpoint; of `run.json`, and for each epoch.
+NAMES, NAMES_OF_A_STEP, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 600, 4_000, 500
 
 
-def disk_needed(training: Training, runs: int, *, activations_until: int = 0) -> int:
-    """Bytes on disk of the records of so many `runs`, each with the activations of so many of its first steps."""
+def disk_needed(training: Training, *, with_checkpoints: bool = False, activations_until: int = 0) -> int:
+    """Bytes on disk of a run's record, with checkpoints or not, with the activations of so many of its first steps."""
     examples = min(PROBED_EXAMPLES, training.batch_size)
     traced = min(activations_until, training.steps)
-    numbers = (len(weighed_steps(training)) + 2) * count_weights(training)  # and the gradients, and the final weights
-    numbers += MNIST.test_examples * len(MNIST.classes) + training.steps + 1
+    numbers = (_weight_copies(training, with_checkpoints) + 1) * count_weights(training)  # and the final weights
+    numbers += training.epochs * MNIST.test_examples * len(MNIST.classes) + training.steps + 1
     numbers += examples * (MNIST.pixels + len(MNIST.classes) + sum(training.hidden_sizes) * max(1, traced))
     words = NAMES + NAMES_OF_A_STEP * traced + JSON + JSON_OF_AN_EPOCH * training.epochs
-    return runs * (numbers * training.numpy_dtype.itemsize + words)
+    words += NAMES_OF_A_CHECKPOINT * len(checkpoints(training)) if with_checkpoints else 0
+    return numbers * training.numpy_dtype.itemsize + words
 
 
-def memory_needed(configuration: Configuration, name: str) -> int:
+def _weight_copies(training: Training, with_checkpoints: bool) -> int:
+    """How many tensors of each weight's size a record holds beside the final weights, the gradients among them."""
+    if not with_checkpoints:
+        return len(weighed_steps(training)) + 1
+    kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)
+    return kept * len(checkpoints(training)) + 1
+
+
+def memory_needed(configuration: Configuration, name: str, *, with_checkpoints: bool = False) -> int:
     """Bytes of the computer's memory that an implementation's run takes at its peak, or a little less."""
     training, entry = configuration.training, IMPLEMENTATIONS[name]
     gpu = entry.uses_gpu and configuration.execution.device != "cpu" and bool(machine.gpus())
-    copies = 1 if gpu else COPIES + UPDATE_RULES[training.optimizer].buffers
+    copies = 1 if gpu else COPIES + len(UPDATE_RULES[training.optimizer].buffers)
     if training.mode == "matched":
-        copies += len(weighed_steps(training)) + 1  # for the record, with the gradients
+        copies += _weight_copies(training, with_checkpoints)
     numbers = (MNIST.train_examples + MNIST.test_examples) * MNIST.pixels + copies * count_weights(training)
     if not gpu:
         units = int(NUMBERS_OF_A_UNIT * sum(training.hidden_sizes))

@@ -6,8 +6,10 @@ A record is a folder of three files:
 - `weights.safetensors`, the final weights, in the interchange form of `shared.network`;
 - `arrays.safetensors`, with
     - `step_losses` (steps,): each step's mean loss over its batch, before its update;
-    - `test_logits` (10000, 10): at the final weights, in the canonical order;
-    - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps;
+    - `test_logits` (epochs, 10000, 10): after each epoch, in the canonical order;
+    - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps; and,
+      with checkpoints, for every step of `checkpoints`;
+    - `at/S/kept/BUFFER/NAME`: with checkpoints, what the optimizer keeps of earlier gradients at each, if it does;
     - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
       `PROBED_EXAMPLES` of its batch;
     - `at/S/fc1` and so on (B, units): what enters each activation, of as many examples of step S's batch, for step 0
@@ -26,14 +28,20 @@ from shared.configuration import Configuration
 from shared.contract import DeviceFacts
 from shared.execution import Execution
 from shared.mnist import MNIST
-from shared.network import Weights, hidden_layers, layer_sizes, weight_shapes
+from shared.network import Weights, count_weights, hidden_layers, layer_sizes, weight_shapes
 from shared.system import files
 from shared.system.errors import OneLineError
 from shared.training import Training
+from shared.update_rules import UPDATE_RULES
 
-SCHEMA = 3
+SCHEMA = 4
 # So that a record stays small at any batch size.
 PROBED_EXAMPLES = 1024
+# Steps between two checkpoints: a multiple of what a compiled engine takes in one call. Rounding is not enlarged in so
+# few steps; and so many checkpoints of the default run, some 33 MB, take no time that can be measured.
+CHECKPOINT_STEPS = 64
+# Bytes of all checkpoints of a run. A larger network, or a longer training, has fewer.
+CHECKPOINT_BYTES = 256_000_000
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
 
 
@@ -57,7 +65,7 @@ class Epoch(Strict):
 class About(Strict):
     """What every record says of its run."""
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     framework: str
     training: Training
     execution: Execution
@@ -78,6 +86,7 @@ class RunRecord(About):
     settings: dict[str, str]
     data_checksum: dict[str, str]
     order_checksums: list[str]
+    checkpoints: bool
     epochs: list[Epoch]
     files: dict[str, str]
 
@@ -95,6 +104,19 @@ def weighed_steps(training: Training) -> set[int]:
     return {step for step in (0, 1, 10, training.steps_per_epoch) if step < training.steps}
 
 
+def checkpoints(training: Training) -> list[int]:
+    """The steps before which a run with checkpoints records its weights: the ends of the segments, but for the last.
+
+    Segments do not reach over the end of an epoch, and the first ones are short: so they tell what is wrong at once.
+    """
+    kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)
+    size = kept * count_weights(training) * training.numpy_dtype.itemsize
+    length = max(CHECKPOINT_STEPS, -(-training.steps * size // CHECKPOINT_BYTES))
+    within = range(0, training.steps_per_epoch, length)
+    starts = range(0, training.steps, training.steps_per_epoch)
+    return sorted(weighed_steps(training) | {start + step for start in starts for step in within})
+
+
 @dataclass(frozen=True)
 class Run:
     """A record in memory."""
@@ -109,7 +131,9 @@ class Run:
 
     @property
     def test_logits(self) -> np.ndarray:
-        return self.arrays["test_logits"]
+        """At the final weights, (N, C)."""
+        logits: np.ndarray = self.arrays["test_logits"][-1]
+        return logits
 
     def at(self, step: int, kind: str = "") -> dict[str, np.ndarray]:
         """The arrays under `at/step/kind`, by what follows; empty where there are none."""
@@ -157,11 +181,15 @@ def _check_shapes(folder: Path, run: Run) -> None:
     classes = len(MNIST.classes)
     expected: dict[str, tuple[int, ...]] = {
         "step_losses": (training.steps,),
-        "test_logits": (MNIST.test_examples, classes),
+        "test_logits": (training.epochs, MNIST.test_examples, classes),
         "at/0/loss": (),
         **{f"at/0/weights/{name}": shape for name, shape in shapes.items()},
         **{f"at/0/gradient/{name}": shape for name, shape in shapes.items()},
     }
+    for step in checkpoints(training) if run.record.checkpoints else ():
+        expected |= {f"at/{step}/weights/{name}": shape for name, shape in shapes.items()}
+        for buffer in UPDATE_RULES[training.optimizer].buffers:
+            expected |= {f"at/{step}/kept/{buffer}/{name}": shape for name, shape in shapes.items()}
     examples = min(PROBED_EXAMPLES, training.batch_size)
     seen = {"input": MNIST.pixels, "logits": classes, **{name: sizes[name][1] for name in hidden_layers(training)}}
     expected |= {f"at/0/{name}": (examples, size) for name, size in seen.items()}

@@ -1,5 +1,6 @@
 """One run of one implementation, and its record: what `python -m pytorch_impl` and its like do."""
 
+import argparse
 import contextlib
 import functools
 import platform
@@ -25,7 +26,7 @@ from shared.contract import (
     Tensor,
     check_engine,
 )
-from shared.mnist import MNIST, Examples, Split, check_files, checked_checksum
+from shared.mnist import MNIST, Examples, Split, check_examples, check_files, checksum
 from shared.network import Weights, initial_weights
 from shared.running import footprint, record, session
 from shared.running.clock import Clock
@@ -68,9 +69,10 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             with output.fresh_folder(options.out) as folder:
                 _train_stock(_start(configuration, entry, load), folder)
             return ending.OK
-        on_disk = footprint.disk_needed(configuration.training, 1, activations_until=options.activations_until)
+        more = {"with_checkpoints": options.checkpoints, "activations_until": options.activations_until}
+        on_disk = footprint.disk_needed(configuration.training, **more)
         with output.fresh_folder(options.out, needed=on_disk) as folder:
-            finite = _train(_start(configuration, entry, load), weights, options.activations_until, folder)
+            finite = _train(_start(configuration, entry, load), weights, options, folder)
         _say_where(options.out, finite=finite, program=entry.module)
         return ending.OK if finite else ending.FAILED
 
@@ -91,6 +93,11 @@ def make_parser(entry: Entry) -> cli.Parser:
         "--evaluate",
         action="store_true",
         help="do not train: only print the accuracy of the weights; options of the training and --out are refused",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        action="store_true",
+        help="keep the weights every few steps, and what the optimizer keeps: so that every step can be verified",
     )
     parser.add_argument(
         "--activations-until",
@@ -203,7 +210,7 @@ def _evaluate(started: Started[Device, Tensor, Model, Optimizer], weights: Weigh
 
 
 def _train(
-    started: Started[Device, Tensor, Model, Optimizer], weights: Weights, activations_until: int, folder: Path
+    started: Started[Device, Tensor, Model, Optimizer], weights: Weights, options: argparse.Namespace, folder: Path
 ) -> bool:
     """Train and write the record into `folder`. Returns whether every loss and logit is finite."""
     configuration, entry, implementation, device, _, clock = started
@@ -211,7 +218,7 @@ def _train(
     engine = entry.auto if configuration.execution.engine == "auto" else configuration.execution.engine
     steps = implementation.engine(engine)
     with clock("data"):
-        (train_set, test_set), test_labels, checksums = _load(started)
+        (train_set, test_set), test_labels = _load(started)
     with clock("compile"):
         model = implementation.model.build(training, weights, device)
         optimizer = implementation.optimizers.make_optimizer(training, model)
@@ -222,10 +229,12 @@ def _train(
         training,
         session.Model(
             weights=lambda: implementation.model.weights(model),
+            buffers=lambda: implementation.optimizers.buffers(training, model, optimizer),
             probe=lambda batch: implementation.train.probe(model, train_set, batch),
         ),
         test_labels,
-        activations_until=activations_until,
+        checkpoints=options.checkpoints,
+        activations_until=options.activations_until,
         # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
         draw=random_numbers.OTHER_ORDER if "order" in training.defaults_of(entry.name) else random_numbers.ORDER,
         clock=clock,
@@ -234,12 +243,19 @@ def _train(
         implementation.train.train(model, optimizer, (train_set, test_set), recording, steps.train_epoch)
     progress.say(f"Accuracy: {recording.summaries[-1].test_accuracy:.2%}")
 
+    with clock("record"):
+        # Of the tensors that the run has used, wherever they are, and not of what they were made from.
+        checksums = {
+            split: checksum(*implementation.data.to_arrays(dataset))
+            for split, dataset in (("train", train_set), ("test", test_set))
+        }
     files = record.write_arrays(folder, implementation.model.weights(model), recording.arrays)
     made = record.RunRecord(
         **dict(started.about()),
         settings={"engine": engine, **implementation.runtime.settings()},
         data_checksum=checksums,
         order_checksums=recording.order_checksums,
+        checkpoints=options.checkpoints,
         epochs=recording.summaries,
         files=files,
     )
@@ -249,12 +265,13 @@ def _train(
 
 def _load(
     started: Started[Device, Tensor, Model, Optimizer],
-) -> tuple[tuple[Dataset[Tensor], Dataset[Tensor]], np.ndarray, dict[str, str]]:
-    """The training and the test set on the device, the test set's labels, and the checksums of both sets."""
+) -> tuple[tuple[Dataset[Tensor], Dataset[Tensor]], np.ndarray]:
+    """The training and the test set on the device, and the test set's labels."""
     examples, train_set = started.read("train")
-    checksums = {"train": checked_checksum("train", examples)}
+    check_examples("train", examples)
     examples, test_set = started.read("test")  # this frees the training images
-    return (train_set, test_set), examples.labels, checksums | {"test": checked_checksum("test", examples)}
+    check_examples("test", examples)
+    return (train_set, test_set), examples.labels
 
 
 def _train_stock(started: Started[Device, Tensor, Model, Optimizer], folder: Path) -> None:

@@ -46,9 +46,10 @@ class Session:
 
 
 class Model(NamedTuple):
-    """What the record needs of a model between two steps."""
+    """What the record needs of a model and its optimizer between two steps."""
 
     weights: Callable[[], dict[str, np.ndarray]]
+    buffers: Callable[[], dict[str, np.ndarray]]
     probe: Callable[[np.ndarray], dict[str, np.ndarray]]  # from the indices of a batch
 
 
@@ -61,6 +62,7 @@ class RecordedSession(Session):
         model: Model,
         test_labels: np.ndarray,
         *,
+        checkpoints: bool = False,
         activations_until: int = 0,
         draw: int = random_numbers.ORDER,
         clock: Clock | None = None,
@@ -69,8 +71,10 @@ class RecordedSession(Session):
         self.summaries: list[record.Epoch] = []  # of each epoch
         self.seen: dict[str, np.ndarray] = {}  # by the record's names
         self._model, self._test_labels, self._activations_until = model, test_labels, activations_until
+        self._checkpoints = frozenset(record.checkpoints(training) if checkpoints else ())
+        self._weighed = self._checkpoints | record.weighed_steps(training)
         self._losses: list[np.ndarray] = []
-        self._logits = np.empty((0, 0))
+        self._logits: list[np.ndarray] = []  # after each epoch
         self._first = 0  # this epoch's first step, counted from the start of the run
         self._stops: list[int] = []
         self._bar = contextlib.ExitStack()
@@ -88,14 +92,14 @@ class RecordedSession(Session):
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of the record, once the training is over."""
-        return self.seen | {"step_losses": np.concatenate(self._losses), "test_logits": self._logits}
+        return self.seen | {"step_losses": np.concatenate(self._losses), "test_logits": np.stack(self._logits)}
 
     def epochs(self) -> Iterator[Sequence[np.ndarray]]:
         """As in any session. Before some steps of each epoch the record looks at the model."""
         for epoch, epoch_batches in enumerate(super().epochs()):
             self._first = epoch * len(epoch_batches)
             steps = range(self._first, self._first + len(epoch_batches))
-            looked_at = {*record.weighed_steps(self.training), *range(min(self._activations_until, steps.stop))}
+            looked_at = self._weighed | set(range(min(self._activations_until, steps.stop)))
             self._stops = sorted({0, len(steps), *(step - self._first for step in looked_at if step in steps)})
             yield epoch_batches
 
@@ -118,8 +122,10 @@ class RecordedSession(Session):
     def _look(self, step: int) -> None:
         number = self._first + step
         found: dict[str, np.ndarray] = {}
-        if number in record.weighed_steps(self.training):
+        if number in self._weighed:
             found |= {f"weights/{name}": values for name, values in self._model.weights().items()}
+        if number in self._checkpoints:
+            found |= {f"kept/{name}": values for name, values in self._model.buffers().items()}
         if number == 0 or number < self._activations_until:
             probed = self._model.probe(self.batches[step][: record.PROBED_EXAMPLES])
             found |= probed if number == 0 else {name: probed[name] for name in hidden_layers(self.training)}
@@ -130,7 +136,7 @@ class RecordedSession(Session):
         self._advance(len(losses) - self._done)
         self._bar.close()
         self._losses.append(losses)
-        self._logits = logits
+        self._logits.append(logits)
         summary = record.Epoch(
             train_loss=metrics.mean_of_batch_means(losses),
             train_loss_per_example=metrics.mean_per_example(losses, [len(batch) for batch in self.batches]),

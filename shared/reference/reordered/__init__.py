@@ -13,18 +13,20 @@ from shared.contract import Dataset, Session
 from shared.mnist import Examples
 from shared.network import Weights
 from shared.reference import data, optimizers
-from shared.reference.data import read
+from shared.reference.data import read, to_arrays
 from shared.reference.model import Model
 from shared.reference.model import build as build_in_order
 from shared.reference.train import predict, train, warm_up
 from shared.training import Training
 
 __all__ = [
+    "buffers",
     "build",
     "make_optimizer",
     "predict",
     "probe",
     "read",
+    "to_arrays",
     "to_dataset",
     "train",
     "train_epoch",
@@ -34,11 +36,11 @@ __all__ = [
 
 
 def reorder(tensors: Weights) -> dict[str, np.ndarray]:
-    """Weights, or their gradients, with every axis reversed except that of the classes. Its own inverse."""
-    *_, last = tensors  # the names of a layer's parameters begin alike
-    to_classes = last.partition(".")[0]
+    """Weights, their gradients or an optimizer's buffers, with every axis reversed except that of the classes. Its own inverse."""
+    layers = {name: name.rpartition("/")[2].partition(".")[0] for name in tensors}  # of `mean/fc1.weight` too
+    *_, to_classes = layers.values()
     return {
-        name: np.flip(values, axis=tuple(range(int(name.startswith(f"{to_classes}.")), values.ndim))).copy()
+        name: np.flip(values, axis=tuple(range(int(layers[name] == to_classes), values.ndim))).copy()
         for name, values in tensors.items()
     }
 
@@ -86,3 +88,7 @@ class Optimizer(optimizers.Optimizer):
 
 def make_optimizer(training: Training, model: Model) -> Optimizer:
     return Optimizer(training, model.parameters)
+
+
+def buffers(training: Training, model: Model, optimizer: optimizers.Optimizer) -> dict[str, np.ndarray]:
+    return reorder(optimizers.buffers(training, model, optimizer))

@@ -1,0 +1,63 @@
+"""How far recorded numbers lie from those that the reference computes, and whether rounding explains it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ulps(NamedTuple):
+    """How far values may lie off, in units in the last place of the largest of them, before rounding is measured."""
+
+    most: float
+    rms: float  # the root of the mean square
+
+
+ULPS, ULPS_OF_LOSSES, ULPS_OF_BUFFERS = Ulps(6.0, 1.0), Ulps(6.0, 3.0), Ulps(16.0, 6.0)
+ULPS_OF_OUTPUTS = Ulps(12.0, 2.0)  # of what a step or a prediction computes on its way
+ULPS_OF_INPUTS = Ulps(0.5, 0.5)  # none is off
+# Where rounding was measured: how many times as far a value may lie off as in the furthest of these runs, and the root
+# of the mean square. A single value's is a few samples; that of all values hardly varies.
+LIMIT_OF_ONE, LIMIT_OF_ALL = 50.0, 4.0
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far recorded values lie from those that the reference computes, in units in the last place."""
+
+    largest: float
+    rms: float  # the root of the mean square, where values further off than is allowed count as just so far
+    floor: float  # how far rounding alone carries the furthest; 0 where it was not measured
+    share: float  # of what is allowed: above 1 it is no rounding
+
+    @property
+    def size(self) -> str:
+        """How far, in words."""
+        measured = f", where rounding alone carries it {self.floor:.3g}" if self.floor else ""
+        return f"up to {self.largest:.3g} units in the last place off{measured} ({self.share:.2g} times what is allowed)"
+
+
+def deviation(
+    recorded: np.ndarray, computed: np.ndarray, ulps: Ulps = ULPS, rounded: Sequence[np.ndarray] = ()
+) -> Deviation:
+    """How far `recorded` lies from `computed`, where `rounded` are the same but for rounding.
+
+    Infinite where a value on either side is not finite, or the shapes differ.
+    """
+    if recorded.shape != computed.shape or not (np.isfinite(recorded).all() and np.isfinite(computed).all()):
+        return Deviation(np.inf, np.inf, 0.0, np.inf)
+    unit = float(np.spacing(max(np.abs(recorded).max(), np.abs(computed).max())))
+
+    def off(other: np.ndarray) -> np.ndarray:
+        far: np.ndarray = np.abs(other.astype(np.float64) - computed) / unit
+        return far
+
+    def rms(far: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(np.minimum(far, ulps.most) ** 2)))
+
+    far, floors = off(recorded), [off(other) for other in rounded]
+    allowed = np.max([np.full_like(far, ulps.most), *(LIMIT_OF_ONE * floor for floor in floors)], axis=0)
+    allowed_rms = max([ulps.rms, *(LIMIT_OF_ALL * rms(floor) for floor in floors)])
+    share = max(float((far / allowed).max()), rms(far) / allowed_rms)
+    return Deviation(float(far.max()), rms(far), max([0.0, *(float(floor.max()) for floor in floors)]), share)

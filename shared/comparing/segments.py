@@ -1,0 +1,195 @@
+"""The steps of a run, each judged from where it stands.
+
+A step is a function of the weights before it, of what the optimizer keeps, and of its batch. A run records these every
+few steps. From each such checkpoint the reference takes the steps to the next one, a *segment*, and what it finds is
+compared with what the run recorded. Nothing is chaotic in so few steps, so that the two differ by rounding alone; or by
+a ReLU whose input lies so near to zero that rounding decides its side, and then the reference takes that side too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from shared.comparing.deviations import ULPS, ULPS_OF_BUFFERS, ULPS_OF_LOSSES, Deviation, deviation
+from shared.reference.replay import Replay, State, Taken, Unit, crossing
+from shared.running.record import Run, checkpoints
+
+LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
+# How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
+NEAR_ZERO = 8
+# How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.
+OFF = 2.0
+# How often the search for crossings takes a segment's steps again.
+TRIES = 64
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A ReLU's input so near to zero that rounding decides its side. The run took the other than the reference."""
+
+    unit: Unit
+    example: int  # index into the training images in the canonical order
+    value: float  # as the reference computes it
+    ulps: float  # the same, in units in the last place of the layer's largest
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The steps from one checkpoint to the next, taken again."""
+
+    first: int
+    until: int
+    deviations: dict[str, Deviation]  # by tensor; `LOSSES` are those of the steps
+    crossings: list[Crossing]
+    # By tensor of the weights: how much of the difference is a share of the segment's update, and of the weights.
+    of_update: dict[str, float]
+    of_weights: dict[str, float]
+    loss_bias: float  # mean difference of the losses, in units in the last place
+    first_loss: int | None  # the first step whose loss lies off, where one does
+
+    @property
+    def worst(self) -> str:
+        """The tensor that lies furthest off, next to what is allowed."""
+        return max(self.deviations, key=lambda name: self.deviations[name].share)
+
+    @property
+    def share(self) -> float:
+        return self.deviations[self.worst].share
+
+
+class Segments:
+    """Takes the steps of a run with checkpoints again."""
+
+    def __init__(self, run: Run, replay: Replay) -> None:
+        self._run, self._replay = run, replay
+
+    @property
+    def ends(self) -> list[tuple[int, int]]:
+        """The first step of each, and the one after its last."""
+        training = self._run.record.training
+        return list(pairwise([*checkpoints(training), training.steps]))
+
+    def state(self, step: int) -> State:
+        """What the run recorded before a step of a checkpoint, or at its end, where it keeps no buffers."""
+        if step == self._run.record.training.steps:
+            return State(step, self._run.weights, {})
+        return State(step, self._run.at(step, "weights"), self._run.at(step, "kept"))
+
+    def take(self, first: int, until: int) -> Segment:
+        """Take the steps again, and find out where they lie off."""
+        start = self.state(first)
+        taken, crossings = self._replay.take(start, until), list[Crossing]()
+        deviations = self._deviations(start, taken)
+        if _share(deviations) > 1 and self._run.record.training.activation == "relu":
+            taken, crossings = self._search(start, until, taken)
+            deviations = self._deviations(start, taken)
+        if _share(deviations) > 1:
+            taken, *rounded = self._replay.rounded(start, until, crossing([c.unit for c in crossings]))
+            deviations = self._deviations(start, taken, rounded)
+        return self._found(start, taken, deviations, crossings)
+
+    def _deviations(self, start: State, taken: Taken, rounded: Sequence[Taken] = ()) -> dict[str, Deviation]:
+        """Of the losses, and of each tensor at the end. `rounded` took the same steps with other rounding."""
+        end = self.state(taken.end.step)
+        recorded, others = self._run.step_losses[start.step : end.step], [other.losses for other in rounded]
+        found = {LOSSES: deviation(recorded, taken.losses, ULPS_OF_LOSSES, others)}
+        for name, values in end.weights.items():
+            others = [other.end.weights[name] for other in rounded]
+            found[name] = deviation(values, taken.end.weights[name], ULPS, others)
+        for name, values in end.kept.items():
+            others = [other.end.kept[name] for other in rounded]
+            found[name] = deviation(values, taken.end.kept[name], ULPS_OF_BUFFERS, others)
+        return found
+
+    def _search(self, start: State, until: int, taken: Taken) -> tuple[Taken, list[Crossing]]:
+        """The crossings that bring the steps to the run's, found one after the other.
+
+        A crossing changes its unit's own weights first: so one is found where these come closer to the run's by half.
+        """
+        found: list[Crossing] = []
+        tries = TRIES
+        while _share(self._deviations(start, taken)) > 1:
+            for candidate in self._near_zero(start, until, taken, found):
+                tries -= 1
+                trial = self._replay.take(start, until, crossing([c.unit for c in (*found, candidate)]))
+                if self._off(trial, candidate.unit) <= self._off(taken, candidate.unit) / 2:
+                    taken = trial
+                    found.append(candidate)
+                    break
+                if not tries:
+                    return taken, found
+            else:
+                break
+        return taken, found
+
+    def _off(self, taken: Taken, unit: Unit) -> float:
+        """How far the weights of a hidden unit lie from those recorded, in units in the last place."""
+        names = [f"{unit.layer}.{kind}" for kind in ("weight", "bias")]
+        end = self.state(taken.end.step).weights
+        pairs = [(end[name], taken.end.weights[name][unit.unit]) for name in names]
+        return max(
+            float(np.abs(recorded[unit.unit].astype(np.float64) - computed).max() / np.spacing(np.abs(recorded).max()))
+            for recorded, computed in pairs
+        )
+
+    def _near_zero(self, start: State, until: int, taken: Taken, found: Sequence[Crossing]) -> list[Crossing]:
+        """ReLU inputs so near to zero that rounding decides their side, and whose units' weights lie off: those first."""
+        near: list[Crossing] = []
+        sides = crossing([c.unit for c in found])
+
+        def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+            unit_in_the_last_place = float(np.spacing(np.abs(entering).max()))
+            for row, unit in np.argwhere(np.abs(entering) <= NEAR_ZERO * unit_in_the_last_place):
+                value = float(entering[row, unit])
+                example = int(self._replay.batch(step)[row])
+                where = Unit(step, layer, int(row), int(unit))
+                near.append(Crossing(where, example, value, value / unit_in_the_last_place))
+            return sides(step, layer, entering, slopes)
+
+        last = _first_loss(self._run.step_losses[start.step : until], taken.losses)
+        self._replay.take(start, until if last is None else start.step + last, sees)
+        known = {c.unit for c in found}
+        off = [(self._off(taken, c.unit), c) for c in near if c.unit not in known]
+        return [c for how_far, c in sorted(off, key=lambda pair: -pair[0]) if how_far > OFF]
+
+    def _found(
+        self,
+        start: State,
+        taken: Taken,
+        deviations: dict[str, Deviation],
+        crossings: list[Crossing],
+    ) -> Segment:
+        end = self.state(taken.end.step)
+        of_update, of_weights = {}, {}
+        for name, values in end.weights.items():
+            before, after = start.weights[name].astype(np.float64), values.astype(np.float64)
+            off = after - taken.end.weights[name]
+            of_update[name], of_weights[name] = _factor(off, after - before), _factor(off, before)
+        recorded = self._run.step_losses[start.step : end.step]
+        unit = float(np.spacing(np.abs(recorded).max()))
+        first = _first_loss(recorded, taken.losses)
+        bias = float(np.mean(recorded.astype(np.float64) - taken.losses)) / unit
+        return Segment(
+            start.step, end.step, deviations, crossings, of_update, of_weights, bias,
+            None if first is None else start.step + first,
+        )
+
+
+def _factor(off: np.ndarray, of: np.ndarray) -> float:
+    """The factor that makes `of` most of `off`; 0 where `of` is 0."""
+    square = float(np.vdot(of, of))
+    return float(np.vdot(off, of)) / square if square else 0.0
+
+
+def _share(deviations: dict[str, Deviation]) -> float:
+    return max(found.share for found in deviations.values())
+
+
+def _first_loss(recorded: np.ndarray, computed: np.ndarray) -> int | None:
+    """The first step, counted from the segment's, whose loss lies off; None where none does."""
+    unit = float(np.spacing(np.abs(recorded).max()))
+    off = np.abs(recorded.astype(np.float64) - computed)
+    beyond = np.flatnonzero(~(off <= ULPS_OF_LOSSES.most * unit))
+    return int(beyond[0]) if len(beyond) else None

@@ -1,0 +1,242 @@
+"""Is a run the one that its configuration demands? All that it recorded is derived again, and nothing is presumed.
+
+The rules are explained in docs/parity.md.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared import metrics, random_numbers
+from shared.comparing.deviations import ULPS_OF_INPUTS, ULPS_OF_OUTPUTS, Deviation, deviation
+from shared.comparing.segments import LOSSES, Segment, Segments
+from shared.contract import Dataset
+from shared.mnist import check_examples, checksum
+from shared.network import initial_weights
+from shared.reference import data
+from shared.reference.replay import Replay, State, rounding_steppers
+from shared.running import batches
+from shared.running.record import PROBED_EXAMPLES, Epoch, Run
+from shared.training import Training
+
+# What is systematic is no rounding, however small: it has a direction. Over all segments the median share of the
+# updates, and of the weights, in what a tensor lies off is allowed so many units of its dtype's precision, for
+# constants that one side rounds and the other does not; and so many standard errors.
+UPDATES_EPSILONS, WEIGHTS_EPSILONS, STANDARD_ERRORS = 4.0, 0.1, 6.0
+# The same of the median difference of a segment's losses, in units in the last place.
+LOSSES_ULPS = 0.5
+FEWEST_SEGMENTS = 12  # that a standard error can be taken of
+# Derived figures are sums in float64, which two versions of NumPy may add in another order.
+SAME_FIGURE = 1e-12
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was derived again."""
+
+    check: str
+    where: str
+    numbers: int  # that were compared
+    share: float  # of what is allowed: above 1, or no number, it is a mistake
+    size: str  # how far off, in words
+    sentence: str  # what is wrong, where it is
+
+    @property
+    def passes(self) -> bool:
+        return self.share <= 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All that was found of a run."""
+
+    framework: str
+    findings: list[Finding]
+    segments: list[Segment]
+    smallest: dict[str, float]  # what would have been seen: the smallest error of the rate, and the smallest decay
+
+    @property
+    def checks(self) -> dict[str, list[Finding]]:
+        """The findings by check."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.check, []).append(finding)
+        return found
+
+    @property
+    def reasons(self) -> list[str]:
+        """Of each check that fails, its first failing: a sentence."""
+        reasons = []
+        for findings in self.checks.values():
+            if failing := [finding for finding in findings if not finding.passes]:
+                more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+                reasons.append(failing[0].sentence + more)
+        return reasons
+
+    @property
+    def crossings(self) -> int:
+        """How many ReLU inputs lay so near to zero that rounding decided their side."""
+        return sum(len(segment.crossings) for segment in self.segments)
+
+
+@functools.lru_cache(maxsize=2)
+def _datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
+    """The training and the test set as the reference reads them, checked."""
+    made = []
+    for split in ("train", "test"):
+        examples = data.read(split)
+        check_examples(split, examples)
+        made.append(data.to_dataset(examples, Training(dtype=dtype), "cpu"))
+    return made[0], made[1]
+
+
+def verify(run: Run, executor: Executor, advance: Callable[[int], object] = lambda _segments: None) -> Verification:
+    """Derive again all that a run with checkpoints recorded. Every number must be finite.
+
+    The segments are taken by `executor`'s threads; `advance` is told of each that is done.
+    """
+    verifier = _Verifier(run)
+    taken = []
+    for segment in executor.map(lambda ends: verifier.segments.take(*ends), verifier.segments.ends):
+        taken.append(segment)
+        advance(1)
+    findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken), *verifier.systematic(taken)]
+    findings += [*verifier.logits(), *verifier.figures()]
+    return Verification(run.record.framework, findings, taken, verifier.smallest(taken))
+
+
+class _Verifier:
+    def __init__(self, run: Run) -> None:
+        self._run, self._training, self._name = run, run.record.training, run.record.framework
+        defaults = self._training.defaults_of(self._name)
+        draw = random_numbers.OTHER_ORDER if "order" in defaults else random_numbers.ORDER
+        self._train_set, self._test_set = _datasets(self._training.dtype)
+        self._replay = Replay(self._training, self._train_set, draw)
+        self._initial, self._draw = initial_weights(self._training, defaults), draw
+        self.segments = Segments(run, self._replay)
+
+    def _exactly(self, check: str, where: str, same: bool, sentence: str) -> Finding:
+        return Finding(check, where, 1, 0.0 if same else np.inf, "the same" if same else "not the same", sentence)
+
+    def _deviates(self, check: str, where: str, recorded: np.ndarray, found: Deviation, verb: str) -> Finding:
+        told = f"{self._name}'s {where} {verb} {found.size}"
+        return Finding(check, where, recorded.size, found.share, found.size, told)
+
+    def given(self) -> Iterator[Finding]:
+        """What the run was given: data, order, initial weights."""
+        record, name = self._run.record, self._name
+        for split, dataset in (("train", self._train_set), ("test", self._test_set)):
+            same = record.data_checksum.get(split) == checksum(*dataset)
+            told = f"{name} holds other {split} inputs or labels on its device than the normalised {split} set"
+            yield self._exactly("data on the device", split, same, told)
+        for epoch, found in enumerate(record.order_checksums):
+            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, self._draw))
+            told = f"{name} saw the examples of epoch {epoch + 1} in another order than its configuration's"
+            yield self._exactly("order of the examples", f"epoch {epoch + 1}", same, told)
+        recorded = self._run.at(0, "weights")
+        for tensor, values in self._initial.items():
+            told = f"{name} starts from other weights than its configuration's: {tensor} differs"
+            yield self._exactly("initial weights", tensor, np.array_equal(recorded[tensor], values), told)
+
+    def first_step(self) -> Iterator[Finding]:
+        """What the first step computes, tensor by tensor."""
+        batch = self._replay.batch(0)[:PROBED_EXAMPLES]
+        examples = self._train_set.inputs[batch], self._train_set.labels[batch]
+        start = State(0, self._run.at(0, "weights"), {})
+        plain, *others = (stepper.probe(*examples) for stepper in rounding_steppers(self._training, start))
+        for tensor, computed in plain.items():
+            recorded = self._run.arrays[f"at/0/{tensor}"]
+            ulps = ULPS_OF_INPUTS if tensor == "input" else ULPS_OF_OUTPUTS
+            found = deviation(recorded, computed, ulps, [other[tensor] for other in others])
+            where = tensor.replace("gradient/", "gradient of ")
+            yield self._deviates("first step", f"first {where}", recorded, found, "lies")
+
+    def steps(self, taken: Iterable[Segment]) -> Iterator[Finding]:
+        """Every step, from the weights before it."""
+        for segment in taken:
+            worst, found = segment.worst, segment.deviations[segment.worst]
+            steps = f"steps {segment.first:,} to {segment.until - 1:,}"
+            seen = "" if segment.first_loss is None else f"; the first loss to differ is step {segment.first_loss:,}'s"
+            what = "their losses lie" if worst == LOSSES else f"{worst} ends"
+            told = f"{self._name}'s {steps} are not what its weights before them lead to: {what} {found.size}{seen}"
+            numbers = sum(values.size for values in self._run.weights.values()) + segment.until - segment.first
+            yield Finding("every step", f"{worst}, {steps}", numbers, found.share, found.size, told)
+
+    def systematic(self, taken: Sequence[Segment]) -> Iterator[Finding]:
+        """What has the same direction in all segments."""
+        if len(taken) < FEWEST_SEGMENTS:
+            return
+        for tensor in taken[0].of_update:
+            size, allowed = _median([s.of_update[tensor] for s in taken], self._epsilons(UPDATES_EPSILONS))
+            told = f"{self._name}'s updates of {tensor} are 1 {size:+.2g} times what its gradients make them"
+            yield self._leans("size of the updates", tensor, size, allowed, told, len(taken))
+            size, allowed = _median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
+            told = f"{self._name}'s {tensor} becomes 1 {size:+.2g} times itself in a segment, beside its updates"
+            yield self._leans("decay of the weights", tensor, size, allowed, told, len(taken))
+        size, allowed = _median([segment.loss_bias for segment in taken], LOSSES_ULPS)
+        told = f"{self._name}'s losses lie {size:+.2g} units in the last place off, on average"
+        yield self._leans("mean of the losses", LOSSES, size, allowed, told, len(taken))
+
+    def _epsilons(self, count: float) -> float:
+        return count * float(np.finfo(self._training.numpy_dtype).eps)
+
+    def _leans(self, check: str, where: str, size: float, allowed: float, told: str, segments: int) -> Finding:
+        sentence = f"{told}, over {segments} segments; rounding explains {allowed:.2g}"
+        return Finding(check, where, segments, abs(size) / allowed, f"{size:+.1e}", sentence)
+
+    def smallest(self, taken: Sequence[Segment]) -> dict[str, float]:
+        """The smallest error of the learning rate, and the smallest decay, that would not have passed for rounding."""
+        if len(taken) < FEWEST_SEGMENTS:
+            return {}
+        rate = min(
+            _median([s.of_update[t] for s in taken], self._epsilons(UPDATES_EPSILONS))[1] for t in taken[0].of_update
+        )
+        shrinks = min(
+            _median([s.of_weights[t] for s in taken], self._epsilons(WEIGHTS_EPSILONS))[1] for t in taken[0].of_weights
+        )
+        steps = float(np.median([segment.until - segment.first for segment in taken]))
+        return {"rate": rate, "decay": shrinks / (steps * self._training.learning_rate)}
+
+    def logits(self) -> Iterator[Finding]:
+        """The test set's logits after each epoch, from the weights then."""
+        for epoch, recorded in enumerate(self._run.arrays["test_logits"], start=1):
+            state = self.segments.state(epoch * self._training.steps_per_epoch)
+            plain, *others = rounding_steppers(self._training, state._replace(kept={}))
+            computed = plain.predict(self._test_set.inputs)
+            found = deviation(recorded, computed, ULPS_OF_OUTPUTS)
+            if found.share > 1:
+                rounded = [other.predict(self._test_set.inputs) for other in others]
+                found = deviation(recorded, computed, ULPS_OF_OUTPUTS, rounded)
+            yield self._deviates("test logits", f"test logits after epoch {epoch}", recorded, found, "lie")
+
+    def figures(self) -> Iterator[Finding]:
+        """Each epoch's figures, from the losses and logits that the run recorded."""
+        steps = self._training.steps_per_epoch
+        sizes = [len(self._replay.batch(step)) for step in range(steps)]
+        for number, (epoch, logits) in enumerate(
+            zip(self._run.record.epochs, self._run.arrays["test_logits"], strict=True)
+        ):
+            losses = self._run.step_losses[number * steps : (number + 1) * steps]
+            derived = Epoch(
+                train_loss=metrics.mean_of_batch_means(losses),
+                train_loss_per_example=metrics.mean_per_example(losses, sizes),
+                test_loss=metrics.cross_entropy(logits, self._test_set.labels),
+                test_accuracy=metrics.accuracy(logits, self._test_set.labels),
+            )
+            for figure, value in derived:
+                given = getattr(epoch, figure)
+                same = abs(given - value) <= SAME_FIGURE * abs(value)
+                told = f"{self._name}'s {figure} of epoch {number + 1} is {given!r}; what it recorded makes {value!r}"
+                yield self._exactly("figures of the epochs", f"{figure} of epoch {number + 1}", same, told)
+
+
+def _median(values: Sequence[float], allowance: float) -> tuple[float, float]:
+    """The median over the segments, which a crossing in a few of them does not move, and how large it may be."""
+    middle = float(np.median(values))
+    # Of normal values, the standard deviation is 1.4826 median deviations, and the median's standard error 1.2533 times
+    # the mean's.
+    deviation = 1.4826 * float(np.median(np.abs(np.array(values) - middle)))
+    return middle, allowance + STANDARD_ERRORS * 1.2533 * deviation / float(np.sqrt(len(values)))

@@ -1,0 +1,218 @@
+"""Steps of a recorded training, taken again by the reference from any of its checkpoints."""
+
+import functools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.contract import Dataset
+from shared.network import Weights, perturb
+from shared.reference import optimizers, reordered, train
+from shared.reference.model import Model, Slopes, build
+from shared.reference.optimizers import Optimizer
+from shared.running import batches
+from shared.training import Training
+
+
+class State(NamedTuple):
+    """All that the next step depends on, beside its batch: the weights, and what the optimizer keeps, before `step`."""
+
+    step: int
+    weights: Weights
+    kept: Weights  # by `mean/fc1.weight` and so on; empty where it keeps nothing
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Steps that were taken: the loss of each before its update, and where they lead."""
+
+    losses: np.ndarray  # (steps,)
+    end: State
+
+
+class Unit(NamedTuple):
+    """A hidden unit at one example of a step's batch."""
+
+    step: int
+    layer: str
+    row: int  # of the batch
+    unit: int
+
+
+# What an activation's slopes become at a step: from the step's number, the layer's name, what enters the activation,
+# (B, units), and its slopes there.
+Sees = Callable[[int, str, np.ndarray, np.ndarray], np.ndarray]
+
+
+def crossing(units: Collection[Unit]) -> Sees:
+    """Slopes of a ReLU that takes the other side of zero at each of these units."""
+
+    def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        for unit in units:
+            if (unit.step, unit.layer) == (step, layer):
+                slopes[unit.row, unit.unit] = 1 - slopes[unit.row, unit.unit]
+        return slopes
+
+    return sees
+
+
+class Stepper:
+    """A model and its optimizer, which take one step after the other from a state on."""
+
+    def __init__(self, training: Training, start: State) -> None:
+        self.training, self.step = training, start.step
+        self.model = self.make_model(start)
+        self.optimizer = self.make_optimizer(start)
+
+    def make_model(self, start: State) -> Model:
+        return build(self.training, start.weights, "cpu")
+
+    def make_optimizer(self, start: State) -> Optimizer:
+        return Optimizer(self.training, self.model.parameters, start.kept, start.step)
+
+    def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
+        """One update from inputs (B, P) and labels (B,). Returns the mean loss before it."""
+        loss, gradients, _ = self.model.backward(inputs, labels, slopes)
+        self.optimizer.apply(self.model.parameters, gradients)
+        self.step += 1
+        return loss
+
+    def probe(self, inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """What a step computes, by the names of a run record, without taking it."""
+        return train.probe(self.model, Dataset(inputs, labels), np.arange(len(labels)))
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Logits (N, C) of inputs (N, P)."""
+        return train.predict(self.model, inputs)
+
+    @property
+    def state(self) -> State:
+        return State(self.step, self.model.parameters, optimizers.buffers(self.training, self.model, self.optimizer))
+
+
+class OtherSoftmax(Model):
+    """Probabilities by a division, as TensorFlow computes them. Near 1 these are rounded otherwise."""
+
+    def softmax(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logarithms, _ = super().softmax(logits)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return logarithms, exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+class Reordered(Stepper):
+    """The same, with every sum added in another order."""
+
+    def make_model(self, start: State) -> Model:
+        return OtherSoftmax(**vars(reordered.build(self.training, start.weights, "cpu")))
+
+    def make_optimizer(self, start: State) -> Optimizer:
+        kept = reordered.reorder(start.kept) if start.kept else {}
+        return reordered.Optimizer(self.training, self.model.parameters, kept, start.step)
+
+    def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
+        backwards: Slopes | None = None
+        if slopes:
+            backwards = lambda layer, entering: slopes(layer, entering[::-1, ::-1])[::-1, ::-1]  # noqa: E731
+        return super().take(np.ascontiguousarray(inputs[::-1, ::-1]), labels[::-1], backwards)
+
+    def probe(self, inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        dataset = Dataset(np.ascontiguousarray(inputs[:, ::-1]), labels)
+        return reordered.probe(self.model, dataset, np.arange(len(labels)))
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return super().predict(np.ascontiguousarray(inputs[:, ::-1]))
+
+    @property
+    def state(self) -> State:
+        step, weights, kept = super().state
+        return State(step, reordered.reorder(weights), reordered.reorder(kept) if kept else {})
+
+
+class Wide(Stepper):
+    """The same in float64, from the same numbers."""
+
+    def __init__(self, training: Training, start: State) -> None:
+        wide = [{name: values.astype(np.float64) for name, values in tensors.items()} for tensors in start[1:]]
+        super().__init__(training.model_copy(update={"dtype": "float64"}), State(start.step, *wide))
+
+    def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
+        return super().take(inputs.astype(np.float64), labels, slopes)
+
+    def probe(self, inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        return super().probe(inputs.astype(np.float64), labels)
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return super().predict(inputs.astype(np.float64))
+
+
+def rounding_steppers(training: Training, start: State) -> list[Stepper]:
+    """A stepper, and others that differ from it by rounding alone.
+
+    From weights perturbed by 1 ulp; with every sum in another order; and, of a float32 training, in float64.
+    """
+    perturbed = start._replace(weights=perturb(start.weights))
+    steppers = [Stepper(training, start), Stepper(training, perturbed), Reordered(training, start)]
+    return [*steppers, Wide(training, start)] if training.dtype == "float32" else steppers
+
+
+class Replay:
+    """Takes steps of a training, on its data and in its order."""
+
+    def __init__(self, training: Training, dataset: Dataset[np.ndarray], draw: int) -> None:
+        """`draw` is the purpose of the random numbers that order the examples."""
+        self.training, self.dataset, self._draw = training, dataset, draw
+        self._batches = functools.lru_cache(maxsize=2)(self._batches_of)
+
+    def _batches_of(self, epoch: int) -> list[np.ndarray]:
+        order = batches.epoch_order(self.training.seed, epoch, self._draw)
+        return batches.split(order, self.training.batch_size)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Indices (B,) of the examples of a step."""
+        epoch, within = divmod(step, self.training.steps_per_epoch)
+        return self._batches(epoch)[within]
+
+    def _examples(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        batch = self.batch(step)
+        return self.dataset.inputs[batch], self.dataset.labels[batch]
+
+    def take(self, start: State, until: int, sees: Sees | None = None) -> Taken:
+        """The steps from `start` to the one before `until`. `sees` can change the slopes."""
+        stepper, losses = Stepper(self.training, start), []
+        for step in range(start.step, until):
+            slopes = self._slopes(stepper, step, sees) if sees else None
+            losses.append(stepper.take(*self._examples(step), slopes))
+        return Taken(np.array(losses), stepper.state)
+
+    def _slopes(self, stepper: Stepper, step: int, sees: Sees) -> Slopes:
+        derivative = stepper.model.activation.derivative
+        return lambda layer, entering: sees(step, layer, entering, derivative(entering))
+
+    def rounded(self, start: State, until: int, sees: Sees | None = None) -> list[Taken]:
+        """The same steps as `take`, and then in ways that differ by rounding alone. A ReLU takes the same side in all."""
+        plain, *_ = steppers = rounding_steppers(self.training, start)
+        losses: list[list[np.floating]] = [[] for _ in steppers]
+        for step in range(start.step, until):
+            plain_slopes = self._slopes(plain, step, sees or (lambda _step, _layer, _entering, slopes: slopes))
+            taken: dict[str, np.ndarray] = {}
+            for stepper, kept in zip(steppers, losses, strict=True):
+                slopes = _keeping(plain_slopes, taken) if stepper is plain else _again(self.training, taken)
+                kept.append(stepper.take(*self._examples(step), slopes))
+        return [Taken(np.array(kept), stepper.state) for kept, stepper in zip(losses, steppers, strict=True)]
+
+
+def _keeping(slopes: Slopes, taken: dict[str, np.ndarray]) -> Slopes:
+    """The same slopes, which are kept in `taken`."""
+
+    def keep(layer: str, entering: np.ndarray) -> np.ndarray:
+        taken[layer] = slopes(layer, entering)
+        return taken[layer]
+
+    return keep
+
+
+def _again(training: Training, taken: dict[str, np.ndarray]) -> Slopes | None:
+    """The slopes that were taken, where they are sides; others are a part of the arithmetic."""
+    return (lambda layer, _entering: taken[layer]) if training.activation == "relu" else None
