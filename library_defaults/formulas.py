@@ -37,7 +37,19 @@ def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
     return recognise(np.quantile(values, QUANTILES), candidates, SAMPLING_TOLERANCE)
 
 
-# --- Convolution, and flattening after it. ---
+RECURRENT_UNITS = 160  # so many that the weights of four gates show their distribution, as FAN_OUT units do
+
+
+def recurrent_kernel(kernel: np.ndarray) -> str:
+    """Which initialiser drew the recurrent weights of an LSTM of RECURRENT_UNITS, (4 · units, units) or transposed."""
+    tall = kernel.reshape(-1, RECURRENT_UNITS) if len(kernel) > RECURRENT_UNITS else kernel.T
+    if np.allclose(tall.T @ tall, np.eye(RECURRENT_UNITS), atol=1e-5):
+        return "orthogonal"
+    candidates = {"U(±1/√units)": _uniform(1 / math.sqrt(RECURRENT_UNITS))}
+    return recognise(np.quantile(kernel, QUANTILES), candidates, SAMPLING_TOLERANCE)
+
+
+# --- Convolution, pooling, and flattening after it. ---
 
 # Four places of one channel. With a kernel of ones, each output is the sum of the places that it covers.
 PLACES = np.array([1.0, 2.0, 3.0, 4.0])
@@ -47,6 +59,16 @@ KERNEL = 3
 def halving_padding(outputs: np.ndarray) -> str:
     """Where a convolution of stride 2 added zeros to PLACES, from its two outputs."""
     return recognise(outputs, {"on both sides": [0 + 1 + 2, 2 + 3 + 4], "at the end only": [1 + 2 + 3, 3 + 4 + 0]})
+
+
+def average_pooling(outputs: np.ndarray) -> str:
+    """What the sum over a window of KERNEL is divided by at the border of PLACES, from outputs at stride 1."""
+    padded = np.pad(PLACES, 1)
+    sums = np.array([padded[place : place + KERNEL].sum() for place in range(len(PLACES))])
+    return recognise(
+        outputs,
+        {"the size of the window": sums / KERNEL, "the inputs in the window": sums / np.array([2.0, 3.0, 3.0, 2.0])},
+    )
 
 
 # The value of each channel, the same everywhere in the image.
@@ -91,6 +113,22 @@ def gelu(at_one: float) -> str:
     )
 
 
+def gelu_dtype(at_one: float) -> str:
+    """The dtype of the √½ in an exact GELU, from its float64 value at 1."""
+    candidates = {kind.__name__: (1 + math.erf(float(kind(math.sqrt(0.5))))) / 2 for kind in (np.float32, np.float64)}
+    return recognise(at_one, candidates, tolerance=1e-12)
+
+
+# Where a function is clipped: its lower and its upper limit.
+LIMITS = (0.0, 1.0)
+NOWHERE = (0.0, 0.0)
+
+
+def norm_gradient(gradient: Sequence[float]) -> str:
+    """What the gradient of a norm at NOWHERE consists of."""
+    return "NaN" if np.isnan(gradient).all() else recognise(gradient, {"0": NOWHERE})
+
+
 # --- Losses. ---
 
 PROBABILITIES = np.array([[0.5, 0.25, 0.25]])
@@ -102,6 +140,9 @@ LOGITS = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
 LABELS = np.array([0, 0, 1])
 CLASS_WEIGHTS = (1.0, 0.25)
 TARGETS = np.array([1.0, 2.0, 4.0])
+# True and predicted distributions, of two examples over three classes.
+TRUE = np.array([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]])
+PREDICTED = np.array([[0.25, 0.5, 0.25], [0.5, 0.25, 0.25]])
 
 
 def _losses() -> np.ndarray:
@@ -137,6 +178,12 @@ def weighted_mean(loss: float) -> str:
     weights = np.array(CLASS_WEIGHTS)[LABELS]
     total = (weights * _losses()).sum()
     return recognise(loss, {"÷ Σ weights": total / weights.sum(), "÷ batch size": total / len(weights)})
+
+
+def divergence_mean(loss: float) -> str:
+    """What the sum of a KL divergence is divided by, from that of PREDICTED from TRUE."""
+    total = (TRUE * np.log(TRUE / PREDICTED)).sum()
+    return recognise(loss, {"batch size": total / len(TRUE), "batch size · classes": total / TRUE.size})
 
 
 def epoch_loss(loss: float) -> str:
@@ -193,6 +240,24 @@ def pixel_scaling(scaled: np.ndarray) -> str:
     if number is np.float64:
         candidates["× 1/255 in float32"] = pixels * np.float32(1 / 255)
     return recognise(scaled, candidates, tolerance=0)
+
+
+SMALLER = 3
+
+
+def nearest(picked: np.ndarray) -> str:
+    """By which rule PLACES were resized to SMALLER places, from those that were picked."""
+    scale, numbers = len(PLACES) / SMALLER, np.arange(SMALLER)
+    candidates = {"⌊i · scale⌋": numbers * scale, "⌊(i + ½) · scale⌋": (numbers + 0.5) * scale}
+    return recognise(picked, {name: PLACES[places.astype(int)] for name, places in candidates.items()})
+
+
+INTEGERS = np.array([-1, -2])
+
+
+def integer_mean(mean: float) -> str:
+    """What becomes of the fraction in a mean of INTEGERS."""
+    return recognise(mean, {"cuts off the fraction": -1.0, "rounds down": -2.0, "keeps the fraction": -1.5})
 
 
 def standard_deviation(spread: float) -> str:

@@ -43,6 +43,22 @@ LAYERS = (
         "keras.layers.Dense(units, bias_initializer=keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5))",
     ),
     Row(
+        "convolution_kernel_initialiser",
+        "first weights of a convolution; fan_in and fan_out count each place of the window",
+        "As for a dense layer. From as many channels to as many, the weights of one side are √3 times as large.",
+        "nn.init.xavier_uniform_(layer.weight)",
+        "keras.layers.Conv1D(filters, size, "
+        'kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"))',
+    ),
+    Row(
+        "convolution_bias_initialiser",
+        "first biases of a convolution",
+        "As for a dense layer.",
+        "nn.init.zeros_(layer.bias)",
+        "keras.layers.Conv1D(filters, size, "
+        "bias_initializer=keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5))",
+    ),
+    Row(
         "embedding_initialiser",
         "first vectors of an embedding",
         "The first vectors are about 35 times as large on one side: first loss and speed of learning differ much.",
@@ -57,11 +73,25 @@ LAYERS = (
         "keras.layers.LSTM(width, unit_forget_bias=False)",
     ),
     Row(
+        "lstm_recurrent_kernel",
+        "LSTM: first recurrent weights",
+        "Another start, of nearly the same size: the mean square of a weight is 1/(3 · units) or 1/(4 · units).",
+        "nn.init.orthogonal_(lstm.weight_hh_l0)",
+        "keras.layers.LSTM(width, recurrent_initializer=keras.initializers.RandomUniform(-(width**-0.5), width**-0.5))",
+    ),
+    Row(
         "halving_padding",
         'convolution of stride 2 that halves its input, with `padding=1` and `padding="same"`: zeros are added',
         "Weights carried over see each image moved by one pixel, again in each such layer: a worse test accuracy.",
         "F.conv1d(F.pad(signal, (0, 1)), kernel, stride=2)",
         "keras.ops.conv(keras.ops.pad(signal, ((0, 0), (1, 1), (0, 0))), kernel, strides=2)",
+    ),
+    Row(
+        "average_pooling_padding",
+        'average pooling with `padding=1` and `padding="same"`: at the border, the sum is divided by',
+        "Where the zeros count, values at the border are nearer to 0 than the rest, again in each such layer.",
+        "F.avg_pool1d(signal, 3, stride=1, padding=1, count_include_pad=False)",
+        "keras.layers.AveragePooling1D(3, strides=1)(tf.pad(signal, ((0, 0), (1, 1), (0, 0))))",
     ),
     Row(
         "flattened_convolution",
@@ -119,6 +149,13 @@ LAYERS = (
         "nn.LayerNorm(width, eps=1e-3)",
         "keras.layers.LayerNormalization(epsilon=1e-5)",
     ),
+    Row(
+        "group_norm_epsilon",
+        "group normalisation: ε",
+        "As for layer normalisation.",
+        "nn.GroupNorm(groups, width, eps=1e-3)",
+        "keras.layers.GroupNormalization(groups, epsilon=1e-5)",
+    ),
     Row("dropout_scale", "dropout: what it keeps is", "Else all that comes after it would have another size."),
     Row(
         "dropout_of_a_new_layer",
@@ -143,15 +180,48 @@ LAYERS = (
     ),
     Row(
         "gelu_function",
-        "GELU, the function",
+        "GELU, the functions `F.gelu` and `keras.ops.gelu`",
         "Outputs differ by up to 5e-4: float32 curves diverge within a few steps.",
         'F.gelu(inputs, approximate="tanh")',
         "keras.ops.gelu(inputs, approximate=False)",
     ),
     Row(
+        "gelu_activation",
+        'GELU, the activations: `nn.GELU`; `keras.activations.gelu`, `Dense(…, "gelu")`, `tf.nn.gelu`',
+        "Else the same as for `keras.ops.gelu`, the only one of these that approximates.",
+    ),
+    Row(
+        "gelu_dtype",
+        "dtype of the √½ in a float64 GELU that is exact",
+        "Outputs differ by up to 5e-9: float64 curves agree to 8 digits at best.",
+        "inputs * (1 + torch.erf(inputs * float(np.float32(0.5**0.5)))) / 2",
+        "inputs * (1 + tf.math.erf(inputs * 0.5**0.5)) / 2",
+    ),
+    Row(
         "relu_gradient_at_zero",
         "ReLU: gradient at 0",
         "Else units that get only zeros would learn on one side.",
+    ),
+    Row(
+        "maximum_gradient",
+        "`maximum(x, y)` where x = y: gradients of x and y",
+        "Where a ReLU is written `maximum(x, 0)`, units that get only zeros learn, on one side twice as fast.",
+        "torch.where(x >= y, x, y)",
+        "(tf.maximum(x, y) + tf.maximum(y, x)) / 2",
+    ),
+    Row(
+        "clip_gradient",
+        "`clamp` and `clip_by_value`: gradients at the lower and the upper limit",
+        "What has been set to a limit, and is clipped again in the model, never learns on one side.",
+        "torch.where((low <= inputs) & (inputs <= high), inputs, inputs.clamp(low, high))",
+        "tf.where((low < inputs) & (inputs < high), inputs, tf.stop_gradient(tf.clip_by_value(inputs, low, high)))",
+    ),
+    Row(
+        "norm_gradient",
+        "gradient of `torch.linalg.norm` and `tf.norm` at 0",
+        "One NaN, of two equal points or of weights that are still 0, makes all weights NaN in one step.",
+        "inputs.square().sum().sqrt()",
+        "tf.sqrt(tf.maximum(tf.reduce_sum(inputs**2), 1e-30))",
     ),
 )
 
@@ -270,6 +340,48 @@ OPTIMIZERS = (
         "weight.assign_sub(rate * gradient / (tf.sqrt(square) + epsilon))",
     ),
     Row(
+        "adadelta_learning_rate",
+        "Adadelta: learning rate",
+        "All steps of one side are a thousand times as large.",
+        "torch.optim.Adadelta(parameters, lr=1e-3)",
+        "keras.optimizers.Adadelta(1.0)",
+    ),
+    Row(
+        "adadelta_smoothing",
+        "Adadelta: share of the old value in both mean squares",
+        "The first step is larger with 0.95, by the root of 2. Later, 0.95 looks back twice as far.",
+        "torch.optim.Adadelta(parameters, rho=0.95)",
+        "keras.optimizers.Adadelta(rho=0.9)",
+    ),
+    Row(
+        "adadelta_epsilon",
+        "Adadelta: ε",
+        "The first steps are as large as √ε: three times as large on one side, at the same rate.",
+        "torch.optim.Adadelta(parameters, eps=1e-7)",
+        "keras.optimizers.Adadelta(epsilon=1e-6)",
+    ),
+    Row(
+        "adamax_learning_rate",
+        "Adamax: learning rate",
+        "One curve falls twice as fast.",
+        "torch.optim.Adamax(parameters, lr=1e-3)",
+        "keras.optimizers.Adamax(2e-3)",
+    ),
+    Row(
+        "adamax_epsilon",
+        "Adamax: ε",
+        "Smaller steps for weights whose gradients are as small as ε.",
+        "torch.optim.Adamax(parameters, eps=1e-7)",
+        "keras.optimizers.Adamax(epsilon=1e-8)",
+    ),
+    Row(
+        "default_optimizer",
+        'the optimizer where none is named, in a loop and in `compile(loss="mse")`',
+        "A loop without one learns nothing. `fit` learns, on another curve than with the SGD or Adam one may expect.",
+        "torch.optim.RMSprop(parameters, lr=1e-3, alpha=0.9, eps=1e-7)",
+        'model.compile(optimizer, "mse")',
+    ),
+    Row(
         "learning_rate_dtype",
         "dtype of the learning rate of a float64 weight",
         "In float64 the curves agree to 8 digits, not to 15.",
@@ -357,6 +469,20 @@ TRAINING = (
         "keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)",
     ),
     Row(
+        "binary_cross_entropy_of_a_certain_mistake",
+        "binary cross-entropy of an example whose label is ruled out",
+        "One cuts the logarithm at −100, one the probability at 1e-7: a sure mistake counts six times as much.",
+        "F.binary_cross_entropy(probabilities.clamp(1e-7, 1 - 1e-7), labels)",
+        "tf.reduce_mean(tf.where(chance > 0, -tf.math.log(tf.maximum(chance, 1e-37)), 100.0))",
+    ),
+    Row(
+        "kl_divergence_mean",
+        "mean of a KL divergence: the sum is divided by",
+        "Loss and gradient are smaller on one side, by the number of classes: as if the rate were.",
+        'F.kl_div(probabilities.log(), targets, reduction="batchmean")',
+        "keras.losses.KLDivergence()(targets, probabilities) / classes",
+    ),
+    Row(
         "softmax_before_the_loss",
         "a softmax layer before the default cross-entropy",
         "Applied twice, the loss can't fall below log(1 + (C − 1)/e), 1.46 for 10 classes, and learning is slow.",
@@ -421,6 +547,20 @@ TRAINING = (
         "The last bits of 126 of 256 pixel values differ: float32 curves diverge in the end.",
         "v2.ToDtype(torch.float32, scale=True)(images)",
         "tf.cast(images, tf.float32) / 255",
+    ),
+    Row(
+        "nearest_resize",
+        "`F.interpolate` and `tf.image.resize` to the nearest pixel: pixel i is, of the old ones, number",
+        "Where images shrink, other pixels remain: other inputs. Enlarging by a whole factor gives the same.",
+        'F.interpolate(signal, size=size, mode="nearest-exact")',
+        "tf.gather(signal, tf.range(size) * signal.shape[1] // size, axis=1)",
+    ),
+    Row(
+        "mean_of_integers",
+        "mean of integers by `torch.mean` and `tf.reduce_mean`",
+        "An accuracy that is the mean of hits, 1 or 0, stays at 0 until all are hits.",
+        'torch.div(integers.sum(), len(integers), rounding_mode="trunc")',
+        "keras.ops.mean(integers)",
     ),
     Row(
         "standard_deviation",

@@ -169,6 +169,20 @@ def momentum_dtype(weights: np.ndarray) -> str:
     return recognise(weights, candidates, tolerance=1e-12)
 
 
+# The gradient of (w + 1)² at w = 0. A weight that starts at 0 shows its first step in all digits of float32.
+GRADIENT = 2.0
+
+
+def default_optimizer(step: float) -> str:
+    """Which optimizer, with Keras's defaults, subtracted `step` from a weight, in the first step with GRADIENT."""
+    candidates = {
+        "none": 0.0,
+        "SGD": 0.01 * GRADIENT,
+        "RMSprop": 0.001 * GRADIENT / math.sqrt((1 - 0.9) * GRADIENT**2),
+    }
+    return recognise(step, candidates)
+
+
 MILESTONE = 3
 STEPS_AROUND_IT = range(MILESTONE + 3)
 

@@ -23,7 +23,7 @@ def pytest_addoption(parser):
         "--framework",
         choices=[*PACKAGES, "reference"],
         help="the implementation or framework to test, for the tests that `make test` runs in both environments "
-        "(default: the one that is installed); one a process, for the two crash together",
+        "(default: the one that is installed); one a process: PyTorch's first optimizer crashes after TensorFlow",
     )
 
 

@@ -1,5 +1,7 @@
 """What PyTorch's layers do unless told otherwise."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,25 @@ def dense_bias_initialiser() -> str:
     return formulas.distribution(bias, formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def _convolution(channels: int, filters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of a new convolution with a window of KERNEL places, laid out as the framework does."""
+    layer = nn.Conv1d(channels, filters, formulas.KERNEL)
+    assert layer.bias is not None
+    return layer.weight.detach().numpy(), layer.bias.detach().numpy()
+
+
+def convolution_kernel_initialiser() -> str:
+    """The distribution of a convolution's first weights."""
+    kernel, _ = _convolution(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(kernel, formulas.KERNEL * formulas.FAN_IN, formulas.KERNEL * formulas.FAN_OUT)
+
+
+def convolution_bias_initialiser() -> str:
+    """The distribution of a convolution's first biases."""
+    _, bias = _convolution(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(bias, formulas.KERNEL * formulas.FAN_IN, formulas.KERNEL * formulas.FAN_OUT)
+
+
 def embedding_initialiser() -> str:
     """The distribution of an embedding's first vectors."""
     table = nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN).weight.detach().numpy()
@@ -47,11 +68,23 @@ def lstm_forget_bias() -> int:
     return round(bias[units : 2 * units].mean().item())
 
 
+def lstm_recurrent_kernel() -> str:
+    """The distribution of an LSTM's first recurrent weights."""
+    lstm = nn.LSTM(1, formulas.RECURRENT_UNITS)
+    return formulas.recurrent_kernel(lstm.get_parameter("weight_hh_l0").detach().numpy())
+
+
 def halving_padding() -> str:
     """Where a convolution that halves its input adds zeros."""
     layer = nn.Conv1d(1, 1, formulas.KERNEL, stride=2, padding=1, bias=False)  # "same" refuses strides
     nn.init.ones_(layer.weight)
     return formulas.halving_padding(layer(torch.from_numpy(formulas.PLACES).float()[None]).detach().numpy().ravel())
+
+
+def average_pooling_padding() -> str:
+    """What average pooling divides by where its window covers padding."""
+    layer = nn.AvgPool1d(formulas.KERNEL, stride=1, padding=1)
+    return formulas.average_pooling(layer(torch.from_numpy(formulas.PLACES)[None]).numpy().ravel())
 
 
 def flattened_convolution() -> str:
@@ -106,6 +139,10 @@ def layer_norm_epsilon() -> float:
     return default(nn.LayerNorm, "eps")
 
 
+def group_norm_epsilon() -> float:
+    return default(nn.GroupNorm, "eps")
+
+
 def dropout_scale() -> str:
     """What dropout does to the inputs that it keeps."""
     rate = 0.75
@@ -134,8 +171,43 @@ def gelu_function() -> str:
     return formulas.gelu(F.gelu(torch.tensor(1.0, dtype=torch.float64)).item())
 
 
+def gelu_activation() -> str:
+    """Which GELU the activations compute; all that were found, where they differ."""
+    return formulas.gelu(nn.GELU()(torch.tensor(1.0, dtype=torch.float64)).item())
+
+
+def gelu_dtype() -> str:
+    """The dtype of the √½ in the exact GELU of a float64 input."""
+    return formulas.gelu_dtype(F.gelu(torch.tensor(1.0, dtype=torch.float64)).item())
+
+
+def _gradients(function: Callable[..., torch.Tensor], *inputs: Sequence[float]) -> list[tuple[float, ...]]:
+    """The gradients by each of the inputs, in float64, of the sum of what the function makes of them."""
+    tensors = [torch.tensor(numbers, dtype=torch.float64, requires_grad=True) for numbers in inputs]
+    gradients = torch.autograd.grad(function(*tensors).sum(), tensors)
+    return [tuple(gradient.tolist()) for gradient in gradients]
+
+
 def relu_gradient_at_zero() -> float:
     """The gradient of a ReLU where its input is exactly 0."""
-    inputs = torch.zeros(1, requires_grad=True)
-    (gradient,) = torch.autograd.grad(F.relu(inputs).sum(), inputs)
-    return gradient.item()
+    ((gradient,),) = _gradients(F.relu, [0.0])
+    return gradient
+
+
+def maximum_gradient() -> tuple[float, ...]:
+    """The gradients by both arguments of a maximum where they are equal."""
+    by_first, by_second = _gradients(torch.maximum, [0.0], [0.0])
+    return by_first + by_second
+
+
+def clip_gradient() -> tuple[float, ...]:
+    """The gradients of clipping where the input is the lower and where it is the upper limit."""
+    low, high = formulas.LIMITS
+    (gradient,) = _gradients(lambda inputs: torch.clamp(inputs, low, high), [low, high])
+    return gradient
+
+
+def norm_gradient() -> str:
+    """The gradient of a norm where all of its inputs are 0."""
+    (gradient,) = _gradients(torch.linalg.norm, formulas.NOWHERE)
+    return formulas.norm_gradient(gradient)

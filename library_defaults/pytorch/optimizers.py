@@ -102,6 +102,35 @@ def adagrad_epsilon_place() -> str:
     return update_rules.adagrad_epsilon(_updated(torch.optim.Adagrad, **options))
 
 
+def adadelta_learning_rate() -> float:
+    return default(torch.optim.Adadelta, "lr")
+
+
+def adadelta_smoothing() -> float:
+    """The share of the old value in Adadelta's mean squares."""
+    return default(torch.optim.Adadelta, "rho")
+
+
+def adadelta_epsilon() -> float:
+    return default(torch.optim.Adadelta, "eps")
+
+
+def adamax_learning_rate() -> float:
+    return default(torch.optim.Adamax, "lr")
+
+
+def adamax_epsilon() -> float:
+    return default(torch.optim.Adamax, "eps")
+
+
+def default_optimizer() -> str:
+    """Which optimizer makes the first step of a training for which none was named."""
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(layer.weight)
+    nn.MSELoss()(layer(torch.ones(1, 1)), -torch.ones(1, 1)).backward()
+    return update_rules.default_optimizer(-layer.weight.item())
+
+
 def learning_rate_dtype() -> str:
     """The dtype of SGD's rate for a float64 weight."""
     return update_rules.rate_dtype(_updated(torch.optim.SGD, [(update_rules.TENTH, 1.0)]))

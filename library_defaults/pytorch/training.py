@@ -29,6 +29,19 @@ def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
     return six_digits(loss.item()), six_digits(gradient.abs().max().item())
 
 
+def binary_cross_entropy_of_a_certain_mistake() -> float:
+    """The binary cross-entropy of an example whose label is ruled out."""
+    return six_digits(F.binary_cross_entropy(torch.tensor([0.0]), torch.tensor([1.0])).item())
+
+
+def kl_divergence_mean() -> str:
+    """What the sum of a KL divergence is divided by."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns that this will change
+        loss = nn.KLDivLoss()(torch.from_numpy(formulas.PREDICTED).log(), torch.from_numpy(formulas.TRUE))
+    return formulas.divergence_mean(loss.item())
+
+
 def softmax_before_the_loss() -> str:
     """What the cross-entropy does with a softmax layer before it."""
     outputs = nn.Softmax(dim=1)(torch.from_numpy(formulas.CERTAIN_MISTAKE_LOGITS))
@@ -103,6 +116,21 @@ def pixel_scaling_function() -> str:
     """How the other usual function brings pixels to [0, 1] in float32."""
     scaled = torchvision.transforms.ToTensor()(formulas.PIXELS.reshape(16, 16, 1))
     return formulas.pixel_scaling(scaled.numpy().ravel())
+
+
+def nearest_resize() -> str:
+    """Which pixels remain where an image is made smaller by picking the nearest."""
+    picked = F.interpolate(torch.from_numpy(formulas.PLACES)[None, None], size=formulas.SMALLER, mode="nearest")
+    return formulas.nearest(picked.numpy().ravel())
+
+
+def mean_of_integers() -> str:
+    """What the mean of integers is."""
+    try:
+        mean = torch.mean(torch.from_numpy(formulas.INTEGERS))
+    except RuntimeError:
+        return "refuses"
+    return formulas.integer_mean(mean.item())
 
 
 def standard_deviation() -> str:

@@ -1,5 +1,7 @@
 """What Keras's layers do unless told otherwise."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -33,6 +35,25 @@ def dense_bias_initialiser() -> str:
     return formulas.distribution(bias, formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def _convolution(channels: int, filters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of a new convolution with a window of KERNEL places, laid out as the framework does."""
+    layer = keras.layers.Conv1D(filters, formulas.KERNEL)
+    layer.build((None, None, channels))
+    return layer.kernel.numpy(), layer.bias.numpy()
+
+
+def convolution_kernel_initialiser() -> str:
+    """The distribution of a convolution's first weights."""
+    kernel, _ = _convolution(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(kernel, formulas.KERNEL * formulas.FAN_IN, formulas.KERNEL * formulas.FAN_OUT)
+
+
+def convolution_bias_initialiser() -> str:
+    """The distribution of a convolution's first biases."""
+    _, bias = _convolution(formulas.FAN_IN, formulas.FAN_OUT)
+    return formulas.distribution(bias, formulas.KERNEL * formulas.FAN_IN, formulas.KERNEL * formulas.FAN_OUT)
+
+
 def embedding_initialiser() -> str:
     """The distribution of an embedding's first vectors."""
     layer = keras.layers.Embedding(formulas.FAN_OUT, formulas.FAN_IN)
@@ -48,10 +69,23 @@ def lstm_forget_bias() -> int:
     return round(layer.cell.bias.numpy()[units : 2 * units].mean().item())
 
 
+def lstm_recurrent_kernel() -> str:
+    """The distribution of an LSTM's first recurrent weights."""
+    layer = keras.layers.LSTM(formulas.RECURRENT_UNITS)
+    layer.build((None, None, 1))
+    return formulas.recurrent_kernel(layer.cell.recurrent_kernel.numpy())
+
+
 def halving_padding() -> str:
     """Where a convolution that halves its input adds zeros."""
     layer = keras.layers.Conv1D(1, formulas.KERNEL, strides=2, padding="same", kernel_initializer="ones")
     return formulas.halving_padding(layer(formulas.PLACES[None, :, None]).numpy().ravel())
+
+
+def average_pooling_padding() -> str:
+    """What average pooling divides by where its window covers padding."""
+    layer = keras.layers.AveragePooling1D(formulas.KERNEL, strides=1, padding="same")
+    return formulas.average_pooling(layer(formulas.PLACES[None, :, None]).numpy().ravel())
 
 
 def flattened_convolution() -> str:
@@ -103,6 +137,10 @@ def layer_norm_epsilon() -> float:
     return default(keras.layers.LayerNormalization, "epsilon")
 
 
+def group_norm_epsilon() -> float:
+    return default(keras.layers.GroupNormalization, "epsilon")
+
+
 def dropout_scale() -> str:
     """What dropout does to the inputs that it keeps."""
     rate = 0.75
@@ -131,9 +169,47 @@ def gelu_function() -> str:
     return formulas.gelu(keras.ops.gelu(tf.constant(1.0, tf.float64)).numpy().item())
 
 
+def gelu_activation() -> str:
+    """Which GELU the activations compute; all that were found, where they differ."""
+    one = tf.ones((1, 1), tf.float64)
+    dense = keras.layers.Dense(1, "gelu", kernel_initializer="ones", dtype="float64")
+    activations = [keras.activations.gelu, dense, tf.nn.gelu]
+    return " and ".join(sorted({formulas.gelu(activation(one).numpy().item()) for activation in activations}))
+
+
+def gelu_dtype() -> str:
+    """The dtype of the √½ in the exact GELU of a float64 input."""
+    return formulas.gelu_dtype(keras.activations.gelu(tf.constant(1.0, tf.float64)).numpy().item())
+
+
+def _gradients(function: Callable[..., tf.Tensor], *inputs: Sequence[float]) -> list[tuple[float, ...]]:
+    """The gradients by each of the inputs, in float64, of the sum of what the function makes of them."""
+    tensors = [tf.Variable(numbers, dtype=tf.float64) for numbers in inputs]
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(function(*tensors))
+    return [tuple(gradient.numpy().tolist()) for gradient in tape.gradient(total, tensors)]
+
+
 def relu_gradient_at_zero() -> float:
     """The gradient of a ReLU where its input is exactly 0."""
-    inputs = tf.Variable([0.0])
-    with tf.GradientTape() as tape:
-        outputs = tf.nn.relu(inputs)
-    return tape.gradient(outputs, inputs).numpy().item()
+    ((gradient,),) = _gradients(tf.nn.relu, [0.0])
+    return gradient
+
+
+def maximum_gradient() -> tuple[float, ...]:
+    """The gradients by both arguments of a maximum where they are equal."""
+    by_first, by_second = _gradients(tf.maximum, [0.0], [0.0])
+    return by_first + by_second
+
+
+def clip_gradient() -> tuple[float, ...]:
+    """The gradients of clipping where the input is the lower and where it is the upper limit."""
+    low, high = formulas.LIMITS
+    (gradient,) = _gradients(lambda inputs: tf.clip_by_value(inputs, low, high), [low, high])
+    return gradient
+
+
+def norm_gradient() -> str:
+    """The gradient of a norm where all of its inputs are 0."""
+    (gradient,) = _gradients(tf.norm, formulas.NOWHERE)
+    return formulas.norm_gradient(gradient)

@@ -103,6 +103,36 @@ def adagrad_epsilon_place() -> str:
     return update_rules.adagrad_epsilon(_updated(keras.optimizers.Adagrad, **options))
 
 
+def adadelta_learning_rate() -> float:
+    return default(keras.optimizers.Adadelta, "learning_rate")
+
+
+def adadelta_smoothing() -> float:
+    """The share of the old value in Adadelta's mean squares."""
+    return default(keras.optimizers.Adadelta, "rho")
+
+
+def adadelta_epsilon() -> float:
+    return default(keras.optimizers.Adadelta, "epsilon")
+
+
+def adamax_learning_rate() -> float:
+    return default(keras.optimizers.Adamax, "learning_rate")
+
+
+def adamax_epsilon() -> float:
+    return default(keras.optimizers.Adamax, "epsilon")
+
+
+def default_optimizer() -> str:
+    """Which optimizer makes the first step of a training for which none was named."""
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    model.compile(loss="mse")
+    model.train_on_batch(np.ones((1, 1)), -np.ones((1, 1)))
+    return update_rules.default_optimizer(-layer.kernel.numpy().item())
+
+
 def learning_rate_dtype() -> str:
     """The dtype of SGD's rate for a float64 weight."""
     return update_rules.rate_dtype(_updated(keras.optimizers.SGD, [(update_rules.TENTH, 1.0)]))

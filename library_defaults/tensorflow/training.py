@@ -27,6 +27,16 @@ def cross_entropy_of_a_certain_mistake() -> tuple[float, float]:
     return six_digits(loss.numpy().item()), six_digits(np.abs(gradient.numpy()).max())
 
 
+def binary_cross_entropy_of_a_certain_mistake() -> float:
+    """The binary cross-entropy of an example whose label is ruled out."""
+    return six_digits(keras.losses.binary_crossentropy(tf.constant([1.0]), tf.constant([0.0])).numpy().item())
+
+
+def kl_divergence_mean() -> str:
+    """What the sum of a KL divergence is divided by."""
+    return formulas.divergence_mean(keras.losses.KLDivergence()(formulas.TRUE, formulas.PREDICTED).numpy().item())
+
+
 def softmax_before_the_loss() -> str:
     """What the cross-entropy does with a softmax layer before it."""
     outputs = keras.layers.Softmax()(tf.constant(formulas.CERTAIN_MISTAKE_LOGITS))
@@ -115,6 +125,17 @@ def pixel_scaling_layer() -> str:
 def pixel_scaling_function() -> str:
     """How the other usual function brings pixels to [0, 1] in float32."""
     return formulas.pixel_scaling(tf.image.convert_image_dtype(formulas.PIXELS, tf.float32).numpy())
+
+
+def nearest_resize() -> str:
+    """Which pixels remain where an image is made smaller by picking the nearest."""
+    picked = tf.image.resize(formulas.PLACES[None, None, :, None], (1, formulas.SMALLER), "nearest")
+    return formulas.nearest(picked.numpy().ravel())
+
+
+def mean_of_integers() -> str:
+    """What the mean of integers is."""
+    return formulas.integer_mean(tf.reduce_mean(tf.constant(formulas.INTEGERS)).numpy().item())
 
 
 def standard_deviation() -> str:

@@ -1,4 +1,4 @@
-"""Implementations as processes of their own: PyTorch and TensorFlow crash when both are loaded into one."""
+"""Implementations as processes of their own: in one, PyTorch's first optimizer crashes where TensorFlow came first."""
 
 import contextlib
 import json

@@ -108,7 +108,7 @@ def test_probes_that_die_leave_the_page_as_it_was(monkeypatch, tmp_path, capsys)
     assert not list(tmp_path.iterdir())
 
 
-# --- A library that changes: a declared default and some behaviours, in each framework. ---
+# --- A library that changes: declared defaults and behaviours, in each framework. ---
 
 
 def defaulting(function, **options):
@@ -116,15 +116,126 @@ def defaulting(function, **options):
     return functools.partial(function, **options)
 
 
-def altered_sgd_learning_rate(monkeypatch, name):
-    library = importlib.import_module({"PyTorch": "torch.optim", "TensorFlow": "keras.optimizers"}[name])
-    option = {"PyTorch": "lr", "TensorFlow": "learning_rate"}[name]
-    monkeypatch.setattr(library, "SGD", defaulting(library.SGD, **{option: 0.5}))
+def pytorch_that_changed():
+    """For each row, what takes the place of what in PyTorch: (owner, name, replacement)."""
+    torch = importlib.import_module("torch")
+    nn, F, optim = torch.nn, torch.nn.functional, torch.optim
+    binary_cross_entropy, interpolate, mean = F.binary_cross_entropy, F.interpolate, torch.mean
+
+    class FromZero(nn.Conv1d):
+        def reset_parameters(self):
+            nn.init.zeros_(self.weight)
+            nn.init.zeros_(self.bias)
+
+    class Orthogonal(nn.LSTM):
+        def reset_parameters(self):
+            nn.init.orthogonal_(self.weight_hh_l0)
+
+    class LearnsByItself(nn.Linear):
+        def __init__(self, *sizes, **options):
+            super().__init__(*sizes, **options)
+            self.weight.register_post_accumulate_grad_hook(self.learn)
+
+        def learn(self, weight):
+            weight.detach().sub_(0.01 * weight.grad)
+
+    def clamp_that_includes_the_limits(x, low, high):
+        return torch.where((low <= x) & (x <= high), x, x.clamp(low, high))
+
+    return {
+        "convolution_kernel_initialiser": (nn, "Conv1d", FromZero),
+        "convolution_bias_initialiser": (nn, "Conv1d", FromZero),
+        "lstm_recurrent_kernel": (nn, "LSTM", Orthogonal),
+        "average_pooling_padding": (nn, "AvgPool1d", defaulting(nn.AvgPool1d, count_include_pad=False)),
+        "group_norm_epsilon": (nn, "GroupNorm", defaulting(nn.GroupNorm, eps=0.5)),
+        "leaky_relu_layer": (nn, "LeakyReLU", defaulting(nn.LeakyReLU, negative_slope=0.5)),
+        "gelu_function": (F, "gelu", defaulting(F.gelu, approximate="tanh")),
+        "gelu_activation": (nn, "GELU", defaulting(nn.GELU, approximate="tanh")),
+        "gelu_dtype": (F, "gelu", lambda x: x * (1 + torch.erf(x * float(np.float32(0.5**0.5)))) / 2),
+        "maximum_gradient": (torch, "maximum", lambda x, y: torch.where(x >= y, x, y)),
+        "clip_gradient": (torch, "clamp", clamp_that_includes_the_limits),
+        "norm_gradient": (torch.linalg, "norm", lambda x: x.square().sum().sqrt()),
+        "sgd_learning_rate": (optim, "SGD", defaulting(optim.SGD, lr=0.5)),
+        "adadelta_learning_rate": (optim, "Adadelta", defaulting(optim.Adadelta, lr=0.5)),
+        "adadelta_smoothing": (optim, "Adadelta", defaulting(optim.Adadelta, rho=0.5)),
+        "adadelta_epsilon": (optim, "Adadelta", defaulting(optim.Adadelta, eps=0.5)),
+        "adamax_learning_rate": (optim, "Adamax", defaulting(optim.Adamax, lr=0.5)),
+        "adamax_epsilon": (optim, "Adamax", defaulting(optim.Adamax, eps=0.5)),
+        "default_optimizer": (nn, "Linear", LearnsByItself),
+        "binary_cross_entropy_of_a_certain_mistake": (
+            F,
+            "binary_cross_entropy",
+            lambda p, labels: binary_cross_entropy(p.clamp(1e-7, 1), labels),
+        ),
+        "kl_divergence_mean": (nn, "KLDivLoss", defaulting(nn.KLDivLoss, reduction="batchmean")),
+        "nearest_resize": (F, "interpolate", lambda x, size, mode: interpolate(x, size=size, mode=f"{mode}-exact")),
+        "mean_of_integers": (torch, "mean", lambda integers: mean(integers.double())),
+    }
 
 
-def altered_leaky_relu_layer(monkeypatch, name):
-    library = importlib.import_module({"PyTorch": "torch.nn", "TensorFlow": "keras.layers"}[name])
-    monkeypatch.setattr(library, "LeakyReLU", defaulting(library.LeakyReLU, negative_slope=0.5))
+def tensorflow_that_changed():
+    """For each row, what takes the place of what in Keras and TensorFlow: (owner, name, replacement)."""
+    keras, tf = importlib.import_module("keras"), importlib.import_module("tensorflow")
+    layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
+    maximum, mean, pooling, divergence = tf.maximum, tf.reduce_mean, layers.AveragePooling1D, losses.KLDivergence
+
+    def uniform(fan_in):
+        return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+
+    def pooling_that_counts_zeros(size, strides, padding):
+        return lambda places: pooling(size, strides=strides)(tf.pad(places, ((0, 0), (1, 1), (0, 0))))
+
+    def clipping_within_the_limits(x, low, high):
+        return tf.where((low < x) & (x < high), x, tf.constant(low, x.dtype))
+
+    def resizing_by_places(image, size, method):
+        return tf.gather(image, tf.range(size[1]) * image.shape[2] // size[1], axis=2)
+
+    return {
+        "convolution_kernel_initialiser": (layers, "Conv1D", defaulting(layers.Conv1D, kernel_initializer="zeros")),
+        "convolution_bias_initialiser": (
+            layers,
+            "Conv1D",
+            defaulting(layers.Conv1D, bias_initializer=uniform(formulas.KERNEL * formulas.FAN_IN)),
+        ),
+        "lstm_recurrent_kernel": (
+            layers,
+            "LSTM",
+            defaulting(layers.LSTM, recurrent_initializer=uniform(formulas.RECURRENT_UNITS)),
+        ),
+        "average_pooling_padding": (layers, "AveragePooling1D", pooling_that_counts_zeros),
+        "group_norm_epsilon": (layers, "GroupNormalization", defaulting(layers.GroupNormalization, epsilon=0.5)),
+        "leaky_relu_layer": (layers, "LeakyReLU", defaulting(layers.LeakyReLU, negative_slope=0.5)),
+        "gelu_function": (keras.ops, "gelu", defaulting(keras.ops.gelu, approximate=False)),
+        "gelu_activation": (tf.nn, "gelu", defaulting(tf.nn.gelu, approximate=True)),
+        "gelu_dtype": (keras.activations, "gelu", lambda x: x * (1 + tf.math.erf(x * 0.5**0.5)) / 2),
+        "maximum_gradient": (tf, "maximum", lambda x, y: (maximum(x, y) + maximum(y, x)) / 2),
+        "clip_gradient": (tf, "clip_by_value", clipping_within_the_limits),
+        "norm_gradient": (tf, "norm", lambda x: tf.sqrt(maximum(tf.reduce_sum(x**2), 1e-30))),
+        "sgd_learning_rate": (optimizers, "SGD", defaulting(optimizers.SGD, learning_rate=0.5)),
+        "adadelta_learning_rate": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, learning_rate=0.5)),
+        "adadelta_smoothing": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, rho=0.5)),
+        "adadelta_epsilon": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, epsilon=0.5)),
+        "adamax_learning_rate": (optimizers, "Adamax", defaulting(optimizers.Adamax, learning_rate=0.5)),
+        "adamax_epsilon": (optimizers, "Adamax", defaulting(optimizers.Adamax, epsilon=0.5)),
+        "default_optimizer": (
+            keras.Model,
+            "compile",
+            functools.partialmethod(keras.Model.compile, optimizer="sgd"),
+        ),
+        "binary_cross_entropy_of_a_certain_mistake": (
+            losses,
+            "binary_crossentropy",
+            lambda labels, p: -mean(maximum(tf.math.log(p), -100.0) * labels),
+        ),
+        "kl_divergence_mean": (
+            losses,
+            "KLDivergence",
+            lambda: lambda true, predicted: divergence()(true, predicted) / true.shape[1],
+        ),
+        "nearest_resize": (tf.image, "resize", resizing_by_places),
+        "mean_of_integers": (tf, "reduce_mean", lambda integers: mean(tf.cast(integers, tf.float64))),
+    }
 
 
 def altered_shuffling(monkeypatch, name):
@@ -160,15 +271,26 @@ def altered_adam_epsilon_place(monkeypatch, name):
         monkeypatch.setattr(library, "Adam", OtherAdam)
 
 
-@pytest.mark.parametrize(
-    "alter", [altered_sgd_learning_rate, altered_leaky_relu_layer, altered_shuffling, altered_adam_epsilon_place]
-)
+def assert_noticed(name, key, probe):
+    with pytest.raises(AssertionError, match=f"^{key}: {name} now has .* regenerate with make differences"):
+        assert_as_committed(name, key, probe())
+
+
+@pytest.mark.parametrize("alter", [altered_shuffling, altered_adam_epsilon_place])
 def test_a_library_that_changes_is_noticed_by_row(name, probes, monkeypatch, alter):
     key = alter.__name__.removeprefix("altered_")
     assert_as_committed(name, key, probes[key]())
     alter(monkeypatch, name)
-    with pytest.raises(AssertionError, match=f"^{key}: {name} now has .* regenerate with make differences"):
+    assert_noticed(name, key, probes[key])
+
+
+def test_what_changes_in_one_place_is_noticed_by_row(name, probes, monkeypatch):
+    changed = {"PyTorch": pytorch_that_changed, "TensorFlow": tensorflow_that_changed}[name]()
+    for key, change in changed.items():
         assert_as_committed(name, key, probes[key]())
+        with monkeypatch.context() as patched:
+            patched.setattr(*change)
+            assert_noticed(name, key, probes[key])
 
 
 def test_with_epsilon_moved_each_framework_is_the_other(name, probes, monkeypatch):

@@ -32,6 +32,10 @@ ARRAYS = {
     "targets": formulas.TARGETS,
     "images": formulas.PIXELS.reshape(1, 16, 16),
     "values": formulas.BATCH,
+    "integers": formulas.INTEGERS,
+    "chance": np.zeros(1),
+    "x": np.zeros(1),
+    "y": np.zeros(1),
     "before": np.ones(1),
     "square": np.array(1.0),
 }
@@ -40,6 +44,12 @@ NUMBERS = {
     "fan_in": formulas.FAN_IN,
     "rows": formulas.FAN_OUT,
     "width": formulas.FAN_IN,
+    "filters": formulas.FAN_OUT,
+    "size": formulas.KERNEL,
+    "groups": 2,
+    "low": formulas.LIMITS[0],
+    "high": formulas.LIMITS[1],
+    "classes": formulas.TRUE.shape[1],
     "rate": update_rules.TENTH,
     "decay": update_rules.DECAY,
     "strength": update_rules.DECAY,
@@ -60,6 +70,9 @@ OTHER_ARRAYS = {
     "batch_norm_running_variance": {"inputs": formulas.BATCH},
     "leaky_relu_function": {"inputs": np.array([-1.0])},
     "gelu_function": {"inputs": np.array([1.0])},
+    "gelu_dtype": {"inputs": np.array([1.0])},
+    "binary_cross_entropy_of_a_certain_mistake": {"probabilities": np.zeros(1), "labels": np.ones(1)},
+    "kl_divergence_mean": {"probabilities": formulas.PREDICTED, "targets": formulas.TRUE},
     "cross_entropy_input": {"logits": formulas.PROBABILITIES, "labels": FIRST},
     "cross_entropy_of_a_certain_mistake": {
         "probabilities": formulas.CERTAIN_MISTAKE,
@@ -76,7 +89,24 @@ SWITCHES = {
     },
 }
 GRADIENTS = {"clipping_denominator": update_rules.TINY_GRADIENTS}
-OTHER_NUMBERS = {"clipping_denominator": {"limit": update_rules.TINY_LIMIT}}
+OTHER_NUMBERS = {
+    "clipping_denominator": {"limit": update_rules.TINY_LIMIT},
+    "convolution_bias_initialiser": {"fan_in": formulas.KERNEL * formulas.FAN_IN},
+    "lstm_recurrent_kernel": {"width": formulas.RECURRENT_UNITS},
+    "nearest_resize": {"size": formulas.SMALLER},
+}
+
+
+def numbers(key):
+    return NUMBERS | OTHER_NUMBERS.get(key, {})
+
+
+def pytorch_layer(nn, key):
+    if key.startswith("batch_norm"):
+        return nn.BatchNorm1d(1, dtype=importlib.import_module("torch").float64)
+    if key.startswith("convolution"):
+        return nn.Conv1d(formulas.FAN_IN, formulas.FAN_OUT, formulas.KERNEL)
+    return nn.Linear(formulas.FAN_IN, formulas.FAN_OUT)
 
 
 def pytorch_names(key, arrays, gradients):
@@ -88,7 +118,6 @@ def pytorch_names(key, arrays, gradients):
         parameter.grad = tensor
     optimizer = torch.optim.SGD(parameters, lr=update_rules.TENTH, momentum=update_rules.MOMENTUM)
     optimizer.step()
-    in_batch_norm = key.startswith("batch_norm")
     return {
         **{name: torch.from_numpy(array) for name, array in arrays.items()},
         "torch": torch,
@@ -97,11 +126,9 @@ def pytorch_names(key, arrays, gradients):
         "v2": importlib.import_module("torchvision.transforms.v2"),
         "DataLoader": data.DataLoader,
         "data_set": data.TensorDataset(torch.arange(3)),
-        "layer": nn.BatchNorm1d(1, dtype=torch.float64)
-        if in_batch_norm
-        else nn.Linear(formulas.FAN_IN, formulas.FAN_OUT),
+        "layer": pytorch_layer(nn, key),
         "embedding": nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN),
-        "lstm": nn.LSTM(1, formulas.FAN_IN),
+        "lstm": nn.LSTM(1, numbers(key)["width"]),
         "signal": torch.from_numpy(formulas.PLACES)[None, None, :],
         "kernel": torch.ones(1, 1, formulas.KERNEL, dtype=torch.float64),
         "outputs": torch.tensor(formulas.CHANNELS)[:, None, None].expand(1, -1, *[formulas.IMAGE_SIZE] * 2),
@@ -160,7 +187,7 @@ def after(name, tmp_path, monkeypatch):
     def run(key):
         make = {"PyTorch": pytorch_names, "TensorFlow": tensorflow_names}[name]
         names = make(key, ARRAYS | OTHER_ARRAYS.get(key, {}), GRADIENTS.get(key, update_rules.TWO_GRADIENTS))
-        names |= NUMBERS | OTHER_NUMBERS.get(key, {}) | {"np": np}
+        names |= numbers(key) | {"np": np}
         for module, switch in SWITCHES[name].items():
             owner = importlib.import_module(module)
             monkeypatch.setattr(owner, switch, mock.create_autospec(getattr(owner, switch)))
@@ -203,15 +230,15 @@ def option(pytorch, keras):
     return look
 
 
-def drawn(weights):
+def drawn(weights, window=1):
     """The distribution of what the code draws: PyTorch's draws a tensor, Keras's makes a layer."""
 
     def look(names):
         made = names["result"]
         if "keras" in names:
-            made.build((None, formulas.FAN_IN))
+            made.build((None, None, formulas.FAN_IN))
             made = getattr(made, weights)
-        return formulas.distribution(as_array(made), formulas.FAN_IN, formulas.FAN_OUT)
+        return formulas.distribution(as_array(made), window * formulas.FAN_IN, window * formulas.FAN_OUT)
 
     return look
 
@@ -244,6 +271,14 @@ def forget_bias(names):
     return round(as_array(bias)[units : 2 * units].mean().item())
 
 
+def recurrent_kernel(names):
+    made = names["result"]
+    if "keras" in names:
+        made.build((None, None, 1))
+        made = made.cell.recurrent_kernel
+    return formulas.recurrent_kernel(as_array(made))
+
+
 def milestone(names):
     """The first step at another rate, by the schedule that the code makes."""
     rates = []
@@ -274,16 +309,22 @@ def running_variance(names):
 OUTCOMES = {
     "dense_kernel_initialiser": drawn("kernel"),
     "dense_bias_initialiser": drawn("bias"),
+    "convolution_kernel_initialiser": drawn("kernel", formulas.KERNEL),
+    "convolution_bias_initialiser": drawn("bias", formulas.KERNEL),
     "embedding_initialiser": drawn("embeddings"),
     "lstm_forget_bias": forget_bias,
+    "lstm_recurrent_kernel": recurrent_kernel,
     "halving_padding": computed(lambda sums: formulas.halving_padding(sums.ravel())),
+    "average_pooling_padding": computed(lambda means: formulas.average_pooling(means.ravel())),
     "flattened_convolution": computed(lambda values: formulas.flattened_order(values.ravel())),
     "batch_norm_epsilon": option("eps", "epsilon"),
     "batch_norm_running_variance": running_variance,
     "layer_norm_epsilon": option("eps", "epsilon"),
+    "group_norm_epsilon": option("eps", "epsilon"),
     "leaky_relu_layer": option("negative_slope", "negative_slope"),
     "leaky_relu_function": number(lambda slope: probing.six_digits(-slope)),
     "gelu_function": number(formulas.gelu),
+    "gelu_dtype": number(formulas.gelu_dtype),
     "sgd_learning_rate": option("lr", "learning_rate"),
     "adam_epsilon": option("eps", "epsilon"),
     "adamw_weight_decay": option("weight_decay", "weight_decay"),
@@ -294,12 +335,19 @@ OUTCOMES = {
     "adagrad_learning_rate": option("lr", "learning_rate"),
     "adagrad_accumulator": option("initial_accumulator_value", "initial_accumulator_value"),
     "adagrad_epsilon": option("eps", "epsilon"),
+    "adadelta_learning_rate": option("lr", "learning_rate"),
+    "adadelta_smoothing": option("rho", "rho"),
+    "adadelta_epsilon": option("eps", "epsilon"),
+    "adamax_learning_rate": option("lr", "learning_rate"),
+    "adamax_epsilon": option("eps", "epsilon"),
     "l2_gradient": penalty,
     "milestone": milestone,
     "clipping_scope": clipped(update_rules.clipping_scope),
     "clipping_denominator": clipped(update_rules.clipping_denominator),
     "cross_entropy_input": number(formulas.loss_input),
     "cross_entropy_of_a_certain_mistake": number(probing.six_digits),
+    "binary_cross_entropy_of_a_certain_mistake": number(probing.six_digits),
+    "kl_divergence_mean": number(formulas.divergence_mean),
     "softmax_before_the_loss": number(formulas.softmax_before_loss),
     "class_weighted_mean": number(formulas.weighted_mean),
     "epoch_loss": number(formulas.epoch_loss),
@@ -307,6 +355,7 @@ OUTCOMES = {
     "loss_object_dtype": computed(lambda loss: loss.dtype.name),
     "pixel_scaling_layer": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
     "pixel_scaling_function": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
+    "nearest_resize": computed(lambda picked: formulas.nearest(picked.ravel())),
     "standard_deviation": number(formulas.standard_deviation),
 }
 
@@ -321,6 +370,60 @@ def test_the_code_does_what_the_other_framework_does(name, after, key):
     assert outcome == (
         pytest.approx(expected, rel=probing.TOLERANCE, abs=0) if isinstance(outcome, float) else expected
     )
+
+
+# Where the default shows, and where the code must do as every framework does: what the gradients are there.
+SPECIAL_POINTS = {
+    "maximum_gradient": {"x": [0.0], "y": [0.0]},
+    "clip_gradient": {"inputs": formulas.LIMITS},
+    "norm_gradient": {"inputs": formulas.NOWHERE},
+}
+USUAL_POINTS = {
+    "maximum_gradient": ({"x": [1.0, 3.0], "y": [2.0, 2.0]}, [(0, 1), (1, 0)]),
+    "clip_gradient": ({"inputs": [-1.0, 0.25, 2.0]}, [(0, 1, 0)]),
+    "norm_gradient": ({"inputs": [3.0, 4.0]}, [pytest.approx((0.6, 0.8))]),
+}
+
+
+@pytest.mark.parametrize("key", SPECIAL_POINTS)
+def test_the_code_has_the_gradients_of_the_other_framework(name, key, tmp_path):
+    layers = importlib.import_module(f"{table.PROBES[name]}.layers")
+    library, short = {"PyTorch": ("torch", "torch"), "TensorFlow": ("tensorflow", "tf")}[name]
+    given = {short: importlib.import_module(library)} | numbers(key)
+
+    def gradients(inputs):
+        def function(*tensors):
+            names = given | dict(zip(inputs, tensors, strict=True))
+            return run_code(name, key, names, tmp_path)["result"]
+
+        return layers._gradients(function, *inputs.values())
+
+    (other,) = set(FRAMEWORKS) - {name}
+    found = gradients(SPECIAL_POINTS[key])
+    found = formulas.norm_gradient(*found) if key == "norm_gradient" else [number for one in found for number in one]
+    assert found == COMMITTED[other]["values"][key]
+    inputs, usual = USUAL_POINTS[key]
+    assert gradients(inputs) == usual
+
+
+def test_the_mean_of_integers_is_cut_off_or_as_it_should_be(name, after):
+    mean = np.asarray(after("mean_of_integers")["result"]).item()
+    # To refuse, as PyTorch does, is no cure.
+    expected = {"PyTorch": COMMITTED["TensorFlow"]["values"]["mean_of_integers"], "TensorFlow": "keeps the fraction"}
+    assert formulas.integer_mean(mean) == expected[name]
+
+
+def test_the_optimizer_that_is_named(name, after):
+    names = after("default_optimizer")
+    if name == "PyTorch":
+        weight = names["p"]
+        before = weight.item()
+        weight.grad = names["torch"].full_like(weight, update_rules.GRADIENT)
+        names["result"].step()
+        step = before - weight.item()
+        assert update_rules.default_optimizer(step) == COMMITTED["TensorFlow"]["values"]["default_optimizer"]
+    else:
+        assert names["model"].optimizer is names["optimizer"]
 
 
 def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
