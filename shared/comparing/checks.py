@@ -13,7 +13,7 @@ import numpy as np
 from shared import metrics
 from shared.execution import Execution
 from shared.network import Weights, hidden_layers
-from shared.running.record import Run
+from shared.running.record import FEW_STEPS, Run
 from shared.training import Training
 
 # Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is
@@ -102,7 +102,7 @@ def _weights(steps: int, name: str) -> Check:
 
 INPUT, LOGITS, LOSS = (_first(name) for name in ("input", "logits", "loss"))
 GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"), steps=0)
-ONE_STEP, TEN_STEPS = _weights(1, "1 step"), _weights(10, "10 steps")
+ONE_STEP, FEW = _weights(1, "1 step"), _weights(FEW_STEPS, f"{FEW_STEPS} steps")
 # Within an epoch the weights may diverge before the losses show it: so this is judged only where runs never diverge.
 ONE_EPOCH = Check("weights after 1 epoch", lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
 FINAL_WEIGHTS = Check("final weights", lambda run: run.weights)
@@ -117,7 +117,7 @@ PREDICTIONS = Check(
 def checks_of(training: Training) -> list[Check]:
     """Every check of two such runs. The first ones compare one step from the same weights; later ones build on them."""
     layers = [_first(layer) for layer in hidden_layers(training)]
-    on_the_way = [check for check in (ONE_STEP, TEN_STEPS) if check.steps < training.steps]
+    on_the_way = [check for check in (ONE_STEP, FEW) if check.steps < training.steps]
     on_the_way += [ONE_EPOCH] * (training.epochs > 1)
     return [INPUT, *layers, LOGITS, LOSS, GRADIENTS, *on_the_way, FINAL_WEIGHTS, STEP_LOSSES, TEST_LOGITS, PREDICTIONS]
 

@@ -18,9 +18,11 @@ from shared.running.record import Run, checkpoints
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
-NEAR_ZERO = 8
+NEAR_ZERO = 16
 # How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.
 OFF = 2.0
+# Of how far they lie off, what may be left once its ReLU takes the other side.
+LEFT = 0.5
 # How often the search for crossings takes a segment's steps again.
 TRIES = 64
 
@@ -68,8 +70,9 @@ class Segments:
     @property
     def ends(self) -> list[tuple[int, int]]:
         """The first step of each, and the one after its last."""
-        training = self._run.record.training
-        return list(pairwise([*checkpoints(training), training.steps]))
+        record = self._run.record
+        steps = checkpoints(record.training, record.checkpoint_steps)
+        return list(pairwise([*steps, record.training.steps]))
 
     def state(self, step: int) -> State:
         """What the run recorded before a step of a checkpoint, or at its end, where it keeps no buffers."""
@@ -79,15 +82,19 @@ class Segments:
 
     def take(self, first: int, until: int) -> Segment:
         """Take the steps again, and find out where they lie off."""
-        start = self.state(first)
+        start, relu, near_zero = self.state(first), self._run.record.training.activation == "relu", NEAR_ZERO
         taken, crossings = self._replay.take(start, until), list[Crossing]()
-        deviations = self._deviations(start, taken)
-        if _share(deviations) > 1 and self._run.record.training.activation == "relu":
-            taken, crossings = self._search(start, until, taken)
-            deviations = self._deviations(start, taken)
-        if _share(deviations) > 1:
+        while _share(deviations := self._deviations(start, taken)) > 1:
+            if relu and (closer := self._cross(start, taken, crossings, near_zero)):
+                crossing_, taken = closer
+                crossings.append(crossing_)
+                continue
             taken, *rounded = self._replay.rounded(start, until, crossing([c.unit for c in crossings]))
             deviations = self._deviations(start, taken, rounded)
+            floor = max(deviations[name].floor for name in start.weights)
+            if _share(deviations) <= 1 or near_zero > NEAR_ZERO or not floor > 1:
+                break
+            near_zero *= floor  # where training itself enlarges rounding, it decides the side of larger inputs too
         return self._found(start, taken, deviations, crossings)
 
     def _deviations(self, start: State, taken: Taken, rounded: Sequence[Taken] = ()) -> dict[str, Deviation]:
@@ -103,26 +110,22 @@ class Segments:
             found[name] = deviation(values, taken.end.kept[name], ULPS_OF_BUFFERS, others)
         return found
 
-    def _search(self, start: State, until: int, taken: Taken) -> tuple[Taken, list[Crossing]]:
-        """The crossings that bring the steps to the run's, found one after the other.
+    def _cross(
+        self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float
+    ) -> tuple[Crossing, Taken] | None:
+        """The next crossing, and the steps with it, which are closer to the run's; None where there is none.
 
-        A crossing changes its unit's own weights first: so one is found where these come closer to the run's by half.
+        A crossing changes its unit's own weights first and most: so it is the one that brings these closest to the run's.
         """
-        found: list[Crossing] = []
-        tries = TRIES
-        while _share(self._deviations(start, taken)) > 1:
-            for candidate in self._near_zero(start, until, taken, found):
-                tries -= 1
-                trial = self._replay.take(start, until, crossing([c.unit for c in (*found, candidate)]))
-                if self._off(trial, candidate.unit) <= self._off(taken, candidate.unit) / 2:
-                    taken = trial
-                    found.append(candidate)
-                    break
-                if not tries:
-                    return taken, found
-            else:
-                break
-        return taken, found
+        trials = []
+        for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
+            trial = self._replay.take(start, taken.end.step, crossing([c.unit for c in (*found, candidate)]))
+            left = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
+            trials.append((left, candidate, trial))
+            if _share(self._deviations(start, trial)) <= 1:
+                return candidate, trial
+        left, candidate, trial = min(trials, key=lambda t: t[0], default=(np.inf, None, None))
+        return (candidate, trial) if candidate and trial and left <= LEFT else None
 
     def _off(self, taken: Taken, unit: Unit) -> float:
         """How far the weights of a hidden unit lie from those recorded, in units in the last place."""
@@ -134,25 +137,30 @@ class Segments:
             for recorded, computed in pairs
         )
 
-    def _near_zero(self, start: State, until: int, taken: Taken, found: Sequence[Crossing]) -> list[Crossing]:
-        """ReLU inputs so near to zero that rounding decides their side, and whose units' weights lie off: those first."""
+    def _near_zero(
+        self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float
+    ) -> list[Crossing]:
+        """ReLU inputs so near to zero that rounding decides their side, and whose units' weights lie off; nearest first."""
         near: list[Crossing] = []
         sides = crossing([c.unit for c in found])
 
         def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
             unit_in_the_last_place = float(np.spacing(np.abs(entering).max()))
-            for row, unit in np.argwhere(np.abs(entering) <= NEAR_ZERO * unit_in_the_last_place):
+            for row, unit in np.argwhere(np.abs(entering) <= near_zero * unit_in_the_last_place):
                 value = float(entering[row, unit])
                 example = int(self._replay.batch(step)[row])
                 where = Unit(step, layer, int(row), int(unit))
                 near.append(Crossing(where, example, value, value / unit_in_the_last_place))
             return sides(step, layer, entering, slopes)
 
-        last = _first_loss(self._run.step_losses[start.step : until], taken.losses)
-        self._replay.take(start, until if last is None else start.step + last, sees)
+        until = taken.end.step
+        first_loss = _first_loss(self._run.step_losses[start.step : until], taken.losses)
+        if first_loss is not None and near_zero == NEAR_ZERO:
+            until = start.step + first_loss  # what crosses later can't be why this loss lies off
+        self._replay.take(start, until, sees)
         known = {c.unit for c in found}
-        off = [(self._off(taken, c.unit), c) for c in near if c.unit not in known]
-        return [c for how_far, c in sorted(off, key=lambda pair: -pair[0]) if how_far > OFF]
+        off = [c for c in near if c.unit not in known and self._off(taken, c.unit) > OFF]
+        return sorted(off, key=lambda c: abs(c.ulps))
 
     def _found(
         self,

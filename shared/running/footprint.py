@@ -29,33 +29,33 @@ REPORT = 4_000_000
 NAMES, NAMES_OF_A_STEP, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 600, 4_000, 500
 
 
-def disk_needed(training: Training, *, with_checkpoints: bool = False, activations_until: int = 0) -> int:
+def disk_needed(training: Training, *, checkpoint_steps: int | None = None, activations_until: int = 0) -> int:
     """Bytes on disk of a run's record, with checkpoints or not, with the activations of so many of its first steps."""
     examples = min(PROBED_EXAMPLES, training.batch_size)
     traced = min(activations_until, training.steps)
-    numbers = (_weight_copies(training, with_checkpoints) + 1) * count_weights(training)  # and the final weights
+    numbers = (_weight_copies(training, checkpoint_steps) + 1) * count_weights(training)  # and the final weights
     numbers += training.epochs * MNIST.test_examples * len(MNIST.classes) + training.steps + 1
     numbers += examples * (MNIST.pixels + len(MNIST.classes) + sum(training.hidden_sizes) * max(1, traced))
     words = NAMES + NAMES_OF_A_STEP * traced + JSON + JSON_OF_AN_EPOCH * training.epochs
-    words += NAMES_OF_A_CHECKPOINT * len(checkpoints(training)) if with_checkpoints else 0
+    words += NAMES_OF_A_CHECKPOINT * len(checkpoints(training, checkpoint_steps))
     return numbers * training.numpy_dtype.itemsize + words
 
 
-def _weight_copies(training: Training, with_checkpoints: bool) -> int:
+def _weight_copies(training: Training, checkpoint_steps: int | None) -> int:
     """How many tensors of each weight's size a record holds beside the final weights, the gradients among them."""
-    if not with_checkpoints:
+    if checkpoint_steps is None:
         return len(weighed_steps(training)) + 1
     kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)
-    return kept * len(checkpoints(training)) + 1
+    return kept * len(checkpoints(training, checkpoint_steps)) + 1
 
 
-def memory_needed(configuration: Configuration, name: str, *, with_checkpoints: bool = False) -> int:
+def memory_needed(configuration: Configuration, name: str, *, checkpoint_steps: int | None = None) -> int:
     """Bytes of the computer's memory that an implementation's run takes at its peak, or a little less."""
     training, entry = configuration.training, IMPLEMENTATIONS[name]
     gpu = entry.uses_gpu and configuration.execution.device != "cpu" and bool(machine.gpus())
     copies = 1 if gpu else COPIES + len(UPDATE_RULES[training.optimizer].buffers)
     if training.mode == "matched":
-        copies += _weight_copies(training, with_checkpoints)
+        copies += _weight_copies(training, checkpoint_steps)
     numbers = (MNIST.train_examples + MNIST.test_examples) * MNIST.pixels + copies * count_weights(training)
     if not gpu:
         units = int(NUMBERS_OF_A_UNIT * sum(training.hidden_sizes))

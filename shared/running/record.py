@@ -7,7 +7,7 @@ A record is a folder of three files:
 - `arrays.safetensors`, with
     - `step_losses` (steps,): each step's mean loss over its batch, before its update;
     - `test_logits` (epochs, 10000, 10): after each epoch, in the canonical order;
-    - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 10 and an epoch's steps; and,
+    - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 8 and an epoch's steps; and,
       with checkpoints, for every step of `checkpoints`;
     - `at/S/kept/BUFFER/NAME`: with checkpoints, what the optimizer keeps of earlier gradients at each, if it does;
     - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
@@ -37,11 +37,13 @@ from shared.update_rules import UPDATE_RULES
 SCHEMA = 4
 # So that a record stays small at any batch size.
 PROBED_EXAMPLES = 1024
-# Steps between two checkpoints: a multiple of what a compiled engine takes in one call. Rounding is not enlarged in so
-# few steps; and so many checkpoints of the default run, some 33 MB, take no time that can be measured.
+FEW_STEPS = 8  # after which weights are compared as well
+# Steps between two checkpoints. Rounding is hardly enlarged in so few, and all checkpoints of the default run are 33 MB.
 CHECKPOINT_STEPS = 64
-# Bytes of all checkpoints of a run. A larger network, or a longer training, has fewer.
-CHECKPOINT_BYTES = 256_000_000
+# Where more must be known: so many as a compiled engine takes in one call at the most, for it then gives the same bits.
+FEWEST_CHECKPOINT_STEPS = 8
+# Of all checkpoints of a run: those of a larger network, or of a longer training, are further apart.
+CHECKPOINT_BYTES = 300_000_000
 RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE = "run.json", "weights.safetensors", "arrays.safetensors"
 
 
@@ -86,7 +88,7 @@ class RunRecord(About):
     settings: dict[str, str]
     data_checksum: dict[str, str]
     order_checksums: list[str]
-    checkpoints: bool
+    checkpoint_steps: int | None  # between two checkpoints, as asked for; None: there are none
     epochs: list[Epoch]
     files: dict[str, str]
 
@@ -100,19 +102,21 @@ class StockRecord(About):
 
 
 def weighed_steps(training: Training) -> set[int]:
-    """The steps before which a record holds the weights: at the start, after one update, ten, and an epoch."""
-    return {step for step in (0, 1, 10, training.steps_per_epoch) if step < training.steps}
+    """The steps before which a record holds the weights: at the start, after one update, eight, and an epoch."""
+    return {step for step in (0, 1, FEW_STEPS, training.steps_per_epoch) if step < training.steps}
 
 
-def checkpoints(training: Training) -> list[int]:
-    """The steps before which a run with checkpoints records its weights: the ends of the segments, but for the last.
+def checkpoints(training: Training, apart: int | None) -> list[int]:
+    """The steps before which a run with checkpoints so many steps `apart`, or more, records its weights.
 
-    Segments do not reach over the end of an epoch, and the first ones are short: so they tell what is wrong at once.
+    None where it has none. No two are apart by the end of an epoch, and the first ones are close together.
     """
+    if apart is None:
+        return []
     kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)
     size = kept * count_weights(training) * training.numpy_dtype.itemsize
-    length = max(CHECKPOINT_STEPS, -(-training.steps * size // CHECKPOINT_BYTES))
-    within = range(0, training.steps_per_epoch, length)
+    fewest = -(-training.steps * size // CHECKPOINT_BYTES)
+    within = range(0, training.steps_per_epoch, max(apart, fewest))
     starts = range(0, training.steps, training.steps_per_epoch)
     return sorted(weighed_steps(training) | {start + step for start in starts for step in within})
 
@@ -186,7 +190,7 @@ def _check_shapes(folder: Path, run: Run) -> None:
         **{f"at/0/weights/{name}": shape for name, shape in shapes.items()},
         **{f"at/0/gradient/{name}": shape for name, shape in shapes.items()},
     }
-    for step in checkpoints(training) if run.record.checkpoints else ():
+    for step in checkpoints(training, run.record.checkpoint_steps):
         expected |= {f"at/{step}/weights/{name}": shape for name, shape in shapes.items()}
         for buffer in UPDATE_RULES[training.optimizer].buffers:
             expected |= {f"at/{step}/kept/{buffer}/{name}": shape for name, shape in shapes.items()}

@@ -69,7 +69,7 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             with output.fresh_folder(options.out) as folder:
                 _train_stock(_start(configuration, entry, load), folder)
             return ending.OK
-        more = {"with_checkpoints": options.checkpoints, "activations_until": options.activations_until}
+        more = {"checkpoint_steps": options.checkpoints, "activations_until": options.activations_until}
         on_disk = footprint.disk_needed(configuration.training, **more)
         with output.fresh_folder(options.out, needed=on_disk) as folder:
             finite = _train(_start(configuration, entry, load), weights, options, folder)
@@ -96,8 +96,12 @@ def make_parser(entry: Entry) -> cli.Parser:
     )
     parser.add_argument(
         "--checkpoints",
-        action="store_true",
-        help="keep the weights every few steps, and what the optimizer keeps: so that every step can be verified",
+        nargs="?",
+        const=record.CHECKPOINT_STEPS,
+        type=cli.count_of("steps", at_least=record.FEWEST_CHECKPOINT_STEPS),
+        metavar="STEPS",
+        help="keep the weights, and what the optimizer keeps, every so many steps, so that every step can be verified "
+        f"(default where the option is given: {record.CHECKPOINT_STEPS})",
     )
     parser.add_argument(
         "--activations-until",
@@ -233,7 +237,7 @@ def _train(
             probe=lambda batch: implementation.train.probe(model, train_set, batch),
         ),
         test_labels,
-        checkpoints=options.checkpoints,
+        checkpoint_steps=options.checkpoints,
         activations_until=options.activations_until,
         # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
         draw=random_numbers.OTHER_ORDER if "order" in training.defaults_of(entry.name) else random_numbers.ORDER,
@@ -255,7 +259,7 @@ def _train(
         settings={"engine": engine, **implementation.runtime.settings()},
         data_checksum=checksums,
         order_checksums=recording.order_checksums,
-        checkpoints=options.checkpoints,
+        checkpoint_steps=options.checkpoints,
         epochs=recording.summaries,
         files=files,
     )

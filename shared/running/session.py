@@ -62,7 +62,7 @@ class RecordedSession(Session):
         model: Model,
         test_labels: np.ndarray,
         *,
-        checkpoints: bool = False,
+        checkpoint_steps: int | None = None,
         activations_until: int = 0,
         draw: int = random_numbers.ORDER,
         clock: Clock | None = None,
@@ -71,7 +71,7 @@ class RecordedSession(Session):
         self.summaries: list[record.Epoch] = []  # of each epoch
         self.seen: dict[str, np.ndarray] = {}  # by the record's names
         self._model, self._test_labels, self._activations_until = model, test_labels, activations_until
-        self._checkpoints = frozenset(record.checkpoints(training) if checkpoints else ())
+        self._checkpoints = frozenset(record.checkpoints(training, checkpoint_steps))
         self._weighed = self._checkpoints | record.weighed_steps(training)
         self._losses: list[np.ndarray] = []
         self._logits: list[np.ndarray] = []  # after each epoch
