@@ -22,16 +22,21 @@ with ending.importing("compare.py"):
     from shared.contract import FRAMEWORKS, check_engine
     from shared.logs import log_pair, log_report, loss_logs
     from shared.mnist import check_files
+    from shared.options import name_of
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.parts import Section
     from shared.running import footprint
     from shared.studies.attribution import attribute, stock_pair
-    from shared.studies.seeds import run_seeds
+    from shared.studies.equivalence import ALPHA, fewest_pairs
+    from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
     from shared.system import output
+    from shared.system.errors import InputError
     from shared.training import KERAS_DEFAULTS
 
 RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
-SEEDS, FEWEST_SEEDS = 5, 2  # two are the fewest that have a spread
+SEEDS = 5
+# The options that name a margin, each by its figure.
+MARGINS = {ACCURACY: "accuracy_margin", LAST_LOSS: "loss_margin"}
 
 
 def make_parser() -> cli.Parser:
@@ -66,8 +71,18 @@ def make_parser() -> cli.Parser:
         type=cli.count_of("seeds", at_least=FEWEST_SEEDS),
         metavar="N",
         help="also train the pair from N seeds, --seed and those after it, and test whether the frameworks are "
-        f"equivalent next to what a seed does; --explain takes as many (default there: {SEEDS})",
+        f"equivalent next to what a seed does, which it takes {fewest_pairs(ALPHA)} at least to show; --explain takes "
+        f"as many (default there: {SEEDS})",
     )
+    for figure, option in MARGINS.items():
+        parser.add_argument(
+            name_of(option),
+            type=cli.positive,
+            metavar="MARGIN",
+            help=f"with --seeds: the mean difference in the {figure} below which the frameworks count as equivalent "
+            "(an accuracy is a share of 1, a loss in nats; default: for what the default run trains, as measured "
+            "beforehand, else estimated from these runs)",
+        )
     parser.add_argument(
         "--records",
         nargs=2,
@@ -126,7 +141,8 @@ def add_sections(
             sections.append(attribution_report.section(explained))
             terminal.say(attribution_report.sentence(explained))
         if options.seeds:
-            many = run_seeds(configuration, options.seeds, pythons)
+            named = {figure: value for figure, option in MARGINS.items() if (value := getattr(options, option))}
+            many = run_seeds(configuration, options.seeds, pythons, named)
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
             terminal.say(seeds_report.sentence(many), good=equivalent)
@@ -144,6 +160,9 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
         taken = {*FIELDS, "out", *(f"{framework.lower()}_python" for framework in FRAMEWORKS)}
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
+    for option in MARGINS.values():
+        if getattr(options, option) and not options.seeds:
+            raise InputError(f"{name_of(option)} is for many seeds, and none were asked for; add --seeds 10")
     if options.explain:
         # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
         parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})

@@ -1,6 +1,7 @@
 """The command line that the three programs share, made from the configuration's own fields."""
 
 import argparse
+import math
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,3 +77,14 @@ def count_of(what: str, *, at_least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def positive(text: str) -> float:
+    """A type of option: a finite number above 0."""
+    try:
+        value = float(text) if options.is_plain(text) else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
+    return value

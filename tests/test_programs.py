@@ -191,6 +191,8 @@ BAD_FOR_COMPARE = [
     (["--side-by-side", "--threads", "1000"], "--side-by-side: 2 runs of 1000 threads need more than"),
     (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
     (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
+    (["--seeds", "5", "--loss-margin", "nan"], "--loss-margin: 'nan' is not a finite number above 0"),
+    (["--accuracy-margin", "1e-3"], "--accuracy-margin is for many seeds, and none were asked for; add --seeds 10"),
     *[
         (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")
         for words in (["--prove"], ["--seeds", "3"], ["--explain"], ["--side-by-side"])

@@ -1,7 +1,5 @@
 """Pairs over many seeds as a part of a report."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from shared.comparing import tutorial
@@ -10,22 +8,29 @@ from shared.reporting.charts import ends, padded
 from shared.reporting.parts import Chart, Curve, Paragraph, Part, Section, Table
 from shared.reporting.styles import style_of
 from shared.studies.attribution import CONFIDENCE, Estimate
-from shared.studies.seeds import ALPHA, Equivalence, ManySeeds
+from shared.studies.equivalence import ALPHA, Equivalence, fewest_pairs, smallest_flip_p_value, spread
+from shared.studies.seeds import FEWEST_SEEDS, FIGURES, MEASURED_SEEDS, MEASURED_SPREADS, ManySeeds
 
 HOW_TO_READ = (
-    "Equivalence is tested by two one-sided tests of the paired differences. To find no difference would prove "
-    "nothing. The question is whether the mean difference is smaller than a margin, with an error rate of "
-    f"{ALPHA:.0%}. The margins were fixed before these seeds were run: a tenth of what changing the seed does to a "
-    "default run."
+    "To find no difference would prove nothing. So the question is whether the mean difference over seeds is shown to "
+    f"be smaller than a margin, with an error rate of {ALPHA:.0%}, by two one-sided tests of the paired differences: "
+    "by Student’s t, which is exact where the differences are normal, and by flipping their signs, which is exact "
+    "where they lie symmetrically around their mean. EQUIVALENT needs both, and for every figure. What {seeds} seeds "
+    "can tell: t has {freedom}, and flipping signs makes no p below {smallest:.2g}."
 )
+ORIGINS = {"measured": "", "named": ", as named", "estimated": ", estimated from these runs"}
 
 
 def section(found: ManySeeds) -> Section:
     """What report.md and the page show of it."""
+    count = len(found.seeds)
+    freedom = f"{count - 1} degree{'s' * (count > FEWEST_SEEDS)} of freedom"
     sentences = [
         sentence(found),
         f"Mean over the seeds {found.seeds[0]} to {found.seeds[-1]}, ± half the {CONFIDENCE:.0%} confidence interval.",
-        HOW_TO_READ,
+        HOW_TO_READ.format(seeds=count, freedom=freedom, smallest=smallest_flip_p_value(count)),
+        *(_about(found, figure) for figure in FIGURES),
+        *_the_same_for_each(found),
     ]
     if _as_long_as_the_tutorial(found):
         places = " and ".join(
@@ -53,9 +58,12 @@ def _results(found: ManySeeds) -> dict[str, object]:
         "equivalence": {
             figure: {
                 "mean_difference": e.mean,
-                "margin": e.margin,
-                "p_value": e.p_value,
-                "smallest_margin": e.smallest_margin,
+                "margin": e.margin.value,
+                "margin_origin": e.margin.origin,
+                "alpha": e.margin.alpha,
+                "p_value_t": e.t_p_value,
+                "p_value_sign_flips": e.flip_p_value,
+                "bound": e.bound,
                 "holds": e.holds,
             }
             for figure, e in _equivalences(found).items()
@@ -66,14 +74,47 @@ def _results(found: ManySeeds) -> dict[str, object]:
 def sentence(found: ManySeeds) -> str:
     """The verdict, with its figures."""
     verdict = "EQUIVALENT" if found.equivalent else "NOT SHOWN EQUIVALENT"
-    parts = [f"{_minus(pair)}: {_within(found.equivalences_of(pair))}" for pair in found.pairs]
-    return f"{verdict} over {len(found.seeds)} paired seeds, {'; '.join(parts)}."
+    parts = [f"{_minus(pair)}: {'; '.join(map(_within, found.equivalences_of(pair)))}" for pair in found.pairs]
+    count, fewest = len(found.seeds), max(fewest_pairs(e.margin.alpha) for e in found.equivalences)
+    too_few = f" {count} seeds can’t show it: it takes {fewest} at least, --seeds {fewest}." if count < fewest else ""
+    return f"{verdict} over {count} paired seeds, {'; '.join(parts)}.{too_few}"
 
 
-def _within(equivalences: Sequence[Equivalence]) -> str:
-    return "; ".join(
-        f"{e.figure} {e.mean:+.1e}, surely within {e.smallest_margin:.1e} (margin {e.margin:.1e})" for e in equivalences
+def _within(e: Equivalence) -> str:
+    bound = f"{_level(e)} one-sided bound {e.bound:.1e}" if e.bound is not None else "the same for each seed"
+    margin = f"margin {e.margin.value:.1e}{ORIGINS[e.margin.origin]}"
+    return f"{e.figure}, mean difference {e.mean:+.1e}, {bound} ({margin})"
+
+
+def _level(e: Equivalence) -> str:
+    return f"{100 * (1 - e.margin.alpha):g}%"
+
+
+def _about(found: ManySeeds, figure: str) -> str:
+    """Where a margin is from."""
+    margin = found.margin(figure)
+    said = f"Margin of the {figure}: {margin.value:.1e}, "
+    if margin.origin == "measured":
+        return said + (
+            f"fixed before these runs. It is a tenth of {MEASURED_SPREADS[figure]:g}, the standard deviation "
+            f"of default runs over the seeds {MEASURED_SEEDS[0]} to {MEASURED_SEEDS[-1]}."
+        )
+    if margin.origin == "named":
+        return said + "named on the command line: fixed beforehand only if who named it had not seen these runs."
+    estimated = spread(found.samples(figure, found.first))
+    return said + (
+        f"not fixed beforehand, but estimated from these runs. {found.first}’s standard deviation over them is "
+        f"{estimated.value:.1e}, and could be from {estimated.low:.1e} to {estimated.high:.1e} ({1 - ALPHA:.0%} "
+        "interval, exact where runs are normal). The margin is a tenth of the lower end. Half of the error rate goes "
+        f"to that estimate: the tests of this figure need p < {margin.alpha:g}."
     )
+
+
+def _the_same_for_each(found: ManySeeds) -> list[str]:
+    """Of figures whose differences don't vary: what that leaves untold."""
+    if all(e.varies for e in found.equivalences):
+        return []
+    return ["Where a difference is the same for each seed, t has no variation to go by; only signs are flipped."]
 
 
 def _minus(pair: tuple[str, str]) -> str:
@@ -119,8 +160,11 @@ def _tests(found: ManySeeds) -> Table:
     rows = []
     for figure, e in _equivalences(found).items():
         held = "yes" if e.holds else "not shown"
-        rows.append([figure, f"{e.mean:+.1e}", f"{e.margin:.1e}", f"{e.p_value:.1e}", f"{e.smallest_margin:.1e}", held])
-    return Table(["figure", "mean difference", "margin", "p", "smallest margin that holds", "equivalent"], rows)
+        by_t = "–" if e.t_p_value is None else f"{e.t_p_value:.1e}"
+        bound = "–" if e.bound is None else f"{e.bound:.1e} ({_level(e)})"
+        rows.append([figure, f"{e.mean:+.1e}", bound, f"{e.margin.value:.1e}", by_t, f"{e.flip_p_value:.1e}", held])
+    header = ["figure", "mean difference", "one-sided bound", "margin", "p, Student’s t", "p, sign flips", "equivalent"]
+    return Table(header, rows)
 
 
 def _losses(found: ManySeeds) -> Chart:

@@ -1,6 +1,6 @@
 """benchmarks/scaling.py: a small run of it, how it times, and what it concludes from points whose truth is known.
 
-What benchmarks/speed.py asks for, and what benchmarks/noise.py makes of runs whose distances are known.
+What benchmarks/speed.py asks for, and what noise.py and seed_spread.py there make of runs whose distances are known.
 """
 
 import json
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import floor, noise, scaling, speed
+from benchmarks import floor, noise, scaling, seed_spread, speed
 from benchmarks.scaling import AXES, ENGINES, FLOOR, WIDTHS, Point, Sample
 from shared import cli
 from shared.comparing import checks
@@ -19,6 +19,7 @@ from shared.mnist import Examples
 from shared.running import batches
 from shared.system.errors import InputError
 from tests.conftest import run_program
+from tests.studies.test_seeds import pairs
 
 ENGINE = "PyTorch fast"
 
@@ -223,3 +224,57 @@ def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
     assert "| step losses | 0.50 | 6.00 | – |" in noise.resampled_table(rows)
     # The furthest of the others counts: 0 and 11 by 2 with 1 and 5, where one of them alone would make it 11.
     assert noise.resample(runs(0, 1, 2, 5, 11), roundings=2)[1]["6.0"]["step losses"] == 6 / 1
+
+
+# How far a seed carries a run.
+
+
+@pytest.fixture
+def measured_spread(monkeypatch, tmp_path):
+    """Run benchmarks.seed_spread, with these options, of runs that are made already; into a folder of its own."""
+    asked = []
+
+    def run_seeds(configuration, count, _pythons, _named):
+        asked.append((configuration.training.seed, count))
+        return pairs(0.0, count=count)
+
+    monkeypatch.setattr(seed_spread, "HERE", tmp_path)
+    monkeypatch.setattr(seed_spread, "run_seeds", run_seeds)
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["seed_spread", *options])
+        assert seed_spread.main() == 0
+        assert asked == [(100, 10)]
+        return tmp_path / "seed_spread.json"
+
+    return run
+
+
+def test_the_spread_over_seeds_is_measured_and_named_as_margins(measured_spread, capsys):
+    told = json.loads(measured_spread().read_text(encoding="utf-8"))
+    said = capsys.readouterr().out
+    losses, measured = (
+        pairs(0.0).losses["PyTorch"][:, -1],
+        told["measured"]["PyTorch"]["training loss of the last epoch"],
+    )
+    assert (measured["runs"], measured["value"]) == (losses.tolist(), pytest.approx(losses.std(ddof=1)))
+    assert f"PyTorch, training loss of the last epoch: {losses.std(ddof=1):.2g} (95% interval" in said
+    assert re.search(rf"--accuracy-margin \S+ --loss-margin {losses.std(ddof=1) / 10:.1e}\n$", said)
+    assert {"machine", "versions", "training", "seeds"} < told.keys()
+
+
+def test_the_spread_of_another_configuration_is_said_and_written_nowhere(measured_spread):
+    assert not measured_spread("--epochs", "1").exists()
+
+
+def test_the_spread_of_another_configuration_is_written_where_that_is_named(measured_spread, tmp_path):
+    measured_spread("--epochs", "1", "--out", str(tmp_path / "other"))
+    told = json.loads((tmp_path / "other" / "seed_spread.json").read_text(encoding="utf-8"))
+    assert told["training"]["epochs"] == 1
+    assert not (tmp_path / "seed_spread.json").exists()
+
+
+def test_the_seeds_of_a_spread_are_no_option():
+    run = run_program("-m", "benchmarks.seed_spread", "--seed", "3")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "takes no --seed: its seeds are 100 to 109" in run.stderr

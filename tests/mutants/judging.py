@@ -2,6 +2,8 @@
 
 from tests.mutants.table import Mutant, in_file
 
+EQUIVALENCE, SEEDS = "tests/studies/test_equivalence.py::test_", "tests/studies/test_seeds.py::test_"
+
 MUTANTS: list[Mutant] = [
     *in_file(
         "shared/studies/attribution.py",
@@ -15,6 +17,60 @@ MUTANTS: list[Mutant] = [
             ],
             "tests/studies/test_attribution.py::test_interval_is_students": [
                 ("an interval for twice the seeds", "/ np.sqrt(count)", "/ np.sqrt(2 * count)"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/equivalence.py",
+        {
+            f"{EQUIVALENCE}where_the_two_tests_differ_nothing_is_shown": [
+                ("seeds: the flipped signs have no say", "self.flip_p_value < self.margin.alpha and ", ""),
+                ("seeds: Student's t has no say", " and (by_t is None or by_t < self.margin.alpha)", ""),
+            ],
+            f"{EQUIVALENCE}both_sides_are_tested_by_flips_too": [
+                (
+                    "seeds: signs are flipped on one side alone",
+                    "max(sign_flip(margin + self.differences), sign_flip(margin - self.differences))",
+                    "sign_flip(margin - self.differences)",
+                ),
+            ],
+            f"{EQUIVALENCE}a_margin_from_the_same_runs_is_seldom_wider_than_the_truth": [
+                (
+                    "seeds: a margin from the same runs is taken for known",
+                    "SHARE * spread(samples).low",
+                    "SHARE * spread(samples).value",
+                ),
+            ],
+            f"{EQUIVALENCE}too_few_pairs_show_nothing_however_close": [
+                (
+                    "seeds: a margin from the same runs costs nothing",
+                    "return ALPHA / 2 if self",
+                    "return ALPHA if self",
+                ),
+            ],
+            f"{EQUIVALENCE}from_differences_that_are_all_the_same_students_t_claims_nothing": [
+                ("seeds: rounding is taken for variation", "> ROUNDING)", "> 0)"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/seeds.py",
+        {
+            f"{SEEDS}the_margin_is_named_or_measured_for_the_default_run_or_else_of_these_runs": [
+                (
+                    "seeds: the default run's margin for any number of epochs",
+                    " and self.training.epochs == Training().epochs",
+                    "",
+                ),
+                ("seeds: a margin that was named is forgotten", "if figure in self.named_margins:", "if False:"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/seeds_report.py",
+        {
+            f"{SEEDS}the_report_of_two_seeds_says_that_they_can_not_show_it": [
+                ("seeds: too few, and not a word", "if count < fewest else", "if False else"),
             ],
         },
     ),

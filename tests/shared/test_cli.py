@@ -1,9 +1,10 @@
+import argparse
 import re
 from pathlib import Path
 
 import pytest
 
-from shared.cli import make_parser, parse
+from shared.cli import make_parser, parse, positive
 from shared.configuration import FIELDS, Configuration
 from shared.system.errors import InputError
 
@@ -136,3 +137,13 @@ def test_a_former_name_is_taken_with_a_hint(parser, capsys):
     configuration, _ = parse(parser, ["--keras-habits", "biases"])
     assert configuration.training.keras_defaults == ("biases",)
     assert capsys.readouterr().err.startswith("--keras-habits is --keras-defaults now")
+
+
+@pytest.mark.parametrize("text", ["0", "-1e-3", "nan", "inf", "1e999", "1_0", " 1", "٣", "small", ""])
+def test_a_number_that_is_not_finite_and_above_0_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a finite number above 0"):
+        positive(text)
+
+
+def test_a_number_above_0_is_read():
+    assert [positive(text) for text in ("1e-3", ".5", "2")] == [1e-3, 0.5, 2]
