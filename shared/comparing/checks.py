@@ -1,32 +1,25 @@
-"""What is compared of two run records, from the first number to the last, and whether rounding explains the difference.
+"""What two run records are compared in, from the first number to the last, and the verdict of a comparison.
 
-A check is data: its name, what it compares, and its limit. Everything else iterates over `checks_of`. The rule is
-stated in `judge` and explained in docs/parity.md.
+Each framework's run is judged alone, by `verification`. How far two runs lie apart is shown beside how far rounding
+alone carries the reference, and not judged: two whole trajectories diverge, however sound they are. A check is data:
+its name, and what it compares. docs/parity.md explains it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from shared import metrics
+from shared.comparing.verification import Verification
 from shared.execution import Execution
 from shared.network import Weights, hidden_layers
 from shared.running.record import FEW_STEPS, Run
 from shared.training import Training
 
-# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is
-# itself the largest of two or three samples, so twice that. Between sound runs at most 3.0 was measured: see
-# docs/parity.md.
-LIMIT = 4.0
-# Once two runs have diverged they are two trajectories, and the noise floor is a few samples of how far apart such lie.
-# Between runs that differ by rounding alone benchmarks/noise.py measured at most 5.8 such floors, in the losses and the
-# logits. Their final weights lie up to 10 floors apart, and say nothing.
-DIVERGED_LIMIT = 6.0
 # Until two float32 runs diverge, their step losses differ by a few units in the last place; then, within a few steps,
-# by tens, as the chart of the divergence shows. For float64 runs the bound is the same, in units of float32: a
-# difference of a few units of float64 is noise that has grown, and is judged.
+# by tens, as the chart of the divergence shows. For float64 runs the bound is the same, in units of float32.
 DIVERGED_ULPS = 8
 
 
@@ -64,10 +57,6 @@ class Check:
 
     name: str
     arrays: Callable[[Run], Weights]  # of a run, by the name of each tensor
-    steps: float = np.inf  # how many the runs have taken by then; inf: all
-    # How many noise floors apart two runs may lie that have diverged by then; None: it is then not judged.
-    diverged_limit: float | None = None
-    is_judged: bool = True
     is_count: bool = False  # whether it counts examples
 
     def compare(self, a: Run, b: Run) -> list[Difference]:
@@ -79,12 +68,6 @@ class Check:
             return [_count(name, first[name], second[name]) for name in first]
         return [difference(name, first[name], second[name]) for name in first]
 
-    def limit(self, diverged: int | None) -> float | None:
-        """How many noise floors apart a pair may lie that diverged at this step; None where it is not judged."""
-        if not self.is_judged:
-            return None
-        return LIMIT if diverged is None or self.steps <= diverged else self.diverged_limit
-
 
 def _count(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
     """How many predictions differ, or are missing: those are below zero."""
@@ -93,31 +76,27 @@ def _count(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
 
 def _first(name: str) -> Check:
     """A check of something that the first step computes, from the same weights."""
-    return Check(name, lambda run: {name: run.at(0)[name]}, steps=0)
+    return Check(name, lambda run: {name: run.at(0)[name]})
 
 
 def _weights(steps: int, name: str) -> Check:
-    return Check(f"weights after {name}", lambda run: run.at(steps, "weights"), steps)
+    return Check(f"weights after {name}", lambda run: run.at(steps, "weights"))
 
 
 INPUT, LOGITS, LOSS = (_first(name) for name in ("input", "logits", "loss"))
-GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"), steps=0)
-ONE_STEP, FEW = _weights(1, "1 step"), _weights(FEW_STEPS, f"{FEW_STEPS} steps")
-# Within an epoch the weights may diverge before the losses show it: so this is judged only where runs never diverge.
+GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"))
 ONE_EPOCH = Check("weights after 1 epoch", lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
 FINAL_WEIGHTS = Check("final weights", lambda run: run.weights)
-STEP_LOSSES = Check("step losses", lambda run: {"step losses": run.step_losses}, diverged_limit=DIVERGED_LIMIT)
-TEST_LOGITS = Check("test logits", lambda run: {"test logits": run.test_logits}, diverged_limit=DIVERGED_LIMIT)
-# A small count, which follows from the test logits.
-PREDICTIONS = Check(
-    "predictions", lambda run: {"predictions": metrics.predictions(run.test_logits)}, is_judged=False, is_count=True
-)
+STEP_LOSSES = Check("step losses", lambda run: {"step losses": run.step_losses})
+TEST_LOGITS = Check("test logits", lambda run: {"test logits": run.test_logits})
+PREDICTIONS = Check("predictions", lambda run: {"predictions": metrics.predictions(run.test_logits)}, is_count=True)
 
 
 def checks_of(training: Training) -> list[Check]:
     """Every check of two such runs. The first ones compare one step from the same weights; later ones build on them."""
     layers = [_first(layer) for layer in hidden_layers(training)]
-    on_the_way = [check for check in (ONE_STEP, FEW) if check.steps < training.steps]
+    few = {1: "1 step", FEW_STEPS: f"{FEW_STEPS} steps"}
+    on_the_way = [_weights(steps, name) for steps, name in few.items() if steps < training.steps]
     on_the_way += [ONE_EPOCH] * (training.epochs > 1)
     return [INPUT, *layers, LOGITS, LOSS, GRADIENTS, *on_the_way, FINAL_WEIGHTS, STEP_LOSSES, TEST_LOGITS, PREDICTIONS]
 
@@ -135,7 +114,8 @@ def unequal_inputs(a: Run, b: Run, *, but: frozenset[str] = frozenset()) -> list
         if name not in but and getattr(first, name) != getattr(second, name)
     ]
     data_a, data_b = a.record.data_checksum, b.record.data_checksum
-    splits = sorted(data_a.keys() | data_b.keys())
+    # The same data is not the same numbers in another precision.
+    splits = sorted(data_a.keys() | data_b.keys()) if first.dtype == second.dtype else []
     reasons += [f"{names} hold different {s} data" for s in splits if data_a.get(s) != data_b.get(s)]
     orders = zip(a.record.order_checksums, b.record.order_checksums, strict=False)
     for epoch, (order_a, order_b) in enumerate(orders, start=1):
@@ -196,8 +176,7 @@ class Result:
 
     check: Check
     tensors: list[Difference]
-    floor: float  # how far rounding alone carried the reference in this check
-    limit: float | None  # how many noise floors; None where it is not judged
+    floors: dict[str, float]  # by tensor: how far rounding alone carried the reference in it
 
     @property
     def name(self) -> str:
@@ -205,17 +184,21 @@ class Result:
 
     @property
     def difference(self) -> Difference:
-        """The largest of all tensors."""
-        return largest(self.tensors)
+        """That of the tensor in which the two lie most floors apart."""
+        return max(self.tensors, key=self._floors_apart)
+
+    @property
+    def floor(self) -> float:
+        """That of the same tensor."""
+        return self.floors.get(self.difference.tensor, self.difference.unit)
 
     @property
     def factor(self) -> float:
         """The difference as a multiple of the floor."""
-        return self.difference.absolute / self.floor
+        return self._floors_apart(self.difference)
 
-    @property
-    def passes(self) -> bool:
-        return self.limit is None or self.factor <= self.limit
+    def _floors_apart(self, difference: Difference) -> float:
+        return difference.absolute / self.floors.get(difference.tensor, difference.unit)
 
 
 @dataclass(frozen=True)
@@ -224,6 +207,7 @@ class Verdict:
 
     reasons: list[str]
     pairs: dict[tuple[str, ...], list[Result]]  # by the names of two implementations
+    verified: Mapping[str, Verification]  # by framework
 
     @property
     def match(self) -> bool:
@@ -231,32 +215,27 @@ class Verdict:
 
     @property
     def odd_one_out(self) -> str | None:
-        """The implementation that is in every failing pair; None where there is no single one."""
-        failing = [set(pair) for pair, results in self.pairs.items() if not all(result.passes for result in results)]
-        common = set.intersection(*failing) if failing else set()
-        return common.pop() if len(common) == 1 else None
+        """The only framework whose run is not what its configuration demands; None where there is no single one."""
+        wrong = [name for name, found in self.verified.items() if found.reasons]
+        return wrong[0] if len(wrong) == 1 else None
 
 
-def noise_floor(reference: Run, rounding: Sequence[Run]) -> dict[str, float]:
-    """By check, how far rounding alone carried the reference, and at least one unit in the last place.
+def noise_floors(reference: Run, rounding: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """By check and tensor, how far rounding alone carried the reference, and at least one unit in the last place.
 
     `rounding` are runs of the reference that differ from `reference` by rounding alone.
     """
-    floor: dict[str, float] = {}
+    floors: dict[str, dict[str, float]] = {}
     for other in rounding:
         for check in checks_of(reference.record.training):
-            differences = check.compare(reference, other)
-            floor[check.name] = max(floor.get(check.name, 0.0), *(max(d.absolute, d.unit) for d in differences))
-    return floor
+            of_check = floors.setdefault(check.name, {})
+            for found in check.compare(reference, other):
+                of_check[found.tensor] = max(of_check.get(found.tensor, 0.0), found.absolute, found.unit)
+    return floors
 
 
-def judge(runs: Sequence[Run], reference: Run, rounding: Sequence[Run]) -> Verdict:
-    """Do `runs` (of the frameworks) match each other, and the reference?
-
-    They match when they were given the same inputs, every number is finite, and in every check every pair lies within
-    `limit` noise floors. The floor is measured on the reference, in the same comparison, so a mistake in a framework
-    can't widen it.
-    """
+def unusable(runs: Sequence[Run], reference: Run, rounding: Sequence[Run]) -> list[str]:
+    """Why nothing can be judged: numbers that are not finite, and inputs that are not the same."""
     everyone = [*runs, reference]
     reasons = [reason for run in everyone for reason in not_finite(run)]
     for other in everyone[1:]:
@@ -264,21 +243,25 @@ def judge(runs: Sequence[Run], reference: Run, rounding: Sequence[Run]) -> Verdi
     for other in rounding:
         reasons += not_finite(other)
         reasons += unequal_inputs(reference, other, but=frozenset({"dtype"}))
-    if reasons:
-        return Verdict(reasons, {})
-    floor = noise_floor(reference, rounding)
+    return reasons
+
+
+def judge(
+    runs: Sequence[Run], reference: Run, rounding: Sequence[Run], verified: Mapping[str, Verification]
+) -> Verdict:
+    """Do `runs` (of the frameworks) match?
+
+    They match when they were given the same inputs, every number is finite, and each was verified: every number that it
+    recorded follows from its configuration. `verified` are the verifications, by framework.
+    """
+    if reasons := unusable(runs, reference, rounding):
+        return Verdict(reasons, {}, {})
+    for name in (run.record.framework for run in runs):
+        reasons += verified[name].reasons if name in verified else [f"{name}'s run was not verified"]
+    floors = noise_floors(reference, rounding)
     pairs: dict[tuple[str, ...], list[Result]] = {}
-    for a, b in combinations(everyone, 2):
-        pair = (a.record.framework, b.record.framework)
-        diverged = first_divergence_step(a, b)
-        pairs[pair] = [
-            Result(check, check.compare(a, b), floor[check.name], check.limit(diverged))
-            for check in checks_of(reference.record.training)
+    for a, b in combinations([*runs, reference], 2):
+        pairs[a.record.framework, b.record.framework] = [
+            Result(check, check.compare(a, b), floors[check.name]) for check in checks_of(reference.record.training)
         ]
-        reasons += [
-            f"{' and '.join(pair)} differ in {result.name} ({result.difference.tensor}) by "
-            f"{result.difference.absolute:.1e}, {result.factor:.3g} times what rounding alone does"
-            for result in pairs[pair]
-            if not result.passes
-        ]
-    return Verdict(reasons, pairs)
+    return Verdict(reasons, pairs, verified)

@@ -1,18 +1,17 @@
 """The comparison of the two frameworks, and its proof."""
 
 import functools
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from shared.comparing import checks, first_divergence
-from shared.comparing.checks import Verdict, checks_of, largest
+from shared.comparing.checks import Verdict, checks_of, first_divergence_step, largest
 from shared.comparing.first_divergence import FirstDivergence
 from shared.comparing.runs import Announcer, Printer, Variant, Watcher, configuration_of, make_runs, rounding_variants
+from shared.comparing.verification import Verification
+from shared.comparing.verifying import Verifying
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, REFERENCE
 from shared.running import footprint
@@ -101,17 +100,18 @@ def compare(
     """
     dtype = configuration.training.dtype
     printer = watcher or Printer(lines=not side_by_side)
-    made = make_runs(configuration, _variants(dtype), pythons, folder, watcher=printer, side_by_side=side_by_side)
-    verdict = _judge(made, dtype)
-    first = _start_differs(made, dtype, verdict)
+    with Verifying(configuration, pythons, folder, printer) as verifying:
+        made = make_runs(configuration, _variants(dtype), pythons, folder, watcher=verifying, side_by_side=side_by_side)
+        verified = verifying.finish(dtype)
+    verdict = _judge(made, dtype, verified)
+    first = _first_divergence(made, dtype, verified)
     if not prove:
         return Outcome(configuration, made, verdict, first, side_by_side=side_by_side)
 
-    watcher = watcher or Announcer()
-    made |= make_runs(configuration, _proof_variants(dtype, made), pythons, folder, watcher=watcher)
-    proof = Proof(_judge(made, "float64"), *_yardstick(made, dtype), _repeats(made))
-    if first is None and verdict.pairs:
-        first = _trace(configuration, made, pythons, folder / "traced", watcher)
+    with Verifying(configuration, pythons, folder, watcher or Announcer()) as verifying:
+        made |= make_runs(configuration, _proof_variants(dtype, made), pythons, folder, watcher=verifying)
+        exact = verified if dtype == "float64" else verifying.finish("float64")
+    proof = Proof(_judge(made, "float64", exact), *_yardstick(made, dtype), _repeats(made))
     return Outcome(configuration, made, verdict, first, proof, side_by_side)
 
 
@@ -128,7 +128,10 @@ def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, 
 def memory_needed(configuration: Configuration, *, prove: bool, side_by_side: bool) -> int:
     """Bytes of memory that a comparison takes: at the peak of the runs that go on at once, or for all records."""
     plain = [Variant(name, configuration.training.dtype) for name in EVERYONE]
-    alone = {v.framework: footprint.memory_needed(configuration_of(v, configuration), v.framework) for v in plain}
+    alone = {
+        v.framework: footprint.memory_needed(configuration_of(v, configuration), v.framework, v.checkpoint_steps)
+        for v in plain
+    }
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
     return max(in_turn, disk_needed(configuration, prove=prove))
 
@@ -138,7 +141,7 @@ def disk_needed(configuration: Configuration, *, prove: bool) -> int:
     variants = _variants(configuration.training.dtype)
     if prove:
         variants += _proof_variants(configuration.training.dtype, variants)
-    return sum(footprint.disk_needed(configuration_of(variant, configuration).training, 1) for variant in variants)
+    return sum(footprint.disk_needed(configuration_of(v, configuration).training, v.checkpoint_steps) for v in variants)
 
 
 def _variants(dtype: str) -> list[Variant]:
@@ -147,10 +150,10 @@ def _variants(dtype: str) -> list[Variant]:
     return [*plain, *rounding_variants(REFERENCE, dtype)]
 
 
-def _judge(made: Mapping[Variant, Run], dtype: str) -> Verdict:
+def _judge(made: Mapping[Variant, Run], dtype: str, verified: Mapping[str, Verification]) -> Verdict:
     runs = [made[Variant(framework, dtype)] for framework in FRAMEWORKS]
     rounding = [made[variant] for variant in rounding_variants(REFERENCE, dtype)]
-    return checks.judge(runs, made[Variant(REFERENCE, dtype)], rounding)
+    return checks.judge(runs, made[Variant(REFERENCE, dtype)], rounding, verified)
 
 
 def _proof_variants(dtype: str, made: Iterable[Variant]) -> list[Variant]:
@@ -189,41 +192,21 @@ def _repeats(made: Mapping[Variant, Run]) -> dict[str, bool]:
     return {first.name: made[again].record.files == made[first].record.files for again, first in pairs.items()}
 
 
-def _start_differs(made: Mapping[Variant, Run], dtype: str, verdict: Verdict) -> FirstDivergence | None:
-    """Where and why the first step differs, in the first pair of frameworks whose first step does; else None."""
-    for pair in combinations(FRAMEWORKS, 2):
-        a, b = (made[Variant(name, dtype)] for name in pair)
-        if pair in verdict.pairs and (found := first_divergence.start_differs(a, b, verdict.pairs[pair])):
-            return found
-    return None
-
-
-def _trace(
-    configuration: Configuration,
-    made: Mapping[Variant, Run],
-    pythons: Mapping[str, Path],
-    folder: Path,
-    watcher: Watcher,
+def _first_divergence(
+    made: Mapping[Variant, Run], dtype: str, verified: Mapping[str, Verification]
 ) -> FirstDivergence | None:
-    """Where and why the pair of frameworks that diverges first does so; None where no pair diverges.
+    """Where and why a framework's first step differs from the reference's; else where and why the frameworks diverge.
 
-    Runs both again, to see what enters their activations until then. Leaves no records: they are large.
+    Of several pairs, the one that diverges first. None where none does.
     """
-    dtype = configuration.training.dtype
-    plain = {pair: [made[Variant(name, dtype)] for name in pair] for pair in combinations(FRAMEWORKS, 2)}
-    steps = {pair: checks.first_divergence_step(*runs) for pair, runs in plain.items()}
-    pair, step = min(steps.items(), key=lambda item: np.inf if item[1] is None else item[1])
-    if step is None:
+    runs = {name: made[Variant(name, dtype)] for name in FRAMEWORKS if name in verified}
+    reference = made[Variant(REFERENCE, dtype)]
+    for name, run in runs.items():
+        if found := first_divergence.start_differs(reference, run, verified[name]):
+            return found
+    steps = {pair: first_divergence_step(*(runs[name] for name in pair)) for pair in combinations(runs, 2)}
+    diverging = {pair: step for pair, step in steps.items() if step is not None}
+    if not diverging:
         return None
-    if configuration.training.activation != "relu":
-        return FirstDivergence(
-            step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
-        )
-    variants = [Variant(name, dtype, traced_until=step + 1) for name in pair]
-    try:
-        traced = make_runs(configuration, variants, pythons, folder, watcher=watcher)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    a, b = (traced[variant] for variant in variants)
-    unknown = "no ReLU's input had crossed zero before: the records do not show the cause"
-    return first_divergence.trace_crossings(a, b, step + 1) or FirstDivergence(step, unknown, [])
+    a, b = min(diverging, key=lambda pair: diverging[pair])
+    return first_divergence.between((runs[a], runs[b]), (verified[a], verified[b]))

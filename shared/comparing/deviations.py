@@ -35,7 +35,9 @@ class Deviation:
     def size(self) -> str:
         """How far, in words."""
         measured = f", where rounding alone carries it {self.floor:.3g}" if self.floor else ""
-        return f"up to {self.largest:.3g} units in the last place off{measured} ({self.share:.2g} times what is allowed)"
+        return (
+            f"up to {self.largest:.3g} units in the last place off{measured} ({self.share:.2g} times what is allowed)"
+        )
 
 
 def deviation(

@@ -1,13 +1,15 @@
-"""Where two runs diverge first, and why, as far as their records can tell."""
+"""Where two runs diverge first, and why. A cause is said where it predicts the numbers that were seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shared.comparing.checks import GRADIENTS, INPUT, LIMIT, LOSS, ONE_STEP, Result
+from shared.comparing.checks import first_divergence_step
+from shared.comparing.deviations import ULPS, ULPS_OF_OUTPUTS, Ulps, deviation
+from shared.comparing.segments import Segment, Segments
+from shared.comparing.verification import FIRST_STEP, Verification, segments_of
 from shared.network import hidden_layers
-from shared.running import batches
 from shared.running.record import Run
 
 # Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit as close as this rules out other pixels.
@@ -22,57 +24,79 @@ class Crossing:
     layer: str
     unit: int
     example: int  # index into the training images in the canonical order
-    values: tuple[float, float]
+    values: tuple[float, float]  # as the reference computes them from each run's checkpoint
+    passes: tuple[bool, bool]  # which run passes the gradient on
 
 
 @dataclass(frozen=True)
 class FirstDivergence:
-    """The first step at which two runs diverge, counted from 0, and the likely cause."""
+    """The first step at which two runs diverge, counted from 0, and the cause."""
 
     step: int
     cause: str
     crossings: list[Crossing]
 
 
-def start_differs(a: Run, b: Run, results: Sequence[Result]) -> FirstDivergence | None:
-    """The first quantity of the first step that differs by more than rounding explains, and what that points to.
-
-    `results` are the pair's. The first step is always judged by `LIMIT`, however early the two diverge. None where the
-    first step agrees.
-    """
-    weights = a.at(0, "weights"), b.at(0, "weights")
-    names = (a.record.framework, b.record.framework)
-    for name in weights[0]:
-        if not np.array_equal(weights[0][name], weights[1][name]):
-            return FirstDivergence(0, f"{' and '.join(names)} start from different weights: {name} differs", [])
-    of_first_step = [result for result in results if result.check.steps <= 1]
-    for before, result in zip([None, *of_first_step], of_first_step, strict=False):
-        if not result.difference.absolute <= LIMIT * result.floor:
-            return FirstDivergence(0, _cause(a, b, result, before), [])
+def start_differs(reference: Run, run: Run, verification: Verification) -> FirstDivergence | None:
+    """The first quantity of a run's first step that is not the reference's, and what that points to; else None."""
+    name = run.record.framework
+    for tensor, values in reference.at(0, "weights").items():
+        if not np.array_equal(values, run.at(0, "weights")[tensor]):
+            return FirstDivergence(0, f"{name} starts from other weights than the reference: {tensor} differs", [])
+    before = ""
+    for finding in verification.checks.get(FIRST_STEP, []):
+        if not finding.passes:
+            return FirstDivergence(0, _cause(reference, run, finding.where, before), [])
+        before = finding.where
+    if verification.segments and verification.segments[0].share > 1:
+        return FirstDivergence(0, _update_cause(reference, run), [])
     return None
 
 
-def _cause(a: Run, b: Run, result: Result, before: Result | None) -> str:
-    """The likely cause where `result` is the first that differs, and the one `before` it agrees."""
-    first, second = a.record.framework, b.record.framework
-    tensor = result.difference.tensor
-    values = [result.check.arrays(run).get(tensor, np.array(())) for run in (a, b)]
-    if values[0].shape != values[1].shape or not values[0].size:
-        return f"{first} and {second} do not hold the same tensors in {result.name}"
-    if result.check is INPUT:
-        return _input_cause(first, second, *values)
-    if result.check is LOSS:
-        return f"{second}'s loss is {_ratio(*values):.6g} times {first}'s, from the same logits"
-    if result.check is GRADIENTS:
-        return f"{second}'s gradient of {tensor} is {_ratio(*values):.6g} times {first}'s, from the same loss"
-    if result.check is ONE_STEP:
-        moved = (after - run.at(0, "weights")[tensor] for run, after in zip((a, b), values, strict=True))
-        ratio = f"{_ratio(*moved):.6g} times {first}'s"
-        return f"{second}'s first update of {tensor} is {ratio}, from the same gradients: another rate"
-    assert before
-    told = f"the forward passes of {first} and {second} differ: other {result.name} from the same weights and "
+def _cause(reference: Run, run: Run, tensor: str, before: str) -> str:
+    """What the first tensor that differs points to, where the one `before` it agrees."""
+    name = run.record.framework
+    a, b = reference.arrays[f"at/0/{tensor}"], run.arrays[f"at/0/{tensor}"]
+    if tensor == "input":
+        return _input_cause(name, a, b)
+    if tensor == "loss":
+        return f"{name}'s loss is {_ratio(a, b):.9g} times the reference's, from the same logits"
+    if tensor.startswith("gradient/"):
+        told = f"{name}'s gradient of {tensor.partition('/')[2]}"
+        if ratio := _one_factor({tensor: (a, b)}, ULPS_OF_OUTPUTS):
+            return f"{told} is {ratio:.9g} times the reference's, from the same loss"
+        return f"{told} is not the reference's, from the same loss; no one factor leads from one to the other"
+    told = f"the forward pass of {name} differs from the reference's: other {tensor} from the same weights and "
     where = "the activation between, or the layer"
-    return told + ("input" if before.check is INPUT else f"the same {before.name}, so in {where}")
+    return told + ("input" if before == "input" else f"the same {before}, so in {where}")
+
+
+def _update_cause(reference: Run, run: Run) -> str:
+    """What the first update points to, from the same weights and, as far as the record tells, the same gradients."""
+    name, moved = run.record.framework, {}
+    for tensor, before in reference.at(0, "weights").items():
+        after = [r.at(1, "weights").get(tensor, r.weights[tensor]).astype(np.float64) for r in (reference, run)]
+        moved[tensor] = after[0] - before, after[1] - before
+    same = "from the same weights and the same gradients"
+    for tensors, what in ((moved, "all tensors"), *(({t: moved[t]}, t) for t in moved)):
+        ratio = _one_factor(tensors, ULPS, reference.at(0, "weights"))
+        if ratio and abs(ratio - 1) > np.finfo(reference.record.training.numpy_dtype).eps:
+            rate = ": another rate" if tensors is moved else ""
+            return f"{name}'s first update of {what} is {ratio:.9g} times the reference's, {same}{rate}"
+    return f"{name}'s first update is not the reference's, {same}; no one factor leads from one to the other"
+
+
+def _one_factor(
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]], ulps: Ulps, beside: dict[str, np.ndarray] | None = None
+) -> float | None:
+    """The factor by which each second tensor is the first, where it is; the tensors may be added to those `beside`."""
+    ratio = _ratio(*(np.concatenate([pair[side].ravel() for pair in pairs.values()]) for side in (0, 1)))
+    for tensor, (a, b) in pairs.items():
+        base = (beside or {}).get(tensor, np.zeros_like(a))
+        predicted, seen = base + ratio * a.astype(np.float64), base + b.astype(np.float64)
+        if not deviation(seen.astype(base.dtype), predicted.astype(base.dtype), ulps).share <= 1:
+            return None
+    return ratio
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> float:
@@ -81,38 +105,72 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / (a @ a)) if a.any() else float("inf")
 
 
-def _input_cause(first: str, second: str, a: np.ndarray, b: np.ndarray) -> str:
+def _input_cause(name: str, a: np.ndarray, b: np.ndarray) -> str:
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     slope, offset = np.polyfit(a, b, 1)
     if np.abs(slope * a + offset - b).max() < SAME_PIXELS:
-        return f"{second}'s input is {slope:.6g} × {first}'s {offset:+.6g}: another normalisation"
-    return f"{first} and {second} see other pixels: other data, or another order"
+        return f"{name}'s input is {slope:.6g} × the reference's {offset:+.6g}: another normalisation"
+    return f"{name} sees other pixels than the reference: other data, or another order"
 
 
-def crossings(a: Run, b: Run, step: int) -> list[Crossing]:
-    """ReLU inputs on either side of zero at `step`, those furthest apart first. Both records must hold that step's."""
-    training = a.record.training
-    epoch, within = divmod(step, training.steps_per_epoch)
-    batch = batches.split(batches.epoch_order(training.seed, epoch), training.batch_size)[within]
-    found = []
-    for layer in hidden_layers(training):
-        values_a, values_b = a.at(step)[layer], b.at(step)[layer]
-        for row, unit in np.argwhere((values_a > 0) != (values_b > 0)):
-            values = float(values_a[row, unit]), float(values_b[row, unit])
-            found.append(Crossing(layer, int(unit), int(batch[row]), values))
-    return sorted(found, key=lambda crossing: -abs(crossing.values[0] - crossing.values[1]))
+def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) -> FirstDivergence | None:
+    """Where and why two verified runs diverge; None where they do not.
+
+    The reference takes each one's steps again from its own checkpoints, on the same side of each ReLU.
+    """
+    step = first_divergence_step(*runs)
+    if step is None:
+        return None
+    if runs[0].record.training.activation != "relu":
+        return FirstDivergence(
+            step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
+        )
+    replays = [segments_of(run) for run in runs]
+    for segments in zip(*(found.segments for found in verified), strict=True):
+        if segments[0].first > step:
+            break
+        if found := _crossings(replays, segments):
+            at, crossings = found
+            return FirstDivergence(at, _sentence(runs, crossings), crossings[:SHOWN])
+    return FirstDivergence(step, "no ReLU's input had crossed zero before: the records do not show the cause", [])
 
 
-def trace_crossings(a: Run, b: Run, until: int) -> FirstDivergence | None:
-    """The first step before `until` at which a ReLU's input has crossed zero in one of two traced runs; else None."""
-    for step in range(until):
-        if found := crossings(a, b, step):
-            first = found[0]
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            cause = (
-                f"the input of a ReLU lies on either side of zero: {first.layer}, unit {first.unit}, training image "
-                f"{first.example}: {first.values[0]:+.2e} in {a.record.framework}, {first.values[1]:+.2e} in "
-                f"{b.record.framework}{more}. One passes the gradient of that image on, the other stops it"
-            )
-            return FirstDivergence(step, cause, found[:SHOWN])
+def _crossings(replays: Sequence[Segments], segments: Sequence[Segment]) -> tuple[int, list[Crossing]] | None:
+    """The first step of a segment with ReLU inputs on either side of zero, and these, those furthest apart first."""
+    sides = [_sides(replay, segment) for replay, segment in zip(replays, segments, strict=True)]
+    for step in range(segments[0].first, segments[0].until):
+        found = []
+        for layer in hidden_layers(replays[0].run.record.training):
+            (values_a, passes_a), (values_b, passes_b) = (seen[step, layer] for seen in sides)
+            for row, unit in np.argwhere(passes_a != passes_b):
+                values = float(values_a[row, unit]), float(values_b[row, unit])
+                passes = bool(passes_a[row, unit]), bool(passes_b[row, unit])
+                example = int(replays[0].replay.batch(step)[row])
+                found.append(Crossing(layer, int(unit), example, values, passes))
+        if found:
+            return step, sorted(found, key=lambda crossing: -abs(crossing.values[0] - crossing.values[1]))
     return None
+
+
+def _sides(replay: Segments, segment: Segment) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
+    """By step and hidden layer: what enters its activation, and which of it passes the gradient on, (B, units) each."""
+    seen = {}
+
+    def told(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> None:
+        seen[step, layer] = entering, slopes > 0
+
+    replay.see(segment, told)
+    return seen
+
+
+def _sentence(runs: Sequence[Run], found: Sequence[Crossing]) -> str:
+    first = found[0]
+    names = [run.record.framework for run in runs]
+    passing, stopping = names if first.passes[0] else names[::-1]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    values = " and ".join(f"{value:+.2e} from {name}'s" for name, value in zip(names, first.values, strict=True))
+    return (
+        f"the input of a ReLU lies so near to zero that rounding decides its side: {first.layer}, unit {first.unit}, "
+        f"training image {first.example}{more}. {passing} passes the gradient of that image on, {stopping} stops it; "
+        f"the reference computes the input as {values} weights"
+    )

@@ -12,7 +12,7 @@ from shared.comparing.processes import Child, Children, Event
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS, REFERENCE
 from shared.network import initial_weights, perturb
-from shared.running.record import RecordError, Run, read_run
+from shared.running.record import CHECKPOINT_STEPS, FEWEST_CHECKPOINT_STEPS, RecordError, Run, read_run
 from shared.system import machine, progress
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
@@ -27,17 +27,23 @@ class Variant:
     perturbed: bool = False  # initial weights moved by 1 ulp
     reordered: bool = False  # every sum added in another order, which only the reference can do
     repeated: bool = False  # the same run again
-    traced_until: int = 0  # keeps what enters the activations at each step before this one
+    closer: bool = False  # with checkpoints closer together
 
     @property
     def name(self) -> str:
         changes = " perturbed" * self.perturbed + " reordered" * self.reordered + " repeated" * self.repeated
-        changes += f" traced until {self.traced_until}" if self.traced_until else ""
-        return f"{self.framework} {self.dtype}{changes}"
+        return f"{self.framework} {self.dtype}{changes}{' looked at closer' * self.closer}"
 
     @property
     def folder(self) -> str:
         return self.name.lower().replace(" ", "-")
+
+    @property
+    def checkpoint_steps(self) -> int | None:
+        """How far apart its checkpoints are; None where it has none: only a framework's own run is verified."""
+        if self.framework == REFERENCE or self.perturbed:
+            return None
+        return FEWEST_CHECKPOINT_STEPS if self.closer else CHECKPOINT_STEPS
 
     @property
     def module(self) -> str:
@@ -66,8 +72,8 @@ def _options(variant: Variant, configuration: Configuration, folder: Path) -> li
         weights = initial_weights(own.training, own.training.defaults_of(variant.framework))
         save_tensors(perturbed, perturb(weights))
         options += ["--weights", str(perturbed)]
-    if variant.traced_until:
-        options += ["--activations-until", str(variant.traced_until)]
+    if variant.checkpoint_steps is not None:
+        options += ["--checkpoints", str(variant.checkpoint_steps)]
     return options
 
 
@@ -189,6 +195,7 @@ def read_made(variant: Variant, configuration: Configuration, folder: Path) -> R
         run = read_run(folder / variant.folder)
     except RecordError as error:
         raise InputError(str(error)) from None
-    if run.record.framework != variant.framework or run.record.configuration != configuration:
+    told = run.record.framework, run.record.configuration, run.record.checkpoint_steps
+    if told != (variant.framework, configuration, variant.checkpoint_steps):
         raise InputError(f"{folder / variant.folder} is a record of another run than {variant.name}; run again")
     return run

@@ -6,7 +6,8 @@ compared with what the run recorded. Nothing is chaotic in so few steps, so that
 a ReLU whose input lies so near to zero that rounding decides its side, and then the reference takes that side too.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from shared.running.record import Run, checkpoints
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
-NEAR_ZERO = 16
+NEAR_ZERO = 16.0
 # How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.
 OFF = 2.0
 # Of how far they lie off, what may be left once its ReLU takes the other side.
@@ -65,31 +66,33 @@ class Segments:
     """Takes the steps of a run with checkpoints again."""
 
     def __init__(self, run: Run, replay: Replay) -> None:
-        self._run, self._replay = run, replay
+        self.run, self.replay = run, replay
+        self.state = functools.lru_cache(maxsize=2)(self._state)
 
     @property
     def ends(self) -> list[tuple[int, int]]:
         """The first step of each, and the one after its last."""
-        record = self._run.record
+        record = self.run.record
         steps = checkpoints(record.training, record.checkpoint_steps)
         return list(pairwise([*steps, record.training.steps]))
 
-    def state(self, step: int) -> State:
+    def _state(self, step: int) -> State:
         """What the run recorded before a step of a checkpoint, or at its end, where it keeps no buffers."""
-        if step == self._run.record.training.steps:
-            return State(step, self._run.weights, {})
-        return State(step, self._run.at(step, "weights"), self._run.at(step, "kept"))
+        if step == self.run.record.training.steps:
+            return State(step, self.run.weights, {})
+        return State(step, self.run.at(step, "weights"), self.run.at(step, "kept"))
 
     def take(self, first: int, until: int) -> Segment:
         """Take the steps again, and find out where they lie off."""
-        start, relu, near_zero = self.state(first), self._run.record.training.activation == "relu", NEAR_ZERO
-        taken, crossings = self._replay.take(start, until), list[Crossing]()
+        start, relu = self.state(first), self.run.record.training.activation == "relu"
+        near_zero = NEAR_ZERO
+        taken, crossings = self.replay.take(start, until), list[Crossing]()
         while _share(deviations := self._deviations(start, taken)) > 1:
             if relu and (closer := self._cross(start, taken, crossings, near_zero)):
                 crossing_, taken = closer
                 crossings.append(crossing_)
                 continue
-            taken, *rounded = self._replay.rounded(start, until, crossing([c.unit for c in crossings]))
+            taken, *rounded = self.replay.rounded(start, until, crossing([c.unit for c in crossings]))
             deviations = self._deviations(start, taken, rounded)
             floor = max(deviations[name].floor for name in start.weights)
             if _share(deviations) <= 1 or near_zero > NEAR_ZERO or not floor > 1:
@@ -97,10 +100,21 @@ class Segments:
             near_zero *= floor  # where training itself enlarges rounding, it decides the side of larger inputs too
         return self._found(start, taken, deviations, crossings)
 
+    def see(self, segment: Segment, told: Callable[[int, str, np.ndarray, np.ndarray], object]) -> None:
+        """Take a segment again, as the run took it; what enters each activation is told, with its slopes."""
+        sides = crossing([c.unit for c in segment.crossings])
+
+        def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+            taken = sides(step, layer, entering, slopes)
+            told(step, layer, entering, taken)
+            return taken
+
+        self.replay.take(self.state(segment.first), segment.until, sees)
+
     def _deviations(self, start: State, taken: Taken, rounded: Sequence[Taken] = ()) -> dict[str, Deviation]:
         """Of the losses, and of each tensor at the end. `rounded` took the same steps with other rounding."""
         end = self.state(taken.end.step)
-        recorded, others = self._run.step_losses[start.step : end.step], [other.losses for other in rounded]
+        recorded, others = self.run.step_losses[start.step : end.step], [other.losses for other in rounded]
         found = {LOSSES: deviation(recorded, taken.losses, ULPS_OF_LOSSES, others)}
         for name, values in end.weights.items():
             others = [other.end.weights[name] for other in rounded]
@@ -115,17 +129,17 @@ class Segments:
     ) -> tuple[Crossing, Taken] | None:
         """The next crossing, and the steps with it, which are closer to the run's; None where there is none.
 
-        A crossing changes its unit's own weights first and most: so it is the one that brings these closest to the run's.
+        A crossing changes its unit's own weights first and most: so it is the one that brings these closest.
         """
-        trials = []
+        best, left = None, LEFT
         for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
-            trial = self._replay.take(start, taken.end.step, crossing([c.unit for c in (*found, candidate)]))
-            left = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
-            trials.append((left, candidate, trial))
+            trial = self.replay.take(start, taken.end.step, crossing([c.unit for c in (*found, candidate)]))
+            share = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
+            if share <= left:
+                best, left = (candidate, trial), share
             if _share(self._deviations(start, trial)) <= 1:
                 return candidate, trial
-        left, candidate, trial = min(trials, key=lambda t: t[0], default=(np.inf, None, None))
-        return (candidate, trial) if candidate and trial and left <= LEFT else None
+        return best
 
     def _off(self, taken: Taken, unit: Unit) -> float:
         """How far the weights of a hidden unit lie from those recorded, in units in the last place."""
@@ -137,10 +151,8 @@ class Segments:
             for recorded, computed in pairs
         )
 
-    def _near_zero(
-        self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float
-    ) -> list[Crossing]:
-        """ReLU inputs so near to zero that rounding decides their side, and whose units' weights lie off; nearest first."""
+    def _near_zero(self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float) -> list[Crossing]:
+        """ReLU inputs so near to zero that rounding decides their side, where the unit's weights lie off."""
         near: list[Crossing] = []
         sides = crossing([c.unit for c in found])
 
@@ -148,16 +160,16 @@ class Segments:
             unit_in_the_last_place = float(np.spacing(np.abs(entering).max()))
             for row, unit in np.argwhere(np.abs(entering) <= near_zero * unit_in_the_last_place):
                 value = float(entering[row, unit])
-                example = int(self._replay.batch(step)[row])
+                example = int(self.replay.batch(step)[row])
                 where = Unit(step, layer, int(row), int(unit))
                 near.append(Crossing(where, example, value, value / unit_in_the_last_place))
             return sides(step, layer, entering, slopes)
 
         until = taken.end.step
-        first_loss = _first_loss(self._run.step_losses[start.step : until], taken.losses)
+        first_loss = _first_loss(self.run.step_losses[start.step : until], taken.losses)
         if first_loss is not None and near_zero == NEAR_ZERO:
             until = start.step + first_loss  # what crosses later can't be why this loss lies off
-        self._replay.take(start, until, sees)
+        self.replay.take(start, until, sees)
         known = {c.unit for c in found}
         off = [c for c in near if c.unit not in known and self._off(taken, c.unit) > OFF]
         return sorted(off, key=lambda c: abs(c.ulps))
@@ -175,12 +187,18 @@ class Segments:
             before, after = start.weights[name].astype(np.float64), values.astype(np.float64)
             off = after - taken.end.weights[name]
             of_update[name], of_weights[name] = _factor(off, after - before), _factor(off, before)
-        recorded = self._run.step_losses[start.step : end.step]
+        recorded = self.run.step_losses[start.step : end.step]
         unit = float(np.spacing(np.abs(recorded).max()))
         first = _first_loss(recorded, taken.losses)
         bias = float(np.mean(recorded.astype(np.float64) - taken.losses)) / unit
         return Segment(
-            start.step, end.step, deviations, crossings, of_update, of_weights, bias,
+            start.step,
+            end.step,
+            deviations,
+            crossings,
+            of_update,
+            of_weights,
+            bias,
             None if first is None else start.step + first,
         )
 

@@ -3,6 +3,7 @@
 The rules are explained in docs/parity.md.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics, random_numbers
-from shared.comparing.deviations import ULPS_OF_INPUTS, ULPS_OF_OUTPUTS, Deviation, deviation
+from shared.comparing.deviations import ULPS_OF_INPUTS, ULPS_OF_OUTPUTS, deviation
 from shared.comparing.segments import LOSSES, Segment, Segments
 from shared.contract import Dataset
 from shared.mnist import check_examples, checksum
@@ -28,6 +29,7 @@ from shared.training import Training
 UPDATES_EPSILONS, WEIGHTS_EPSILONS, STANDARD_ERRORS = 4.0, 0.1, 6.0
 # The same of the median difference of a segment's losses, in units in the last place.
 LOSSES_ULPS = 0.5
+FIRST_STEP, EVERY_STEP = "first step", "every step"
 FEWEST_SEGMENTS = 12  # that a standard error can be taken of
 # Derived figures are sums in float64, which two versions of NumPy may add in another order.
 SAME_FIGURE = 1e-12
@@ -76,6 +78,15 @@ class Verification:
                 reasons.append(failing[0].sentence + more)
         return reasons
 
+    def repeats(self, run: Run, again: Run) -> "Verification":
+        """The same, where this is of a run made `again`, to see more of it: and whether it is the same as the first."""
+        pairs = [(run.step_losses, again.step_losses), (run.arrays["test_logits"], again.arrays["test_logits"])]
+        pairs += [(values, again.weights[name]) for name, values in run.weights.items()]
+        same = all(np.array_equal(*pair) for pair in pairs)
+        told = f"{self.framework}, run again to see more, gave other numbers: it does not repeat, and was not verified"
+        finding = Finding("repeats", "losses, weights, logits", len(pairs), 0.0 if same else np.inf, "", told)
+        return dataclasses.replace(self, findings=[finding, *self.findings])
+
     @property
     def crossings(self) -> int:
         """How many ReLU inputs lay so near to zero that rounding decided their side."""
@@ -83,7 +94,7 @@ class Verification:
 
 
 @functools.lru_cache(maxsize=2)
-def _datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
+def datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
     """The training and the test set as the reference reads them, checked."""
     made = []
     for split in ("train", "test"):
@@ -108,22 +119,29 @@ def verify(run: Run, executor: Executor, advance: Callable[[int], object] = lamb
     return Verification(run.record.framework, findings, taken, verifier.smallest(taken))
 
 
+def segments_of(run: Run) -> Segments:
+    """The segments of a run with checkpoints."""
+    training = run.record.training
+    train_set, _ = datasets(training.dtype)
+    return Segments(run, Replay(training, train_set, _draw(run)))
+
+
+def _draw(run: Run) -> int:
+    """The purpose of the random numbers that order the examples of a run."""
+    defaults = run.record.training.defaults_of(run.record.framework)
+    return random_numbers.OTHER_ORDER if "order" in defaults else random_numbers.ORDER
+
+
 class _Verifier:
     def __init__(self, run: Run) -> None:
         self._run, self._training, self._name = run, run.record.training, run.record.framework
-        defaults = self._training.defaults_of(self._name)
-        draw = random_numbers.OTHER_ORDER if "order" in defaults else random_numbers.ORDER
-        self._train_set, self._test_set = _datasets(self._training.dtype)
-        self._replay = Replay(self._training, self._train_set, draw)
-        self._initial, self._draw = initial_weights(self._training, defaults), draw
-        self.segments = Segments(run, self._replay)
+        self._train_set, self._test_set = datasets(self._training.dtype)
+        self._initial = initial_weights(self._training, self._training.defaults_of(self._name))
+        self.segments = segments_of(run)
+        self._replay = self.segments.replay
 
     def _exactly(self, check: str, where: str, same: bool, sentence: str) -> Finding:
         return Finding(check, where, 1, 0.0 if same else np.inf, "the same" if same else "not the same", sentence)
-
-    def _deviates(self, check: str, where: str, recorded: np.ndarray, found: Deviation, verb: str) -> Finding:
-        told = f"{self._name}'s {where} {verb} {found.size}"
-        return Finding(check, where, recorded.size, found.share, found.size, told)
 
     def given(self) -> Iterator[Finding]:
         """What the run was given: data, order, initial weights."""
@@ -133,7 +151,7 @@ class _Verifier:
             told = f"{name} holds other {split} inputs or labels on its device than the normalised {split} set"
             yield self._exactly("data on the device", split, same, told)
         for epoch, found in enumerate(record.order_checksums):
-            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, self._draw))
+            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, _draw(self._run)))
             told = f"{name} saw the examples of epoch {epoch + 1} in another order than its configuration's"
             yield self._exactly("order of the examples", f"epoch {epoch + 1}", same, told)
         recorded = self._run.at(0, "weights")
@@ -151,8 +169,8 @@ class _Verifier:
             recorded = self._run.arrays[f"at/0/{tensor}"]
             ulps = ULPS_OF_INPUTS if tensor == "input" else ULPS_OF_OUTPUTS
             found = deviation(recorded, computed, ulps, [other[tensor] for other in others])
-            where = tensor.replace("gradient/", "gradient of ")
-            yield self._deviates("first step", f"first {where}", recorded, found, "lies")
+            told = f"{self._name}'s {tensor} of the first step lies {found.size}"
+            yield Finding(FIRST_STEP, tensor, recorded.size, found.share, found.size, told)
 
     def steps(self, taken: Iterable[Segment]) -> Iterator[Finding]:
         """Every step, from the weights before it."""
@@ -163,7 +181,7 @@ class _Verifier:
             what = "their losses lie" if worst == LOSSES else f"{worst} ends"
             told = f"{self._name}'s {steps} are not what its weights before them lead to: {what} {found.size}{seen}"
             numbers = sum(values.size for values in self._run.weights.values()) + segment.until - segment.first
-            yield Finding("every step", f"{worst}, {steps}", numbers, found.share, found.size, told)
+            yield Finding(EVERY_STEP, f"{worst}, {steps}", numbers, found.share, found.size, told)
 
     def systematic(self, taken: Sequence[Segment]) -> Iterator[Finding]:
         """What has the same direction in all segments."""
@@ -210,7 +228,8 @@ class _Verifier:
             if found.share > 1:
                 rounded = [other.predict(self._test_set.inputs) for other in others]
                 found = deviation(recorded, computed, ULPS_OF_OUTPUTS, rounded)
-            yield self._deviates("test logits", f"test logits after epoch {epoch}", recorded, found, "lie")
+            told = f"{self._name}'s test logits after epoch {epoch} are not those of its weights: they lie {found.size}"
+            yield Finding("test logits", f"epoch {epoch}", recorded.size, found.share, found.size, told)
 
     def figures(self) -> Iterator[Finding]:
         """Each epoch's figures, from the losses and logits that the run recorded."""

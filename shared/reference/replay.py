@@ -191,7 +191,7 @@ class Replay:
         return lambda layer, entering: sees(step, layer, entering, derivative(entering))
 
     def rounded(self, start: State, until: int, sees: Sees | None = None) -> list[Taken]:
-        """The same steps as `take`, and then in ways that differ by rounding alone. A ReLU takes the same side in all."""
+        """The same steps as `take`, and then with other rounding alone. A ReLU takes the same side in all."""
         plain, *_ = steppers = rounding_steppers(self.training, start)
         losses: list[list[np.floating]] = [[] for _ in steppers]
         for step in range(start.step, until):

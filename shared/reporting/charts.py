@@ -89,17 +89,43 @@ def divergence(outcome: Outcome) -> Chart:
     )
 
 
+def verified(outcome: Outcome) -> Chart | None:
+    """How far each segment lies from what it must be; None where nothing was verified."""
+    found = outcome.verdict.verified
+    if not found:
+        return None
+    ends = {name: [segment.until - 1 for segment in run.segments] for name, run in found.items()}
+    x = np.array(sorted({end for each in ends.values() for end in each}))
+    curves, says = [], []
+    for name, run in found.items():
+        shares = np.full(len(x), np.nan)
+        shares[np.searchsorted(x, ends[name])] = [segment.share for segment in run.segments]
+        curves.append(Curve(name, style_of(name), shares, joined=False))
+        says.append(f"{name}’s {len(run.segments)} segments lie at most {np.nanmax(shares):.0%} of what is allowed off")
+    return Chart(
+        name="verification",
+        title="How far each segment lies from what its weights demand",
+        x_label="last step of the segment",
+        y_label="share of what rounding may do",
+        x=x,
+        curves=curves,
+        says=f"{', and '.join(says)}. Above 100 % would be a mistake.",
+        scale="percent",
+    )
+
+
 # Those of each section of the report, in the order of reading.
-CHARTS: dict[str, tuple[Callable[[Outcome], Chart], ...]] = {
+CHARTS: dict[str, tuple[Callable[[Outcome], Chart | None], ...]] = {
     "loss": (steps, losses),
     "accuracy": (accuracies,),
+    "verification": (verified,),
     "divergence": (divergence,),
 }
 
 
 def of(section: str, outcome: Outcome) -> list[Chart]:
     """The charts of a section."""
-    return [chart(outcome) for chart in CHARTS[section]]
+    return [drawn for chart in CHARTS[section] if (drawn := chart(outcome))]
 
 
 def spread(values: Sequence[np.ndarray | np.floating]) -> np.ndarray:

@@ -1,18 +1,19 @@
 """What a comparison found, in sentences and tables."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 
 from shared import metrics
-from shared.comparing.checks import DIVERGED_LIMIT, LIMIT, PREDICTIONS, Result, Verdict
+from shared.comparing.checks import PREDICTIONS, Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
+from shared.comparing.verification import EVERY_STEP, Finding, Verification
 from shared.mnist import MNIST
 from shared.options import written
 from shared.reference import data
 from shared.reporting.charts import spread
-from shared.reporting.parts import Bars, Bullets, Command, Group, Image, Paragraph, Part, Table
+from shared.reporting.parts import Bars, Bullets, Group, Image, Paragraph, Part, Table
 from shared.reporting.styles import style_of
 
 # What a run's clock tells apart, in the order in which it happens.
@@ -24,21 +25,22 @@ PHASES = {
     "evaluation": f"{MNIST.test_images}, after every epoch",
 }
 RULE = (
-    "Each check rests on those above it. The noise floor is how far rounding alone carries the reference "
-    "implementation, the same training in NumPy, in this comparison. "
-    f"A pair matches while it stays within {LIMIT:g} noise floors: two runs that each lie within one floor of exact "
-    "arithmetic lie within two of each other, and the floor itself is only a sample. "
-    "Most float32 runs diverge at some step, when a ReLU passes a value in one run and not in the other. "
-    f"After that step their losses and logits may lie {DIVERGED_LIMIT:g} noise floors apart."
+    "A step is a function of the weights before it and of its batch. So each framework’s own weights, recorded every "
+    "few steps, are given to the reference implementation, the same training in NumPy, and it takes the steps up to the "
+    "next that were recorded. What it finds must be what the framework found, to within rounding. Nothing is chaotic in "
+    "so few steps: no mistake can hide behind the divergence of two whole runs."
+)
+SHOWN = (
+    "How far the whole runs lie apart is shown here, and not judged: two sound runs diverge. The noise floor is how "
+    "far rounding alone carries the reference implementation in a whole run, in this comparison."
 )
 YARDSTICK_MEANS = (
     "Each implementation is compared with itself; only its rounding is changed. The table shows the largest difference "
-    "on each check. Its last column compares the frameworks’ difference with the largest of these. The verdict "
-    "compares it with the noise floor, which comes from the reference implementation alone."
+    "on each check. Its last column compares the frameworks’ difference with the largest of these."
 )
 NOTHING_JUDGED = "No check was made: the runs were not given the same, or they hold numbers that are not finite."
+NOT_LOOKED_FOR = "Where they diverge was not looked for: no run was verified."
 NO_DIVERGENCE = "They do not diverge: at no step do their losses lie further apart than a few units in the last place."
-NO_SEARCH = "The step at which they diverge, and its cause, were not looked for. This command looks for them:"
 
 
 def names(outcome: Outcome) -> list[str]:
@@ -51,16 +53,18 @@ def listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def judged(outcome: Outcome) -> Iterator[Result]:
-    """Every check of two frameworks that is judged."""
-    for pair in combinations(names(outcome), 2):
-        yield from (check for check in outcome.verdict.pairs[pair] if check.limit is not None)
-
-
 def furthest_check(outcome: Outcome) -> tuple[str, float]:
-    """The judged check on which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
-    worst = max(judged(outcome), key=lambda check: check.factor)
+    """The check in which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
+    pairs = combinations(names(outcome), 2)
+    shown = [result for pair in pairs for result in outcome.verdict.pairs[pair] if result.check is not PREDICTIONS]
+    worst = max(shown, key=lambda result: result.factor)
     return worst.name, worst.factor
+
+
+def furthest_step(outcome: Outcome) -> Finding:
+    """Of all steps of all frameworks, those that lie furthest from what they must be."""
+    findings = [f for verified in outcome.verdict.verified.values() for f in verified.checks[EVERY_STEP]]
+    return max(findings, key=lambda finding: finding.share)
 
 
 def identical_predictions(outcome: Outcome) -> int:
@@ -75,11 +79,10 @@ def sentence(outcome: Outcome) -> str:
         more = len(outcome.reasons) - 1
         odd = f" {outcome.verdict.odd_one_out} is the odd one out." if outcome.verdict.odd_one_out else ""
         return f"NO MATCH: {outcome.reasons[0]}{f' (and {more} more)' if more else ''}.{odd}"
-    worst, factor = furthest_check(outcome)
     return (
-        f"MATCH: over {outcome.training.steps:,} steps in {outcome.training.dtype}, {listed(names(outcome))} differ by "
-        f"at most {factor:.2g} times what rounding alone does ({worst}); {identical_predictions(outcome):,} of "
-        f"{len(outcome.reference.test_logits):,} predictions are identical."
+        f"MATCH: in {listed(names(outcome))}, each of the {outcome.training.steps:,} steps in {outcome.training.dtype} "
+        f"follows from the weights before it, to within {furthest_step(outcome).share:.0%} of what rounding may do; "
+        f"{identical_predictions(outcome):,} of {len(outcome.reference.test_logits):,} predictions are identical."
     )
 
 
@@ -95,20 +98,22 @@ def key_figures(outcome: Outcome) -> list[tuple[str, str]]:
     ]
     if outcome.verdict.pairs:
         worst, factor = furthest_check(outcome)
-        figures.insert(0, (f"{factor:.2g}×", f"what rounding alone does, at the most ({worst})"))
+        figures.insert(0, (f"{factor:.2g}×", f"what rounding alone does to a whole run, at the most ({worst})"))
+    if verified := outcome.verdict.verified:
+        steps = sum(segment.until - segment.first for found in verified.values() for segment in found.segments)
+        figures.insert(0, (f"{steps:,}", f"steps judged one by one, {' and '.join(verified)} together"))
     return figures
 
 
-def first_divergence(outcome: Outcome, command: str) -> list[Part]:
-    """Where the frameworks diverge, and why; else that they don't, or that `command` with --prove would look for it."""
-    if first := outcome.first_divergence:
-        train = data.read("train") if first.crossings else None
-        images = dict.fromkeys(crossing.example for crossing in first.crossings)
-        said = Paragraph(f"They diverge at step {first.step:,}, counted from 0: {first.cause}.")
-        return [said, *(_crossing(i, int(train.labels[i]), train.images[i]) for i in images if train)]
-    if outcome.proof:
-        return [Paragraph(NO_DIVERGENCE)]
-    return [Paragraph(NO_SEARCH), Command(f"{command} --prove")]
+def first_divergence(outcome: Outcome) -> list[Part]:
+    """Where the frameworks diverge, and why; else that they don't."""
+    first = outcome.first_divergence
+    if not first:
+        return [Paragraph(NO_DIVERGENCE if outcome.verdict.verified else NOT_LOOKED_FOR)]
+    train = data.read("train") if first.crossings else None
+    images = dict.fromkeys(crossing.example for crossing in first.crossings)
+    said = Paragraph(f"They diverge at step {first.step:,}, counted from 0: {first.cause}.")
+    return [said, *(_crossing(i, int(train.labels[i]), train.images[i]) for i in images if train)]
 
 
 def _crossing(index: int, label: int, image: np.ndarray) -> Image:
@@ -119,26 +124,57 @@ def _crossing(index: int, label: int, image: np.ndarray) -> Image:
     )
 
 
+def verification(verdict: Verdict) -> list[Part]:
+    """What was derived again of each framework's run, and how far off it was."""
+    if not verdict.verified:
+        return [Paragraph(NOTHING_JUDGED)]
+    return [_verification_table(verdict.verified), *map(Paragraph, map(_seen, verdict.verified.values()))]
+
+
+def _verification_table(verified: Mapping[str, Verification]) -> Table:
+    """A row for each check; for each framework, the finding furthest off."""
+    first = next(iter(verified.values()))
+    rows = []
+    for check, findings in first.checks.items():
+        row = [check, f"{sum(finding.numbers for finding in findings):,}"]
+        for found in verified.values():
+            worst = max(found.checks[check], key=lambda finding: finding.share)
+            row += [f"{worst.share:.0%} {'✓' if worst.passes else '✗'}", "" if worst.share == 0 else worst.where]
+        rows.append(row)
+    columns = [column for name in verified for column in (f"{name}: of what is allowed", f"{name}: furthest")]
+    return Table(["derived again", "numbers", *columns], rows, title="What was derived again, and how far off it was")
+
+
+def _seen(found: Verification) -> str:
+    """What the verification of a run covers, and what it would have seen."""
+    near = f"{found.crossings} inputs of a ReLU lay so near to zero that rounding decided their side"
+    told = f"{found.framework}: {near}, and the reference took the same side."
+    if not found.smallest:
+        return f"{told} There were too few segments to look for what is systematic."
+    rate, decay = found.smallest["rate"], found.smallest["decay"]
+    return (
+        f"{told} A learning rate that is off by {rate:.1e} of itself would have been seen, and a decay of {decay:.1e}."
+    )
+
+
 def checks(verdict: Verdict, where: str = "") -> list[Part]:
     """A table for each pair of runs, the first one's open."""
-    titles = {pair: f"The checks of {' and '.join(pair)}{where}" for pair in verdict.pairs}
-    groups: list[Part] = [
-        Group(titles[pair], [_check_table(titles[pair], judged)], folded=number > 0)
-        for number, (pair, judged) in enumerate(verdict.pairs.items())
+    titles = {pair: f"How far apart {' and '.join(pair)} lie{where}" for pair in verdict.pairs}
+    return [
+        Group(titles[pair], [_check_table(titles[pair], results)], folded=number > 0)
+        for number, (pair, results) in enumerate(verdict.pairs.items())
     ]
-    return groups or [Paragraph(NOTHING_JUDGED)]
 
 
 def _check_table(title: str, results: list[Result]) -> Table:
-    header = ["check", "largest difference", "in", "ulps", "noise floor", "× floor", "judged"]
+    header = ["check", "largest difference", "in", "ulps", "noise floor", "× floor"]
     rows = []
-    for check in results:
-        judged = "" if check.limit is None else f"≤ {check.limit:g} {'✓' if check.passes else '✗'}"
-        counts = check.check.is_count
-        size = f"{check.difference.absolute:.0f}" if counts else f"{check.difference.absolute:.1e}"
-        floor = f"{check.floor:.0f}" if counts else f"{check.floor:.1e}"
-        ulps = "" if counts else f"{check.difference.ulps:.3g}"
-        rows.append([check.name, size, check.difference.tensor, ulps, floor, f"{check.factor:.2f}", judged])
+    for result in results:
+        counts = result.check.is_count
+        size = f"{result.difference.absolute:.0f}" if counts else f"{result.difference.absolute:.1e}"
+        floor = f"{result.floor:.0f}" if counts else f"{result.floor:.1e}"
+        ulps = "" if counts else f"{result.difference.ulps:.3g}"
+        rows.append([result.name, size, result.difference.tensor, ulps, floor, f"{result.factor:.2f}"])
     return Table(header, rows, title=title)
 
 
@@ -147,9 +183,9 @@ def proof(outcome: Outcome) -> list[Part]:
     proof = outcome.proof
     if not proof:
         return []
-    exact: Part = Bullets(proof.exact.reasons) if proof.exact.reasons else Paragraph("All pairs match.")
+    exact: Part = Bullets(proof.exact.reasons) if proof.exact.reasons else Paragraph("Every step was verified.")
     return [
-        Group("In float64", [exact, *checks(proof.exact, ", in float64")]),
+        Group("In float64", [exact, *verification(proof.exact), *checks(proof.exact, ", in float64")]),
         Group("What rounding alone does", [Paragraph(YARDSTICK_MEANS), yardstick(proof, names(outcome))]),
         Group("Run twice", [repeats(proof)]),
     ]

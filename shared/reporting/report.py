@@ -55,7 +55,8 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
     sections = [
         Section("loss", "Loss", _loss(outcome)),
         Section("accuracy", "Accuracy", charts.of("accuracy", outcome)),
-        Section("divergence", "How far apart", _divergence(outcome, command)),
+        Section("verification", "Every step", _verification(outcome)),
+        Section("divergence", "How far apart", _divergence(outcome)),
         Section("proof", "The proof", findings.proof(outcome) or _missing(NO_PROOF, f"{command} --prove")),
         studied.get("seeds") or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{command} --seeds 10")),
         # At the tutorials' own settings, whatever was compared here.
@@ -84,9 +85,13 @@ def _loss(outcome: Outcome) -> list[Part]:
     return [curves, epochs.of(outcome), Paragraph(epochs.MEANING)]
 
 
-def _divergence(outcome: Outcome, command: str) -> list[Part]:
-    first, checks = findings.first_divergence(outcome, command), findings.checks(outcome.verdict)
-    return [*charts.of("divergence", outcome), *first, Paragraph(findings.RULE), *checks]
+def _verification(outcome: Outcome) -> list[Part]:
+    return [Paragraph(findings.RULE), *charts.of("verification", outcome), *findings.verification(outcome.verdict)]
+
+
+def _divergence(outcome: Outcome) -> list[Part]:
+    first, checks = findings.first_divergence(outcome), findings.checks(outcome.verdict)
+    return [*charts.of("divergence", outcome), *first, Paragraph(findings.SHOWN), *checks]
 
 
 def _mistakes(found: Mistakes) -> list[Part]:

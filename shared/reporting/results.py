@@ -41,17 +41,43 @@ def _comparison(outcome: Outcome) -> dict[str, Any]:
         "max_logit_difference": largest[TEST_LOGITS],
         "identical_predictions": identical_predictions(outcome),
         "test_examples": len(outcome.reference.test_logits),
-        "checks": _pairs(outcome.verdict),
+        "verification": _verified(outcome.verdict),
+        "differences": _pairs(outcome.verdict),
         "first_divergence": outcome.first_divergence and dataclasses.asdict(outcome.first_divergence),
     }
 
 
 def _proof(proof: Proof) -> dict[str, Any]:
     return {
-        "float64": {"match": proof.exact.match, "reasons": proof.exact.reasons, "checks": _pairs(proof.exact)},
+        "float64": {
+            "match": proof.exact.match,
+            "reasons": proof.exact.reasons,
+            "verification": _verified(proof.exact),
+            "differences": _pairs(proof.exact),
+        },
         "yardstick": proof.yardstick,
         "times_largest_of_yardstick": proof.factors,
         "same_bits_when_repeated": proof.repeats,
+    }
+
+
+def _verified(verdict: Verdict) -> dict[str, Any]:
+    """By framework, what was derived again."""
+    return {
+        name.lower(): {
+            "reasons": found.reasons,
+            "findings": [
+                {key: getattr(finding, key) for key in ("check", "where", "numbers", "share", "size", "passes")}
+                for finding in found.findings
+            ],
+            "crossings": [
+                {**crossing.unit._asdict(), "example": crossing.example, "value": crossing.value, "ulps": crossing.ulps}
+                for segment in found.segments
+                for crossing in segment.crossings
+            ],
+            "smallest_seen": found.smallest,
+        }
+        for name, found in verdict.verified.items()
     }
 
 
@@ -67,7 +93,6 @@ def _result(result: Result) -> dict[str, Any]:
         "ulps": result.difference.ulps,
         "noise_floor": result.floor,
         "times_noise_floor": result.factor,
-        "limit": result.limit,
         "tensors": {d.tensor: d.absolute for d in result.tensors},
     }
 

@@ -25,20 +25,18 @@ COPIES = 3
 NUMBERS_OF_A_UNIT = 1.5
 # Bytes that a report takes beside its records.
 REPORT = 4_000_000
-# Bytes of names and shapes, and for each traced step and checkpoint; of `run.json`, and for each epoch.
-NAMES, NAMES_OF_A_STEP, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 250, 600, 4_000, 500
+# Bytes of names and shapes, and for each checkpoint; of `run.json`, and for each epoch.
+NAMES, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 600, 4_000, 500
 
 
-def disk_needed(training: Training, *, checkpoint_steps: int | None = None, activations_until: int = 0) -> int:
-    """Bytes on disk of a run's record, with checkpoints or not, with the activations of so many of its first steps."""
+def disk_needed(training: Training, checkpoint_steps: int | None = None) -> int:
+    """Bytes on disk of a run's record, with checkpoints so far apart, or without."""
     examples = min(PROBED_EXAMPLES, training.batch_size)
-    traced = min(activations_until, training.steps)
     numbers = (_weight_copies(training, checkpoint_steps) + 1) * count_weights(training)  # and the final weights
     numbers += training.epochs * MNIST.test_examples * len(MNIST.classes) + training.steps + 1
-    numbers += examples * (MNIST.pixels + len(MNIST.classes) + sum(training.hidden_sizes) * max(1, traced))
-    words = NAMES + NAMES_OF_A_STEP * traced + JSON + JSON_OF_AN_EPOCH * training.epochs
-    words += NAMES_OF_A_CHECKPOINT * len(checkpoints(training, checkpoint_steps))
-    return numbers * training.numpy_dtype.itemsize + words
+    numbers += examples * (MNIST.pixels + len(MNIST.classes) + sum(training.hidden_sizes))
+    words = NAMES + NAMES_OF_A_CHECKPOINT * len(checkpoints(training, checkpoint_steps))
+    return numbers * training.numpy_dtype.itemsize + words + JSON + JSON_OF_AN_EPOCH * training.epochs
 
 
 def _weight_copies(training: Training, checkpoint_steps: int | None) -> int:
@@ -49,7 +47,7 @@ def _weight_copies(training: Training, checkpoint_steps: int | None) -> int:
     return kept * len(checkpoints(training, checkpoint_steps)) + 1
 
 
-def memory_needed(configuration: Configuration, name: str, *, checkpoint_steps: int | None = None) -> int:
+def memory_needed(configuration: Configuration, name: str, checkpoint_steps: int | None = None) -> int:
     """Bytes of the computer's memory that an implementation's run takes at its peak, or a little less."""
     training, entry = configuration.training, IMPLEMENTATIONS[name]
     gpu = entry.uses_gpu and configuration.execution.device != "cpu" and bool(machine.gpus())

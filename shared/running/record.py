@@ -10,10 +10,8 @@ A record is a folder of three files:
     - `at/S/weights/NAME`: the weights before step S, so after S updates, for S = 0, 1, 8 and an epoch's steps; and,
       with checkpoints, for every step of `checkpoints`;
     - `at/S/kept/BUFFER/NAME`: with checkpoints, what the optimizer keeps of earlier gradients at each, if it does;
-    - `at/0/input`, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0 computes, from the first
-      `PROBED_EXAMPLES` of its batch;
-    - `at/S/fc1` and so on (B, units): what enters each activation, of as many examples of step S's batch, for step 0
-      and those asked for.
+    - `at/0/input`, `at/0/fc1` and so on, `at/0/logits` (B, …), `at/0/loss` (), `at/0/gradient/NAME`: what step 0
+      computes, from the first `PROBED_EXAMPLES` of its batch; of a hidden layer, what enters its activation.
 """
 
 from collections.abc import Mapping
@@ -38,9 +36,9 @@ SCHEMA = 4
 # So that a record stays small at any batch size.
 PROBED_EXAMPLES = 1024
 FEW_STEPS = 8  # after which weights are compared as well
-# Steps between two checkpoints. Rounding is hardly enlarged in so few, and all checkpoints of the default run are 33 MB.
+# Steps between two checkpoints. Rounding is hardly enlarged in so few, and all those of the default run are 33 MB.
 CHECKPOINT_STEPS = 64
-# Where more must be known: so many as a compiled engine takes in one call at the most, for it then gives the same bits.
+# Where more must be known: as many as a compiled engine takes in one call, for only so does it give the same bits.
 FEWEST_CHECKPOINT_STEPS = 8
 # Of all checkpoints of a run: those of a larger network, or of a longer training, are further apart.
 CHECKPOINT_BYTES = 300_000_000

@@ -69,8 +69,7 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             with output.fresh_folder(options.out) as folder:
                 _train_stock(_start(configuration, entry, load), folder)
             return ending.OK
-        more = {"checkpoint_steps": options.checkpoints, "activations_until": options.activations_until}
-        on_disk = footprint.disk_needed(configuration.training, **more)
+        on_disk = footprint.disk_needed(configuration.training, options.checkpoints)
         with output.fresh_folder(options.out, needed=on_disk) as folder:
             finite = _train(_start(configuration, entry, load), weights, options, folder)
         _say_where(options.out, finite=finite, program=entry.module)
@@ -102,13 +101,6 @@ def make_parser(entry: Entry) -> cli.Parser:
         metavar="STEPS",
         help="keep the weights, and what the optimizer keeps, every so many steps, so that every step can be verified "
         f"(default where the option is given: {record.CHECKPOINT_STEPS})",
-    )
-    parser.add_argument(
-        "--activations-until",
-        default=0,
-        type=cli.count_of("steps", at_least=0),
-        metavar="STEP",
-        help="keep what enters each activation at every step before this one (default: 0, at step 0 alone)",
     )
     return parser
 
@@ -238,7 +230,6 @@ def _train(
         ),
         test_labels,
         checkpoint_steps=options.checkpoints,
-        activations_until=options.activations_until,
         # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
         draw=random_numbers.OTHER_ORDER if "order" in training.defaults_of(entry.name) else random_numbers.ORDER,
         clock=clock,

@@ -8,7 +8,6 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from shared import metrics, random_numbers
-from shared.network import hidden_layers
 from shared.running import batches, record
 from shared.running.clock import Clock
 from shared.system import progress
@@ -63,14 +62,13 @@ class RecordedSession(Session):
         test_labels: np.ndarray,
         *,
         checkpoint_steps: int | None = None,
-        activations_until: int = 0,
         draw: int = random_numbers.ORDER,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(training, draw, clock)
         self.summaries: list[record.Epoch] = []  # of each epoch
         self.seen: dict[str, np.ndarray] = {}  # by the record's names
-        self._model, self._test_labels, self._activations_until = model, test_labels, activations_until
+        self._model, self._test_labels = model, test_labels
         self._checkpoints = frozenset(record.checkpoints(training, checkpoint_steps))
         self._weighed = self._checkpoints | record.weighed_steps(training)
         self._losses: list[np.ndarray] = []
@@ -99,8 +97,7 @@ class RecordedSession(Session):
         for epoch, epoch_batches in enumerate(super().epochs()):
             self._first = epoch * len(epoch_batches)
             steps = range(self._first, self._first + len(epoch_batches))
-            looked_at = self._weighed | set(range(min(self._activations_until, steps.stop)))
-            self._stops = sorted({0, len(steps), *(step - self._first for step in looked_at if step in steps)})
+            self._stops = sorted({0, len(steps), *(step - self._first for step in self._weighed if step in steps)})
             yield epoch_batches
 
     @property
@@ -126,9 +123,8 @@ class RecordedSession(Session):
             found |= {f"weights/{name}": values for name, values in self._model.weights().items()}
         if number in self._checkpoints:
             found |= {f"kept/{name}": values for name, values in self._model.buffers().items()}
-        if number == 0 or number < self._activations_until:
-            probed = self._model.probe(self.batches[step][: record.PROBED_EXAMPLES])
-            found |= probed if number == 0 else {name: probed[name] for name in hidden_layers(self.training)}
+        if number == 0:
+            found |= self._model.probe(self.batches[step][: record.PROBED_EXAMPLES])
         self.seen |= {f"at/{number}/{name}": values for name, values in found.items()}
 
     def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:

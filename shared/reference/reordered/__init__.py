@@ -13,7 +13,7 @@ from shared.contract import Dataset, Session
 from shared.mnist import Examples
 from shared.network import Weights
 from shared.reference import data, optimizers
-from shared.reference.data import read, to_arrays
+from shared.reference.data import read
 from shared.reference.model import Model
 from shared.reference.model import build as build_in_order
 from shared.reference.train import predict, train, warm_up
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def reorder(tensors: Weights) -> dict[str, np.ndarray]:
-    """Weights, their gradients or an optimizer's buffers, with every axis reversed except that of the classes. Its own inverse."""
+    """Weights, gradients or buffers, with every axis reversed but that of the classes. Its own inverse."""
     layers = {name: name.rpartition("/")[2].partition(".")[0] for name in tensors}  # of `mean/fc1.weight` too
     *_, to_classes = layers.values()
     return {
@@ -48,6 +48,10 @@ def reorder(tensors: Weights) -> dict[str, np.ndarray]:
 def to_dataset(examples: Examples, training: Training, device: str) -> Dataset[np.ndarray]:
     inputs, labels = data.to_dataset(examples, training, device)
     return Dataset(np.ascontiguousarray(inputs[:, ::-1]), labels)
+
+
+def to_arrays(dataset: Dataset[np.ndarray]) -> Dataset[np.ndarray]:
+    return Dataset(dataset.inputs[:, ::-1], dataset.labels)
 
 
 def build(training: Training, initial: Weights, device: str) -> Model:
