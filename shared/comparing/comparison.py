@@ -85,6 +85,8 @@ class Outcome:
         return found
 
 
+# The reference's arithmetic is here in several threads, each on one core, and must be the same each time.
+@threadpool_limits.wrap(limits=1)
 def compare(
     configuration: Configuration,
     pythons: Mapping[str, Path],

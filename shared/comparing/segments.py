@@ -7,14 +7,14 @@ a ReLU whose input lies so near to zero that rounding decides its side, and then
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from shared.comparing.deviations import ULPS, ULPS_OF_BUFFERS, ULPS_OF_LOSSES, Deviation, deviation
-from shared.reference.replay import Replay, State, Taken, Unit, crossing
+from shared.reference.replay import Replay, Sides, State, Taken, Unit, on
 from shared.running.record import Run, checkpoints
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
@@ -35,6 +35,7 @@ class Crossing:
     unit: Unit
     example: int  # index into the training images in the canonical order
     value: float  # as the reference computes it
+    passes: bool  # whether the run passes the gradient on, which the reference would not, or stops it
     ulps: float  # the same, in units in the last place of the layer's largest
 
 
@@ -60,6 +61,11 @@ class Segment:
     @property
     def share(self) -> float:
         return self.deviations[self.worst].share
+
+
+def sides(crossings: Iterable[Crossing]) -> Sides:
+    """The side that the run takes at each."""
+    return {crossing.unit: crossing.passes for crossing in crossings}
 
 
 class Segments:
@@ -89,10 +95,10 @@ class Segments:
         taken, crossings = self.replay.take(start, until), list[Crossing]()
         while _share(deviations := self._deviations(start, taken)) > 1:
             if relu and (closer := self._cross(start, taken, crossings, near_zero)):
-                crossing_, taken = closer
-                crossings.append(crossing_)
+                crossing, taken = closer
+                crossings.append(crossing)
                 continue
-            taken, *rounded = self.replay.rounded(start, until, crossing([c.unit for c in crossings]))
+            taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)))
             deviations = self._deviations(start, taken, rounded)
             floor = max(deviations[name].floor for name in start.weights)
             if _share(deviations) <= 1 or near_zero > NEAR_ZERO or not floor > 1:
@@ -102,10 +108,10 @@ class Segments:
 
     def see(self, segment: Segment, told: Callable[[int, str, np.ndarray, np.ndarray], object]) -> None:
         """Take a segment again, as the run took it; what enters each activation is told, with its slopes."""
-        sides = crossing([c.unit for c in segment.crossings])
+        taken_sides = on(sides(segment.crossings))
 
         def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-            taken = sides(step, layer, entering, slopes)
+            taken = taken_sides(step, layer, entering, slopes)
             told(step, layer, entering, taken)
             return taken
 
@@ -133,7 +139,7 @@ class Segments:
         """
         best, left = None, LEFT
         for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
-            trial = self.replay.take(start, taken.end.step, crossing([c.unit for c in (*found, candidate)]))
+            trial = self.replay.take(start, taken.end.step, on(sides((*found, candidate))))
             share = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
             if share <= left:
                 best, left = (candidate, trial), share
@@ -154,7 +160,7 @@ class Segments:
     def _near_zero(self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float) -> list[Crossing]:
         """ReLU inputs so near to zero that rounding decides their side, where the unit's weights lie off."""
         near: list[Crossing] = []
-        sides = crossing([c.unit for c in found])
+        taken_sides = on(sides(found))
 
         def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
             unit_in_the_last_place = float(np.spacing(np.abs(entering).max()))
@@ -162,8 +168,8 @@ class Segments:
                 value = float(entering[row, unit])
                 example = int(self.replay.batch(step)[row])
                 where = Unit(step, layer, int(row), int(unit))
-                near.append(Crossing(where, example, value, value / unit_in_the_last_place))
-            return sides(step, layer, entering, slopes)
+                near.append(Crossing(where, example, value, not value > 0, value / unit_in_the_last_place))
+            return taken_sides(step, layer, entering, slopes)
 
         until = taken.end.step
         first_loss = _first_loss(self.run.step_losses[start.step : until], taken.losses)

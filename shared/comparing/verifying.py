@@ -7,8 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from threadpoolctl import threadpool_limits
-
 from shared.comparing import checks
 from shared.comparing.processes import Event
 from shared.comparing.runs import Variant, Watcher, configuration_of, make_runs, read_made
@@ -31,16 +29,14 @@ class Verifying(Watcher):
 
     def __enter__(self) -> Self:
         cores, threads = machine.cores(), self._configuration.execution.threads
-        # Arithmetic in as many threads as there are cores, each its own segment.
-        self._limits = threadpool_limits(limits=1)
         self._queue = ThreadPoolExecutor(1)
+        # Each thread takes a segment.
         self._beside, self._alone = ThreadPoolExecutor(max(1, cores - threads)), ThreadPoolExecutor(cores)
         return self
 
     def __exit__(self, *exception: object) -> None:
         for executor in (self._queue, self._beside, self._alone):
             executor.shutdown(cancel_futures=True)
-        self._limits.restore_original_limits()
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         """Pass it on."""

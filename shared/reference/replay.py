@@ -1,7 +1,7 @@
 """Steps of a recorded training, taken again by the reference from any of its checkpoints."""
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,18 +41,22 @@ class Unit(NamedTuple):
     unit: int
 
 
+# Whether the ReLU of a unit passes the gradient on, whatever its input.
+Sides = Mapping[Unit, bool]
+
+
 # What an activation's slopes become at a step: from the step's number, the layer's name, what enters the activation,
 # (B, units), and its slopes there.
 Sees = Callable[[int, str, np.ndarray, np.ndarray], np.ndarray]
 
 
-def crossing(units: Collection[Unit]) -> Sees:
-    """Slopes of a ReLU that takes the other side of zero at each of these units."""
+def on(sides: Sides) -> Sees:
+    """Slopes of a ReLU that takes the given side of zero at each of these units."""
 
     def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        for unit in units:
+        for unit, passes in sides.items():
             if (unit.step, unit.layer) == (step, layer):
-                slopes[unit.row, unit.unit] = 1 - slopes[unit.row, unit.unit]
+                slopes[unit.row, unit.unit] = passes
         return slopes
 
     return sees

@@ -26,8 +26,8 @@ PHASES = {
 }
 RULE = (
     "A step is a function of the weights before it and of its batch. So each framework’s own weights, recorded every "
-    "few steps, are given to the reference implementation, the same training in NumPy, and it takes the steps up to the "
-    "next that were recorded. What it finds must be what the framework found, to within rounding. Nothing is chaotic in "
+    "few steps, are given to the reference implementation, the same training in NumPy, and it takes the steps to the "
+    "next recorded ones. What it finds must be what the framework found, to within rounding. Nothing is chaotic in "
     "so few steps: no mistake can hide behind the divergence of two whole runs."
 )
 SHOWN = (
