@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+
+from threadpoolctl import threadpool_limits
 
 from shared.comparing import checks, first_divergence
 from shared.comparing.checks import Verdict, checks_of, first_divergence_step, largest
@@ -85,8 +87,6 @@ class Outcome:
         return found
 
 
-# The reference's arithmetic is here in several threads, each on one core, and must be the same each time.
-@threadpool_limits.wrap(limits=1)
 def compare(
     configuration: Configuration,
     pythons: Mapping[str, Path],
@@ -100,21 +100,32 @@ def compare(
 
     Without a `watcher` the frameworks' output is passed on, and a line announces each run of the proof.
     """
+    # The reference's arithmetic, here in several threads, must round in the same way each time.
+    with threadpool_limits(limits=1):
+        outcome = _compare(configuration, pythons, folder, watcher or Printer(lines=not side_by_side), side_by_side)
+        return _with_proof(outcome, pythons, folder, watcher or Announcer()) if prove else outcome
+
+
+def _compare(
+    configuration: Configuration, pythons: Mapping[str, Path], folder: Path, watcher: Watcher, side_by_side: bool
+) -> Outcome:
     dtype = configuration.training.dtype
-    printer = watcher or Printer(lines=not side_by_side)
-    with Verifying(configuration, pythons, folder, printer) as verifying:
-        made = make_runs(configuration, _variants(dtype), pythons, folder, watcher=verifying, side_by_side=side_by_side)
+    with Verifying(configuration, pythons, folder, watcher) as verifying:
+        variants = _variants(dtype)
+        made = make_runs(configuration, variants, pythons, folder, watcher=verifying, side_by_side=side_by_side)
         verified = verifying.finish(dtype)
     verdict = _judge(made, dtype, verified)
     first = _first_divergence(made, dtype, verified)
-    if not prove:
-        return Outcome(configuration, made, verdict, first, side_by_side=side_by_side)
+    return Outcome(configuration, made, verdict, first, side_by_side=side_by_side)
 
-    with Verifying(configuration, pythons, folder, watcher or Announcer()) as verifying:
+
+def _with_proof(outcome: Outcome, pythons: Mapping[str, Path], folder: Path, watcher: Watcher) -> Outcome:
+    configuration, dtype, made = outcome.configuration, outcome.training.dtype, dict(outcome.made)
+    with Verifying(configuration, pythons, folder, watcher) as verifying:
         made |= make_runs(configuration, _proof_variants(dtype, made), pythons, folder, watcher=verifying)
-        exact = verified if dtype == "float64" else verifying.finish("float64")
+        exact = outcome.verdict.verified if dtype == "float64" else verifying.finish("float64")
     proof = Proof(_judge(made, "float64", exact), *_yardstick(made, dtype), _repeats(made))
-    return Outcome(configuration, made, verdict, first, proof, side_by_side)
+    return replace(outcome, made=made, proof=proof)
 
 
 def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, side_by_side: bool) -> None:

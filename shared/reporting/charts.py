@@ -105,7 +105,7 @@ def verified(outcome: Outcome) -> Chart | None:
     return Chart(
         name="verification",
         title="How far each segment lies from what its weights demand",
-        x_label="last step of the segment",
+        x_label="step, the last of its segment",
         y_label="share of what rounding may do",
         x=x,
         curves=curves,
