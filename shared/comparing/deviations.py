@@ -17,10 +17,11 @@ class Ulps(NamedTuple):
 ULPS, ULPS_OF_LOSSES, ULPS_OF_BUFFERS = Ulps(6.0, 1.0), Ulps(6.0, 3.0), Ulps(16.0, 6.0)
 ULPS_OF_OUTPUTS = Ulps(12.0, 2.0)  # of what a step or a prediction computes on its way
 ULPS_OF_INPUTS = Ulps(0.5, 0.5)  # none is off
-# Where rounding was measured: how many times as far as in the furthest of these runs a value may lie off; how many times
-# as far as the furthest of all values of its tensor there; and the root of the mean square, how many times theirs. What
-# is known of a single value is a few samples, and the ratio of two has a long tail; the mean square hardly varies.
+# Where rounding was measured: how many times as far as in the furthest of these runs a value may lie off; how many
+# times as far as the furthest of all values of its tensor there; and the root of the mean square, how many times
+# theirs. What is known of one value is a few samples, and the ratio of two has a long tail; a mean square hardly varies.
 LIMIT_OF_ONE, LIMIT_OF_FURTHEST, LIMIT_OF_ALL = 50.0, 8.0, 4.0
+FEWEST_VALUES = 8  # of which a mean square is judged
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,5 @@ def deviation(
     everywhere = max(ulps.most, LIMIT_OF_FURTHEST * furthest)
     allowed = np.max([np.full_like(far, everywhere), *(LIMIT_OF_ONE * floor for floor in floors)], axis=0)
     allowed_rms = max([ulps.rms, *(LIMIT_OF_ALL * rms(floor) for floor in floors)])
-    share = max(float((far / allowed).max()), rms(far) / allowed_rms)
+    share = max(float((far / allowed).max()), rms(far) / allowed_rms if far.size >= FEWEST_VALUES else 0.0)
     return Deviation(float(far.max()), rms(far), furthest, share)

@@ -19,13 +19,13 @@ from shared.running.record import Run, checkpoints
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
-NEAR_ZERO = 16.0
+NEAR_ZERO = 8.0
 # How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.
 OFF = 2.0
 # Of how far they lie off, what may be left once its ReLU takes the other side.
 LEFT = 0.5
-# How often the search for crossings takes a segment's steps again.
-TRIES = 64
+# How many of these are tried for the next crossing, the nearest to zero first.
+TRIES = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Segment:
     # By tensor of the weights: how much of the difference is a share of the segment's update, and of the weights.
     of_update: dict[str, float]
     of_weights: dict[str, float]
+    # What is left of the difference then, float32.
+    left: dict[str, np.ndarray]
     loss_bias: float  # mean difference of the losses, in units in the last place
     first_loss: int | None  # the first step whose loss lies off, where one does
 
@@ -188,15 +190,15 @@ class Segments:
         crossings: list[Crossing],
     ) -> Segment:
         end = self.state(taken.end.step)
-        of_update, of_weights = {}, {}
+        of_update, of_weights, left = {}, {}, {}
         for name, values in end.weights.items():
             before, after = start.weights[name].astype(np.float64), values.astype(np.float64)
-            off = after - taken.end.weights[name]
-            of_update[name], of_weights[name] = _factor(off, after - before), _factor(off, before)
+            off, update = after - taken.end.weights[name], after - before
+            of_update[name], of_weights[name] = _factor(off, update), _factor(off, before)
+            left[name] = _without(off, update, before).astype(np.float32)
         recorded = self.run.step_losses[start.step : end.step]
         unit = float(np.spacing(np.abs(recorded).max()))
         first = _first_loss(recorded, taken.losses)
-        bias = float(np.mean(recorded.astype(np.float64) - taken.losses)) / unit
         return Segment(
             start.step,
             end.step,
@@ -204,7 +206,8 @@ class Segments:
             crossings,
             of_update,
             of_weights,
-            bias,
+            left,
+            float(np.mean(recorded.astype(np.float64) - taken.losses)) / unit,
             None if first is None else start.step + first,
         )
 
@@ -213,6 +216,13 @@ def _factor(off: np.ndarray, of: np.ndarray) -> float:
     """The factor that makes `of` most of `off`; 0 where `of` is 0."""
     square = float(np.vdot(of, of))
     return float(np.vdot(off, of)) / square if square else 0.0
+
+
+def _without(off: np.ndarray, *directions: np.ndarray) -> np.ndarray:
+    """What no sum of multiples of the directions makes of `off`."""
+    for direction in directions:
+        off = off - _factor(off, direction) * direction
+    return off
 
 
 def _share(deviations: dict[str, Deviation]) -> float:

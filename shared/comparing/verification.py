@@ -29,7 +29,12 @@ from shared.training import Training
 UPDATES_EPSILONS, WEIGHTS_EPSILONS, STANDARD_ERRORS = 4.0, 0.1, 6.0
 # The same of the median difference of a segment's losses, in units in the last place.
 LOSSES_ULPS = 0.5
+# And what is left of the difference, once these shares are taken out of it, points where it likes in each segment: the
+# median correlation of one with the next is so much at the most, and as many standard errors.
+CORRELATION = 0.03
 FIRST_STEP, EVERY_STEP = "first step", "every step"
+ENOUGH = 3  # segments that fail: no more are looked at
+CHAOTIC = 1_000  # units in the last place: where rounding alone carries a few steps so far, nothing can be told
 FEWEST_SEGMENTS = 12  # that a standard error can be taken of
 # Derived figures are sums in float64, which two versions of NumPy may add in another order.
 SAME_FIGURE = 1e-12
@@ -107,14 +112,22 @@ def datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
 def verify(run: Run, executor: Executor, advance: Callable[[int], object] = lambda _segments: None) -> Verification:
     """Derive again all that a run with checkpoints recorded. Every number must be finite.
 
-    The segments are taken by `executor`'s threads; `advance` is told of each that is done.
+    The segments are taken by `executor`'s threads, up to a few that fail; `advance` is told of each that is done.
     """
     verifier = _Verifier(run)
-    taken = []
-    for segment in executor.map(lambda ends: verifier.segments.take(*ends), verifier.segments.ends):
+    taken: list[Segment] = []
+    alike: list[dict[str, float]] = []  # of each segment and the one before it
+    found = executor.map(lambda ends: verifier.segments.take(*ends), verifier.segments.ends)
+    for segment in found:
+        if taken:
+            before = taken[-1].left
+            alike.append({tensor: _correlation(values, before[tensor]) for tensor, values in segment.left.items()})
+            taken[-1] = dataclasses.replace(taken[-1], left={})  # as large as the weights
         taken.append(segment)
         advance(1)
-    findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken), *verifier.systematic(taken)]
+        if sum(not each.share <= 1 for each in taken) == ENOUGH:
+            break
+    findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken), *verifier.systematic(taken, alike)]
     findings += [*verifier.logits(), *verifier.figures()]
     return Verification(run.record.framework, findings, taken, verifier.smallest(taken))
 
@@ -179,13 +192,17 @@ class _Verifier:
             steps = f"steps {segment.first:,} to {segment.until - 1:,}"
             seen = "" if segment.first_loss is None else f"; the first loss to differ is step {segment.first_loss:,}'s"
             what = "their losses lie" if worst == LOSSES else f"{worst} ends"
+            if found.floor > CHAOTIC:
+                seen += (
+                    "; training itself enlarges rounding so much here that nothing can be told: lower --learning-rate"
+                )
             told = f"{self._name}'s {steps} are not what its weights before them lead to: {what} {found.size}{seen}"
             numbers = sum(values.size for values in self._run.weights.values()) + segment.until - segment.first
             yield Finding(EVERY_STEP, f"{worst}, {steps}", numbers, found.share, found.size, told)
 
-    def systematic(self, taken: Sequence[Segment]) -> Iterator[Finding]:
-        """What has the same direction in all segments."""
-        if len(taken) < FEWEST_SEGMENTS:
+    def systematic(self, taken: Sequence[Segment], alike: Sequence[dict[str, float]]) -> Iterator[Finding]:
+        """What has the same direction in all segments, where there are enough, and all were taken."""
+        if len(taken) < max(FEWEST_SEGMENTS, len(self.segments.ends)):
             return
         for tensor in taken[0].of_update:
             size, allowed = _median([s.of_update[tensor] for s in taken], self._epsilons(UPDATES_EPSILONS))
@@ -194,6 +211,11 @@ class _Verifier:
             size, allowed = _median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
             told = f"{self._name}'s {tensor} becomes 1 {size:+.2g} times itself in a segment, beside its updates"
             yield self._leans("decay of the weights", tensor, size, allowed, told, len(taken))
+            size, allowed = _median([each[tensor] for each in alike], CORRELATION)
+            told = (
+                f"What {self._name}'s {tensor} lies off points the same way in one segment and the next ({size:+.2g})"
+            )
+            yield self._leans("direction of what is left", tensor, size, allowed, told, len(taken))
         size, allowed = _median([segment.loss_bias for segment in taken], LOSSES_ULPS)
         told = f"{self._name}'s losses lie {size:+.2g} units in the last place off, on average"
         yield self._leans("mean of the losses", LOSSES, size, allowed, told, len(taken))
@@ -250,6 +272,12 @@ class _Verifier:
                 same = abs(given - value) <= SAME_FIGURE * abs(value)
                 told = f"{self._name}'s {figure} of epoch {number + 1} is {given!r}; what it recorded makes {value!r}"
                 yield self._exactly("figures of the epochs", f"{figure} of epoch {number + 1}", same, told)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """The cosine of the angle between two tensors; 0 where one is 0."""
+    norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    return float(np.vdot(a, b)) / norms if norms else 0.0
 
 
 def _median(values: Sequence[float], allowance: float) -> tuple[float, float]:

@@ -79,9 +79,13 @@ class Stepper:
     def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
         """One update from inputs (B, P) and labels (B,). Returns the mean loss before it."""
         loss, gradients, _ = self.model.backward(inputs, labels, slopes)
-        self.optimizer.apply(self.model.parameters, gradients)
+        self.update(gradients)
         self.step += 1
         return loss
+
+    def update(self, gradients: Weights) -> None:
+        """One update of the weights from their gradients."""
+        self.optimizer.apply(self.model.parameters, gradients)
 
     def probe(self, inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """What a step computes, by the names of a run record, without taking it."""
@@ -94,6 +98,19 @@ class Stepper:
     @property
     def state(self) -> State:
         return State(self.step, self.model.parameters, optimizers.buffers(self.training, self.model, self.optimizer))
+
+
+class Perturbed(Stepper):
+    """From weights perturbed by 1 ulp; and at each step the gradients and the buffers are, as their rounding does."""
+
+    def make_model(self, start: State) -> Model:
+        return build(self.training, perturb(start.weights), "cpu")
+
+    def update(self, gradients: Weights) -> None:
+        super().update(perturb(gradients, self.step))
+        for name, values in perturb(self.state.kept, self.step).items():
+            buffer, weight = name.split("/")
+            getattr(self.optimizer.kept[weight], buffer)[...] = np.maximum(values, 0) if buffer == "square" else values
 
 
 class OtherSoftmax(Model):
@@ -154,10 +171,9 @@ class Wide(Stepper):
 def rounding_steppers(training: Training, start: State) -> list[Stepper]:
     """A stepper, and others that differ from it by rounding alone.
 
-    From weights perturbed by 1 ulp; with every sum in another order; and, of a float32 training, in float64.
+    Perturbed by 1 ulp; with every sum in another order; and, of a float32 training, in float64.
     """
-    perturbed = start._replace(weights=perturb(start.weights))
-    steppers = [Stepper(training, start), Stepper(training, perturbed), Reordered(training, start)]
+    steppers = [Stepper(training, start), Perturbed(training, start), Reordered(training, start)]
     return [*steppers, Wide(training, start)] if training.dtype == "float32" else steppers
 
 
