@@ -8,6 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from shared import metrics
 from shared.comparing import checks, first_divergence
 from shared.comparing.checks import Verdict, checks_of, first_divergence_step, largest
 from shared.comparing.first_divergence import FirstDivergence
@@ -82,9 +83,17 @@ class Outcome:
         found = [said for pair in combinations(self.runs, 2) for said in checks.unequal_surroundings(*pair)]
         if len({run.record.device.type for run in self.runs}) > 1:
             found.append("One framework ran on a GPU and one on a CPU: their times say nothing about each other.")
+        if dead := [run.record.framework for run in self.runs if _predicts_one_class(run)]:
+            told = f"{' and '.join(dead)}: the network predicts one class for every test image, and has learned nothing"
+            found.append(f"{told}. That predictions agree then says nothing; lower --learning-rate.")
         if self.side_by_side:
             found.append("The frameworks trained side by side: their times are longer than alone, each in its own way.")
         return found
+
+
+def _predicts_one_class(run: Run) -> bool:
+    predicted = metrics.predictions(run.test_logits)
+    return bool((predicted == predicted[0]).all() and predicted[0] >= 0)
 
 
 def compare(

@@ -19,7 +19,7 @@ ULPS_OF_OUTPUTS = Ulps(12.0, 2.0)  # of what a step or a prediction computes on 
 ULPS_OF_INPUTS = Ulps(0.5, 0.5)  # none is off
 # Where rounding was measured: how many times as far as in the furthest of these runs a value may lie off; how many
 # times as far as the furthest of all values of its tensor there; and the root of the mean square, how many times
-# theirs. What is known of one value is a few samples, and the ratio of two has a long tail; a mean square hardly varies.
+# theirs. Of one value a few samples are known, and the ratio of two has a long tail; a mean square hardly varies.
 LIMIT_OF_ONE, LIMIT_OF_FURTHEST, LIMIT_OF_ALL = 50.0, 8.0, 4.0
 FEWEST_VALUES = 8  # of which a mean square is judged
 
