@@ -19,13 +19,13 @@ from shared.running.record import Run, checkpoints
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
-NEAR_ZERO = 8.0
+NEAR_ZERO = 32.0
 # How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.
 OFF = 2.0
 # Of how far they lie off, what may be left once its ReLU takes the other side.
 LEFT = 0.5
 # How many of these are tried for the next crossing, the nearest to zero first.
-TRIES = 16
+TRIES = 32
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Segments:
 
     def __init__(self, run: Run, replay: Replay) -> None:
         self.run, self.replay = run, replay
-        self.state = functools.lru_cache(maxsize=2)(self._state)
+        self.state = functools.lru_cache(maxsize=8)(self._state)
 
     @property
     def ends(self) -> list[tuple[int, int]]:
@@ -137,16 +137,18 @@ class Segments:
     ) -> tuple[Crossing, Taken] | None:
         """The next crossing, and the steps with it, which are closer to the run's; None where there is none.
 
-        A crossing changes its unit's own weights first and most: so it is the one that brings these closest.
+        It is the one with which the losses agree for longest; of several, the one that brings its unit's own weights
+        closest, for a crossing changes these first and most.
         """
-        best, left = None, LEFT
+        recorded = self.run.step_losses[start.step : taken.end.step]
+        best, reached = None, (_agree(recorded, taken.losses), -LEFT)
         for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
             trial = self.replay.take(start, taken.end.step, on(sides((*found, candidate))))
-            share = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
-            if share <= left:
-                best, left = (candidate, trial), share
             if _share(self._deviations(start, trial)) <= 1:
                 return candidate, trial
+            left = self._off(trial, candidate.unit) / self._off(taken, candidate.unit)
+            if (reach := (_agree(recorded, trial.losses), -left)) > reached:
+                best, reached = (candidate, trial), reach
         return best
 
     def _off(self, taken: Taken, unit: Unit) -> float:
@@ -218,15 +220,21 @@ def _factor(off: np.ndarray, of: np.ndarray) -> float:
     return float(np.vdot(off, of)) / square if square else 0.0
 
 
-def _without(off: np.ndarray, *directions: np.ndarray) -> np.ndarray:
-    """What no sum of multiples of the directions makes of `off`."""
-    for direction in directions:
-        off = off - _factor(off, direction) * direction
-    return off
+def _without(off: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What no sum of multiples of `a` and `b` makes of `off`."""
+    b = b - _factor(b, a) * a
+    left: np.ndarray = off - _factor(off, a) * a - _factor(off, b) * b
+    return left
 
 
 def _share(deviations: dict[str, Deviation]) -> float:
     return max(found.share for found in deviations.values())
+
+
+def _agree(recorded: np.ndarray, computed: np.ndarray) -> int:
+    """How many of the first losses agree."""
+    first = _first_loss(recorded, computed)
+    return len(recorded) if first is None else first
 
 
 def _first_loss(recorded: np.ndarray, computed: np.ndarray) -> int | None:

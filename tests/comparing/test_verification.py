@@ -1,0 +1,246 @@
+"""What is derived again of a run: on small runs of the reference, sound ones, altered ones, and ones gone wrong."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import shared.reference.train
+from shared.comparing import verification, verifying
+from shared.comparing.runs import Variant, Watcher
+from shared.comparing.verification import EVERY_STEP, verify
+from shared.configuration import Configuration
+from shared.reference import optimizers
+from shared.reference.__main__ import load
+from shared.reference.reordered.__main__ import load as load_reordered
+from shared.running import runner
+from shared.running.record import read_run
+
+# 240 steps, in segments of at most 8.
+CONFIGURATION = Configuration.of(epochs=2, batch_size=500, hidden_sizes=(6, 5), optimizer="momentum")
+
+
+def made(folder, how=load, configuration=CONFIGURATION, checkpoints="8"):
+    options = [*configuration.options(), "--checkpoints", checkpoints, "--out", str(folder)]
+    assert runner.main("Reference", how, options) == 0
+    return read_run(folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The reference plainly, and with reordered sums: a run that differs by rounding alone."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {"plain": made(folder / "plain"), "reordered": made(folder / "reordered", load_reordered)}
+
+
+def found_in(run):
+    with ThreadPoolExecutor(1) as executor:
+        return verify(run, executor)
+
+
+def changed(run, name, change):
+    """A copy of a run in which `change` was applied to a copy of one of its arrays."""
+    where = "weights" if name in run.weights else "arrays"
+    arrays = dict(getattr(run, where))
+    arrays[name] = arrays[name].copy()
+    change(arrays[name])
+    return dataclasses.replace(run, **{where: arrays})
+
+
+@pytest.mark.parametrize("name", ["plain", "reordered"])
+def test_a_sound_run_is_verified(runs, name):
+    found = found_in(runs[name])
+    assert not found.reasons
+    assert list(found.checks) == [
+        "data on the device", "order of the examples", "initial weights", "first step", "every step",
+        "size of the updates", "decay of the weights", "direction of what is left", "mean of the losses", "test logits",
+        "figures of the epochs",
+    ]  # fmt: skip
+    assert sum(segment.until - segment.first for segment in found.segments) == CONFIGURATION.training.steps
+    assert 0 < found.smallest["rate"] < 2e-6
+    assert 0 < found.smallest["decay"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("at/0/input", "first step"),
+        ("at/0/fc2", "first step"),
+        ("at/0/logits", "first step"),
+        ("at/0/loss", "first step"),
+        ("at/0/gradient/fc2.bias", "first step"),
+        ("at/64/weights/fc1.weight", "every step"),
+        ("at/120/kept/mean/fc3.weight", "every step"),
+        ("fc2.weight", "every step"),
+        ("step_losses", "every step"),
+        ("test_logits", "test logits"),
+    ],
+)
+def test_one_number_altered_by_some_units_is_named(runs, name, check):
+    def alter(values):
+        values.flat[values.size // 3] += 50 * np.spacing(np.abs(values).max())
+
+    found = found_in(changed(runs["plain"], name, alter))
+    assert any(not finding.passes for finding in found.checks[check])
+    last = name.rpartition("/")[2].replace("step_losses", "losses").replace("test_logits", "test logits")
+    assert any(last in reason for reason in found.reasons)
+
+
+def test_initial_weights_must_be_the_very_same(runs):
+    def alter(values):
+        values[0] = np.nextafter(values[0], np.float32(1))
+
+    (reason, *_) = found_in(changed(runs["plain"], "at/0/weights/fc1.bias", alter)).reasons
+    assert reason == "Reference starts from other weights than its configuration's: fc1.bias differs"
+
+
+@pytest.mark.parametrize("figure", ["train_loss", "train_loss_per_example", "test_loss", "test_accuracy"])
+def test_a_figure_that_the_record_does_not_make_is_named(runs, figure):
+    first, second = runs["plain"].record.epochs
+    second = second.model_copy(update={figure: getattr(second, figure) + 1e-4})
+    run = with_record(runs["plain"], epochs=[first, second])
+    (reason,) = found_in(run).reasons
+    assert reason.startswith(f"Reference's {figure} of epoch 2 is ")
+
+
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        ({"data_checksum": {"train": "x"}}, "Reference holds other train inputs or labels on its device"),
+        ({"order_checksums": ["x", "y"]}, "Reference saw the examples of epoch 1 in another order"),
+    ],
+)
+def test_other_data_and_another_order_are_named(runs, update, reason):
+    assert found_in(with_record(runs["plain"], **update)).reasons[0].startswith(reason)
+
+
+def with_record(run, **update):
+    return dataclasses.replace(run, record=run.record.model_copy(update=update))
+
+
+def at_step(number, change):
+    """A `train_step` that does `change(model, optimizer, inputs, labels)` in place of one step; steps count from 0."""
+    real, count = shared.reference.train.train_step, iter(range(10**6))
+
+    def train_step(model, optimizer, inputs, labels):
+        wrong = next(count) == number
+        return change(real, model, optimizer, inputs, labels) if wrong else real(model, optimizer, inputs, labels)
+
+    return train_step
+
+
+def ignores_an_example(real, model, optimizer, inputs, labels):
+    loss = model.backward(inputs, labels)[0]
+    real(model, optimizer, inputs[1:], labels[1:])
+    return loss
+
+
+def leaves_a_bias_alone(real, model, optimizer, inputs, labels):
+    before = model.parameters["fc2.bias"].copy()
+    loss = real(model, optimizer, inputs, labels)
+    model.parameters["fc2.bias"][...] = before
+    return loss
+
+
+def forgets_the_momentum(real, model, optimizer, inputs, labels):
+    for kept in optimizer.kept.values():
+        kept.mean[...] = 0
+    return real(model, optimizer, inputs, labels)
+
+
+def tells_the_loss_after(real, model, optimizer, inputs, labels):
+    real(model, optimizer, inputs, labels)
+    return model.backward(inputs, labels)[0]
+
+
+@pytest.mark.parametrize(
+    "change", [ignores_an_example, leaves_a_bias_alone, forgets_the_momentum, tells_the_loss_after]
+)
+@pytest.mark.parametrize("step", [9, 123, 239])
+def test_one_wrong_step_is_found_where_it_is(monkeypatch, tmp_path, change, step):
+    monkeypatch.setattr(shared.reference.train, "train_step", at_step(step, change))
+    run = made(tmp_path / "wrong")
+    monkeypatch.undo()
+    found = found_in(run)
+    wrong = [segment for segment in found.segments if segment.share > 1]
+    assert [segment.first <= step < segment.until for segment in wrong] == [True]
+    steps = f"steps {wrong[0].first} to {wrong[0].until - 1}"
+    assert f"{steps} are not what its weights before them lead to" in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("factor", "decay", "check"), [(1 + 3e-6, 0.0, "size of the updates"), (1.0, 1e-6, "decay of the weights")]
+)
+def test_what_is_too_small_for_any_step_is_seen_over_all(monkeypatch, tmp_path, factor, decay, check):
+    real = optimizers.Optimizer.apply
+
+    def apply(self, weights, gradients):
+        wrong = {n: gradient * np.float32(factor) + np.float32(decay) * weights[n] for n, gradient in gradients.items()}
+        real(self, weights, wrong)
+
+    monkeypatch.setattr(optimizers.Optimizer, "apply", apply)
+    run = made(tmp_path / "wrong", configuration=CONFIGURATION.but(optimizer="sgd"))
+    monkeypatch.undo()
+    found = found_in(run)
+    assert any(not finding.passes for finding in found.checks[check]), found.reasons
+
+
+def test_no_more_is_looked_at_than_a_few_segments_that_fail(monkeypatch, tmp_path):
+    real = optimizers.Optimizer.apply
+    monkeypatch.setattr(
+        optimizers.Optimizer,
+        "apply",
+        lambda self, weights, gradients: real(self, weights, {n: g * np.float32(1.1) for n, g in gradients.items()}),
+    )
+    run = made(tmp_path / "wrong")
+    monkeypatch.undo()
+    found = found_in(run)
+    assert [segment.share > 1 for segment in found.segments] == [True] * verification.ENOUGH
+    assert "size of the updates" not in found.checks
+
+
+def test_what_must_be_seen_closer_is_run_again_and_must_repeat(monkeypatch, tmp_path, runs):
+    """A mistake in step 123 is named with eight steps around it, and not with sixty-four."""
+    monkeypatch.setattr(shared.reference.train, "train_step", at_step(123, ignores_an_example))
+    name = Variant("PyTorch", "float32")
+    wide = as_pytorch(made(tmp_path / name.folder, checkpoints="64"))
+    monkeypatch.setattr(shared.reference.train, "train_step", at_step(123, ignores_an_example))
+    close = as_pytorch(made(tmp_path / "close"))
+    monkeypatch.undo()
+    again = [close]
+    monkeypatch.setattr(verifying, "make_runs", lambda _c, variants, *_, **__: {variants[0]: again[0]})
+    monkeypatch.setattr(verifying, "read_made", lambda *_: wide)
+
+    def reasons():
+        with verifying.Verifying(CONFIGURATION, {}, tmp_path, Watcher()) as watcher:
+            for variant in (name, Variant("TensorFlow", "float32")):
+                watcher.ends(variant)
+            return watcher.finish("float32")["PyTorch"].reasons
+
+    assert "PyTorch's steps 120 to 127 are not what" in reasons()[0]
+    again[0] = as_pytorch(runs["plain"])
+    assert reasons()[0].startswith("PyTorch, run again to see more, gave other numbers")
+
+
+def as_pytorch(run):
+    return with_record(run, framework="PyTorch")
+
+
+def test_a_run_that_is_not_finite_is_not_verified_and_ends_nothing(monkeypatch, tmp_path, runs):
+    def spoil(values):
+        values[7:] = np.nan
+
+    monkeypatch.setattr(verifying, "read_made", lambda *_: changed(runs["plain"], "step_losses", spoil))
+    with verifying.Verifying(CONFIGURATION, {}, tmp_path, Watcher()) as watcher:
+        for framework in ("PyTorch", "TensorFlow"):
+            watcher.ends(Variant(framework, "float32"))
+        assert watcher.finish("float32") == {}
+
+
+def test_every_step_of_an_activation_with_slopes_is_verified(tmp_path):
+    run = made(tmp_path / "tanh", load_reordered, CONFIGURATION.but(activation="tanh", optimizer="adam"))
+    found = found_in(run)
+    assert not found.reasons
+    assert found.crossings == 0
+    assert EVERY_STEP in found.checks
