@@ -211,7 +211,13 @@ def tables(told: dict[str, Any]) -> str:
     """Markdown: the rates, the checks, what leans, and how far numbers lie off before rounding is measured."""
     limits, quantiles = allowed(), ("median", "99%", "largest")
     checks = [
-        [check, limits.get(check, "nothing"), str(of["runs"]), f"{of['largest']:.2f}", Code(of["options"])]
+        [
+            check,
+            limits.get(check, "nothing"),
+            str(of["runs"]),
+            f"{of['largest']:.2f}",
+            Code(of["options"]) if of["largest"] else "–",
+        ]
         for check, of in told["checks"].items()
     ]
 
@@ -234,4 +240,5 @@ def tables(told: dict[str, Any]) -> str:
 
 def _rate_cells(name: str, of: dict[str, Any]) -> list[str]:
     counted = [str(of["comparisons"]), str(of["failing"]), f"{of['at_most']:.1%}", f"{of['largest']:.2f}"]
-    return [name, *counted, f"{of['by_tail']:.1e}", f"{of['by_tail_at_most']:.1e}", of["tail"]]
+    fitted = [f"{of['by_tail']:.1e}", f"{of['by_tail_at_most']:.1e}"] if of["tail"] != "none" else ["–", "–"]
+    return [name, *counted, *fitted, of["tail"]]
