@@ -36,6 +36,7 @@ SLOW = (
     "tests/test_properties.py",
     "tests/running/test_footprint.py",
     "tests/benchmarks/test_benchmarks.py",
+    "tests/benchmarks/test_sound.py",
     "tests/logs/test_log_report.py",
     "tests/implementations/test_implementation.py::test_trains_as_the_reference_does_short_last_batch_included[fast-",
     "tests/implementations/test_implementation.py::test_a_prepared_copy_that_is_damaged_is_made_again",

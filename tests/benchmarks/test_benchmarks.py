@@ -1,20 +1,18 @@
 """benchmarks/scaling.py: a small run of it, how it times, and what it concludes from points whose truth is known.
 
-What benchmarks/speed.py asks for, and what noise.py and seed_spread.py there make of runs whose distances are known.
+What benchmarks/speed.py asks for, and what seed_spread.py there makes of runs whose distances are known.
 """
 
 import json
 import re
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import floor, noise, scaling, seed_spread, speed
+from benchmarks import floor, scaling, seed_spread, speed
 from benchmarks.scaling import AXES, ENGINES, FLOOR, WIDTHS, Point, Sample
 from shared import cli
-from shared.comparing import checks
 from shared.mnist import Examples
 from shared.running import batches
 from shared.system.errors import InputError
@@ -196,34 +194,6 @@ def test_a_second_thread_pays_where_every_repeat_is_faster():
     )
     assert scaling.second_thread_pays(points, ENGINE) == "32"
     assert scaling.speedup(points, ENGINE, 32) == pytest.approx(1.1 / 0.75)
-
-
-# How far apart sound runs lie.
-
-
-def test_any_two_runs_are_judged_by_any_floor_of_others(monkeypatch):
-    class Distance(checks.Check):
-        def compare(self, a, b):
-            return [checks.Difference(abs(a.at - b.at), "step losses", 1e-9)]
-
-    check = Distance("step losses", None, diverged_limit=checks.DIVERGED_LIMIT)
-    monkeypatch.setattr(checks, "checks_of", lambda _training: [check])
-    monkeypatch.setattr(checks, "first_divergence_step", lambda a, b: 0 if abs(a.at - b.at) > 5.5 else None)
-
-    def runs(*places):
-        return [SimpleNamespace(at=place, record=SimpleNamespace(training=None)) for place in places]
-
-    drawn, largest = noise.resample(runs(0, 1, 5, 11), roundings=1)
-    assert drawn == 6 * 2  # with one pair of four taken out, either of the two that are left may be the reference
-    # 5 and 11 by the floor of 0 and 1. Those that have not diverged: 0 and 5 by that of 1 and 11.
-    assert largest == {"6.0": {"step losses": 6 / 1}, "4.0": {"step losses": 5 / 10}}
-    rows = [
-        {"pairs": {"pytorch-tensorflow": {"step losses": 1}}, "resampled": r}
-        for r in (largest, {"4.0": {"step losses": 0.25}})
-    ]
-    assert "| step losses | 0.50 | 6.00 | – |" in noise.resampled_table(rows)
-    # The furthest of the others counts: 0 and 11 by 2 with 1 and 5, where one of them alone would make it 11.
-    assert noise.resample(runs(0, 1, 2, 5, 11), roundings=2)[1]["6.0"]["step losses"] == 6 / 1
 
 
 # How far a seed carries a run.
