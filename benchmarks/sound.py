@@ -205,7 +205,7 @@ def _systematic(segments: Sequence[Segment], epsilon: float) -> Row:
 
 
 def _size_and_t(values: Sequence[float]) -> tuple[float, float]:
-    size, allowed = verification._median(values, 0.0)
+    size, allowed = verification.median(values, 0.0)
     error = allowed / verification.STANDARD_ERRORS
     return size, size / error if error else 0.0
 

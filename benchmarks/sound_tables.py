@@ -188,23 +188,28 @@ def _in_short(row: Row) -> dict[str, Any]:
 
 def allowed() -> dict[str, str]:
     """What each check allows, in words."""
-    one, of_all = f"{deviations.LIMIT_OF_ONE:g}", f"{deviations.LIMIT_OF_ALL:g}"
-    rounding = f"or {one} times what rounding does (rms {of_all} times)"
+    rounding = "or so many times what rounding does there"
 
-    def ulps(limits: deviations.Ulps) -> str:
+    def ulps(limits: deviations.Limits) -> str:
         return f"{limits.most:g} ulps, rms {limits.rms:g}"
 
     errors = f"{verification.STANDARD_ERRORS:g} standard errors"
     return {
-        "first step": f"{ulps(deviations.ULPS_OF_OUTPUTS)}, {rounding}",
-        "every step": f"{ulps(deviations.ULPS)} (losses {ulps(deviations.ULPS_OF_LOSSES)}; "
-        f"what the optimizer keeps {ulps(deviations.ULPS_OF_BUFFERS)}), {rounding}",
+        "first step": f"{ulps(deviations.OUTPUTS)}, {rounding}: {_times(deviations.OUTPUTS)}",
+        "every step": f"{ulps(deviations.WEIGHTS)} (losses {ulps(deviations.LOSSES)}; what the optimizer keeps "
+        f"{ulps(deviations.BUFFERS)}), {rounding}: {_times(deviations.WEIGHTS)}, of adaptive rules "
+        f"{_times(deviations.WEIGHTS._replace(**deviations.ADAPTIVE))}",
+        "direction of what is left": f"a correlation of {verification.CORRELATION:g} and {errors}",
         "size of the updates": f"{verification.UPDATES_EPSILONS:g} ε and {errors}",
         "decay of the weights": f"{verification.WEIGHTS_EPSILONS:g} ε and {errors}",
         "mean of the losses": f"{verification.LOSSES_ULPS:g} ulps and {errors}",
-        "test logits": f"{ulps(deviations.ULPS_OF_OUTPUTS)}, {rounding}",
+        "test logits": f"{ulps(deviations.OUTPUTS)}, {rounding}: {_times(deviations.OUTPUTS)}",
         "figures of the epochs": f"{verification.SAME_FIGURE:g}, relative",
     }
+
+
+def _times(limits: deviations.Limits) -> str:
+    return f"{limits.times:g} (rms {limits.times_rms:g})"
 
 
 def tables(told: dict[str, Any]) -> str:

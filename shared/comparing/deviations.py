@@ -7,19 +7,25 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Ulps(NamedTuple):
-    """How far values may lie off, in units in the last place of the largest of them, before rounding is measured."""
+class Limits(NamedTuple):
+    """How far values may lie off, in units in the last place of the largest of them.
+
+    `most` and `rms`, the root of the mean square, hold without further measurement. Where rounding was measured, the
+    furthest may also lie `times` as far off as its furthest value, and the mean square `times_rms` its. The furthest is
+    one of many, and varies; the mean square hardly does.
+    """
 
     most: float
-    rms: float  # the root of the mean square
+    rms: float
+    times: float = 5.0
+    times_rms: float = 4.0
 
 
-ULPS, ULPS_OF_LOSSES, ULPS_OF_BUFFERS = Ulps(6.0, 1.0), Ulps(6.0, 3.0), Ulps(16.0, 6.0)
-ULPS_OF_OUTPUTS = Ulps(12.0, 2.0)  # of what a step or a prediction computes on its way
-ULPS_OF_INPUTS = Ulps(0.5, 0.5)  # none is off
-# Where rounding was measured: how many times as far as its furthest value the furthest may lie off, and how many times
-# the root of its mean square. The furthest is one of many, and varies; the mean square hardly does.
-LIMIT_OF_FURTHEST, LIMIT_OF_ALL = 5.0, 4.0
+LOSSES, WEIGHTS, BUFFERS = Limits(6.0, 3.0), Limits(6.0, 1.0), Limits(32.0, 8.0)
+# A rule that divides by the root of squares makes much of a tiny gradient, and of its rounding.
+ADAPTIVE = {"times": 20.0, "times_rms": 8.0}
+OUTPUTS = Limits(12.0, 2.0)  # what a step or a prediction computes on its way
+INPUTS = Limits(0.5, 0.5)  # none is off
 FEWEST_VALUES = 8  # of which a mean square is judged
 
 
@@ -42,7 +48,7 @@ class Deviation:
 
 
 def deviation(
-    recorded: np.ndarray, computed: np.ndarray, ulps: Ulps = ULPS, rounded: Sequence[np.ndarray] = ()
+    recorded: np.ndarray, computed: np.ndarray, limits: Limits, rounded: Sequence[np.ndarray] = ()
 ) -> Deviation:
     """How far `recorded` lies from `computed`, where `rounded` are the same but for rounding.
 
@@ -57,11 +63,11 @@ def deviation(
         return far
 
     def rms(far: np.ndarray) -> float:
-        return float(np.sqrt(np.mean(np.minimum(far, ulps.most) ** 2)))
+        return float(np.sqrt(np.mean(np.minimum(far, limits.most) ** 2)))
 
     far, floors = off(recorded), [off(other) for other in rounded if np.isfinite(other).all()]
     furthest = max([0.0, *(float(floor.max()) for floor in floors)])
-    allowed = max(ulps.most, LIMIT_OF_FURTHEST * furthest)
-    allowed_rms = max([ulps.rms, *(LIMIT_OF_ALL * rms(floor) for floor in floors)])
+    allowed = max(limits.most, limits.times * furthest)
+    allowed_rms = max([limits.rms, *(limits.times_rms * rms(floor) for floor in floors)])
     share = max(float(far.max()) / allowed, rms(far) / allowed_rms if far.size >= FEWEST_VALUES else 0.0)
     return Deviation(float(far.max()), rms(far), furthest, share)

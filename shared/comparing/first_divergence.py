@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.comparing.checks import first_divergence_step
-from shared.comparing.deviations import ULPS, ULPS_OF_OUTPUTS, Ulps, deviation
+from shared.comparing.deviations import OUTPUTS, WEIGHTS, Limits, deviation
 from shared.comparing.segments import Segment, Segments
 from shared.comparing.verification import FIRST_STEP, Verification, segments_of
 from shared.network import hidden_layers
@@ -63,7 +63,7 @@ def _cause(reference: Run, run: Run, tensor: str, before: str) -> str:
         return f"{name}'s loss is {_ratio(a, b):.9g} times the reference's, from the same logits"
     if tensor.startswith("gradient/"):
         told = f"{name}'s gradient of {tensor.partition('/')[2]}"
-        if ratio := _one_factor({tensor: (a, b)}, ULPS_OF_OUTPUTS):
+        if ratio := _one_factor({tensor: (a, b)}, OUTPUTS):
             return f"{told} is {ratio:.9g} times the reference's, from the same loss"
         return f"{told} is not the reference's, from the same loss; no one factor leads from one to the other"
     told = f"the forward pass of {name} differs from the reference's: other {tensor} from the same weights and "
@@ -79,7 +79,7 @@ def _update_cause(reference: Run, run: Run) -> str:
         moved[tensor] = after[0] - before, after[1] - before
     same = "from the same weights and the same gradients"
     for tensors, what in ((moved, "all tensors"), *(({t: moved[t]}, t) for t in moved)):
-        ratio = _one_factor(tensors, ULPS, reference.at(0, "weights"))
+        ratio = _one_factor(tensors, WEIGHTS, reference.at(0, "weights"))
         if ratio and abs(ratio - 1) > np.finfo(reference.record.training.numpy_dtype).eps:
             rate = ": another rate" if tensors is moved else ""
             return f"{name}'s first update of {what} is {ratio:.9g} times the reference's, {same}{rate}"
@@ -87,14 +87,14 @@ def _update_cause(reference: Run, run: Run) -> str:
 
 
 def _one_factor(
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]], ulps: Ulps, beside: dict[str, np.ndarray] | None = None
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]], limits: Limits, beside: dict[str, np.ndarray] | None = None
 ) -> float | None:
     """The factor by which each second tensor is the first, where it is; the tensors may be added to those `beside`."""
     ratio = _ratio(*(np.concatenate([pair[side].ravel() for pair in pairs.values()]) for side in (0, 1)))
     for tensor, (a, b) in pairs.items():
         base = (beside or {}).get(tensor, np.zeros_like(a))
         predicted, seen = base + ratio * a.astype(np.float64), base + b.astype(np.float64)
-        if not deviation(seen.astype(base.dtype), predicted.astype(base.dtype), ulps).share <= 1:
+        if not deviation(seen.astype(base.dtype), predicted.astype(base.dtype), limits).share <= 1:
             return None
     return ratio
 

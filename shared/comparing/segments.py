@@ -13,9 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from shared.comparing.deviations import ULPS, ULPS_OF_BUFFERS, ULPS_OF_LOSSES, Deviation, deviation
+from shared.comparing import deviations as limits
+from shared.comparing.deviations import ADAPTIVE, Deviation, deviation
 from shared.reference.replay import Replay, Sides, State, Taken, Unit, on
 from shared.running.record import Run, checkpoints
+from shared.update_rules import UPDATE_RULES
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
@@ -75,6 +77,10 @@ class Segments:
 
     def __init__(self, run: Run, replay: Replay) -> None:
         self.run, self.replay = run, replay
+        adaptive = "square" in UPDATE_RULES[run.record.training.optimizer].buffers
+        more = ADAPTIVE if adaptive else {}
+        self._limits = [each._replace(**more) for each in (limits.LOSSES, limits.WEIGHTS, limits.BUFFERS)]
+        self._measure_first = adaptive  # whether crossings are sought only of what rounding does not explain
         self.state = functools.lru_cache(maxsize=8)(self._state)
 
     @property
@@ -95,17 +101,22 @@ class Segments:
         start, relu = self.state(first), self.run.record.training.activation == "relu"
         near_zero = NEAR_ZERO
         taken, crossings = self.replay.take(start, until), list[Crossing]()
+        measured = False
         while _share(deviations := self._deviations(start, taken)) > 1:
-            if relu and (closer := self._cross(start, taken, crossings, near_zero)):
+            seek = relu and (measured or not self._measure_first)
+            if seek and (closer := self._cross(start, taken, crossings, near_zero)):
                 crossing, taken = closer
                 crossings.append(crossing)
                 continue
             taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)))
             deviations = self._deviations(start, taken, rounded)
             floor = max(deviations[name].floor for name in start.weights)
-            if _share(deviations) <= 1 or near_zero > NEAR_ZERO or not floor > 1:
+            if _share(deviations) <= 1 or near_zero > NEAR_ZERO:
                 break
-            near_zero *= floor  # where training itself enlarges rounding, it decides the side of larger inputs too
+            measured = True
+            near_zero *= max(
+                1.01, floor
+            )  # where training itself enlarges rounding, it decides the side of larger inputs too
         return self._found(start, taken, deviations, crossings)
 
     def see(self, segment: Segment, told: Callable[[int, str, np.ndarray, np.ndarray], object]) -> None:
@@ -123,13 +134,14 @@ class Segments:
         """Of the losses, and of each tensor at the end. `rounded` took the same steps with other rounding."""
         end = self.state(taken.end.step)
         recorded, others = self.run.step_losses[start.step : end.step], [other.losses for other in rounded]
-        found = {LOSSES: deviation(recorded, taken.losses, ULPS_OF_LOSSES, others)}
+        of_losses, of_weights, of_buffers = self._limits
+        found = {LOSSES: deviation(recorded, taken.losses, of_losses, others)}
         for name, values in end.weights.items():
             others = [other.end.weights[name] for other in rounded]
-            found[name] = deviation(values, taken.end.weights[name], ULPS, others)
+            found[name] = deviation(values, taken.end.weights[name], of_weights, others)
         for name, values in end.kept.items():
             others = [other.end.kept[name] for other in rounded]
-            found[name] = deviation(values, taken.end.kept[name], ULPS_OF_BUFFERS, others)
+            found[name] = deviation(values, taken.end.kept[name], of_buffers, others)
         return found
 
     def _cross(
@@ -241,5 +253,5 @@ def _first_loss(recorded: np.ndarray, computed: np.ndarray) -> int | None:
     """The first step, counted from the segment's, whose loss lies off; None where none does."""
     unit = float(np.spacing(np.abs(recorded).max()))
     off = np.abs(recorded.astype(np.float64) - computed)
-    beyond = np.flatnonzero(~(off <= ULPS_OF_LOSSES.most * unit))
+    beyond = np.flatnonzero(~(off <= limits.LOSSES.most * unit))
     return int(beyond[0]) if len(beyond) else None

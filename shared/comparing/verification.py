@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared import metrics, random_numbers
-from shared.comparing.deviations import ULPS_OF_INPUTS, ULPS_OF_OUTPUTS, deviation
+from shared.comparing.deviations import INPUTS, OUTPUTS, deviation
 from shared.comparing.segments import LOSSES, Segment, Segments
 from shared.contract import Dataset
 from shared.mnist import Split, check_examples, checksum
@@ -187,10 +187,10 @@ class _Verifier:
         plain, *others = (stepper.probe(*examples) for stepper in rounding_steppers(self._training, start))
         for tensor, computed in plain.items():
             recorded = self._run.arrays[f"at/0/{tensor}"]
-            ulps = ULPS_OF_INPUTS if tensor == "input" else ULPS_OF_OUTPUTS
-            found = deviation(recorded, computed, ulps)
+            limits = INPUTS if tensor == "input" else OUTPUTS
+            found = deviation(recorded, computed, limits)
             if found.share > 1:
-                found = deviation(recorded, computed, ulps, [other[tensor] for other in others])
+                found = deviation(recorded, computed, limits, [other[tensor] for other in others])
             told = f"{self._name}'s {tensor} of the first step lies {found.size}"
             yield Finding(FIRST_STEP, tensor, recorded.size, found.share, found.size, told)
 
@@ -214,18 +214,18 @@ class _Verifier:
         if len(taken) < max(FEWEST_SEGMENTS, len(self.segments.ends)):
             return
         for tensor in taken[0].of_update:
-            size, allowed = _median([s.of_update[tensor] for s in taken], self._epsilons(UPDATES_EPSILONS))
+            size, allowed = median([s.of_update[tensor] for s in taken], self._epsilons(UPDATES_EPSILONS))
             told = f"{self._name}'s updates of {tensor} are 1 {size:+.2g} times what its gradients make them"
             yield self._leans("size of the updates", tensor, size, allowed, told, len(taken))
-            size, allowed = _median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
+            size, allowed = median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
             told = f"{self._name}'s {tensor} becomes 1 {size:+.2g} times itself in a segment, beside its updates"
             yield self._leans("decay of the weights", tensor, size, allowed, told, len(taken))
-            size, allowed = _median([each[tensor] for each in alike], CORRELATION)
+            size, allowed = median([each[tensor] for each in alike], CORRELATION)
             told = (
                 f"What {self._name}'s {tensor} lies off points the same way in one segment and the next ({size:+.2g})"
             )
             yield self._leans("direction of what is left", tensor, size, allowed, told, len(taken))
-        size, allowed = _median([segment.loss_bias for segment in taken], LOSSES_ULPS)
+        size, allowed = median([segment.loss_bias for segment in taken], LOSSES_ULPS)
         told = f"{self._name}'s losses lie {size:+.2g} units in the last place off, on average"
         yield self._leans("mean of the losses", LOSSES, size, allowed, told, len(taken))
 
@@ -241,10 +241,10 @@ class _Verifier:
         if len(taken) < FEWEST_SEGMENTS:
             return {}
         rate = min(
-            _median([s.of_update[t] for s in taken], self._epsilons(UPDATES_EPSILONS))[1] for t in taken[0].of_update
+            median([s.of_update[t] for s in taken], self._epsilons(UPDATES_EPSILONS))[1] for t in taken[0].of_update
         )
         shrinks = min(
-            _median([s.of_weights[t] for s in taken], self._epsilons(WEIGHTS_EPSILONS))[1] for t in taken[0].of_weights
+            median([s.of_weights[t] for s in taken], self._epsilons(WEIGHTS_EPSILONS))[1] for t in taken[0].of_weights
         )
         steps = float(np.median([segment.until - segment.first for segment in taken]))
         return {"rate": rate, "decay": shrinks / (steps * self._training.learning_rate)}
@@ -255,10 +255,10 @@ class _Verifier:
             state = self.segments.state(epoch * self._training.steps_per_epoch)
             plain, *others = rounding_steppers(self._training, state._replace(kept={}))
             computed = plain.predict(self._test_set.inputs)
-            found = deviation(recorded, computed, ULPS_OF_OUTPUTS)
+            found = deviation(recorded, computed, OUTPUTS)
             if found.share > 1:
                 rounded = [other.predict(self._test_set.inputs) for other in others]
-                found = deviation(recorded, computed, ULPS_OF_OUTPUTS, rounded)
+                found = deviation(recorded, computed, OUTPUTS, rounded)
             told = f"{self._name}'s test logits after epoch {epoch} are not those of its weights: they lie {found.size}"
             yield Finding("test logits", f"epoch {epoch}", recorded.size, found.share, found.size, told)
 
@@ -289,7 +289,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.vdot(a, b)) / norms if norms else 0.0
 
 
-def _median(values: Sequence[float], allowance: float) -> tuple[float, float]:
+def median(values: Sequence[float], allowance: float) -> tuple[float, float]:
     """The median over the segments, which a crossing in a few of them does not move, and how large it may be."""
     middle = float(np.median(values))
     # Of normal values, the standard deviation is 1.4826 median deviations, and the median's standard error 1.2533 times

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shared.comparing.deviations import LIMIT_OF_ALL, LIMIT_OF_FURTHEST, Ulps, deviation
+from shared.comparing.deviations import Limits, deviation
 
-LIMITS = Ulps(most=4.0, rms=100.0)
+LIMITS = Limits(most=4.0, rms=100.0)
 UNIT = 2.0**-52  # in the last place of 1
 
 
@@ -27,12 +27,12 @@ def test_the_furthest_value_counts(recorded, largest, share):
 
 def test_all_values_together_count_by_their_mean_square():
     everywhere = ones(**{f"at_{where}": 2 * (-1) ** where for where in range(100)})
-    found = deviation(everywhere, ones(), Ulps(most=4.0, rms=1.0))
+    found = deviation(everywhere, ones(), Limits(most=4.0, rms=1.0))
     assert (found.largest, found.rms, found.share) == (2, 2, 2)
     # One value far off counts there as just too far: the rest decides.
-    assert deviation(ones(at_3=1000), ones(), Ulps(most=4.0, rms=1.0)).rms == 0.4
+    assert deviation(ones(at_3=1000), ones(), Limits(most=4.0, rms=1.0)).rms == 0.4
     # Of a few values the mean square says no more than the largest.
-    assert deviation(everywhere[:2], ones()[:2], Ulps(most=4.0, rms=1.0)).share == 0.5
+    assert deviation(everywhere[:2], ones()[:2], Limits(most=4.0, rms=1.0)).share == 0.5
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -51,9 +51,9 @@ def test_other_shapes_are_infinitely_far():
 def test_measured_rounding_allows_multiples_of_what_it_does():
     rounded = [ones(at_3=1), ones(at_3=-2, at_7=0.5)]
     found = deviation(ones(at_50=8), ones(), LIMITS, rounded)
-    assert (found.floor, found.share) == (2, 8 / (LIMIT_OF_FURTHEST * 2))
-    small = Ulps(most=4.0, rms=0.01)
-    assert deviation(ones(at_3=2), ones(), small, [ones(at_9=1)]).share == pytest.approx(2 / LIMIT_OF_ALL)
+    assert (found.floor, found.share) == (2, 8 / (LIMITS.times * 2))
+    small = Limits(most=4.0, rms=0.01)
+    assert deviation(ones(at_3=2), ones(), small, [ones(at_9=1)]).share == pytest.approx(2 / LIMITS.times_rms)
 
 
 def test_rounding_that_is_no_number_allows_nothing():
