@@ -49,7 +49,7 @@ def start_differs(reference: Run, run: Run, verification: Verification) -> First
             return FirstDivergence(0, _cause(reference, run, finding.where, before), [])
         before = finding.where
     if verification.segments and verification.segments[0].share > 1:
-        return FirstDivergence(0, _update_cause(reference, run), [])
+        return FirstDivergence(0, _update_cause(reference, run, verification.segments[0].worst), [])
     return None
 
 
@@ -63,7 +63,7 @@ def _cause(reference: Run, run: Run, tensor: str, before: str) -> str:
         return f"{name}'s loss is {_ratio(a, b):.9g} times the reference's, from the same logits"
     if tensor.startswith("gradient/"):
         told = f"{name}'s gradient of {tensor.partition('/')[2]}"
-        if ratio := _one_factor({tensor: (a, b)}, OUTPUTS):
+        if (ratio := _one_factor({tensor: (a, b)}, OUTPUTS)) is not None:
             return f"{told} is {ratio:.9g} times the reference's, from the same loss"
         return f"{told} is not the reference's, from the same loss; no one factor leads from one to the other"
     told = f"the forward pass of {name} differs from the reference's: other {tensor} from the same weights and "
@@ -71,18 +71,18 @@ def _cause(reference: Run, run: Run, tensor: str, before: str) -> str:
     return told + ("input" if before == "input" else f"the same {before}, so in {where}")
 
 
-def _update_cause(reference: Run, run: Run) -> str:
-    """What the first update points to, from the same weights and, as far as the record tells, the same gradients."""
+def _update_cause(reference: Run, run: Run, worst: str) -> str:
+    """What the first update points to, which lies furthest off in the tensor `worst`."""
     name, moved = run.record.framework, {}
     for tensor, before in reference.at(0, "weights").items():
         after = [r.at(1, "weights").get(tensor, r.weights[tensor]).astype(np.float64) for r in (reference, run)]
         moved[tensor] = after[0] - before, after[1] - before
     same = "from the same weights and the same gradients"
-    for tensors, what in ((moved, "all tensors"), *(({t: moved[t]}, t) for t in moved)):
-        ratio = _one_factor(tensors, WEIGHTS, reference.at(0, "weights"))
-        if ratio and abs(ratio - 1) > np.finfo(reference.record.training.numpy_dtype).eps:
-            rate = ": another rate" if tensors is moved else ""
-            return f"{name}'s first update of {what} is {ratio:.9g} times the reference's, {same}{rate}"
+    if (ratio := _one_factor(moved, WEIGHTS, reference.at(0, "weights"))) is not None:
+        return f"{name}'s first update of all tensors is {ratio:.9g} times the reference's, {same}: another rate"
+    alone = {tensor: pair for tensor, pair in moved.items() if tensor == worst}
+    if alone and (ratio := _one_factor(alone, WEIGHTS, reference.at(0, "weights"))) is not None:
+        return f"{name}'s first update of {worst} is {ratio:.9g} times the reference's, {same}"
     return f"{name}'s first update is not the reference's, {same}; no one factor leads from one to the other"
 
 
@@ -109,7 +109,7 @@ def _input_cause(name: str, a: np.ndarray, b: np.ndarray) -> str:
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     slope, offset = np.polyfit(a, b, 1)
     if np.abs(slope * a + offset - b).max() < SAME_PIXELS:
-        return f"{name}'s input is {slope:.6g} × the reference's {offset:+.6g}: another normalisation"
+        return f"{name}'s input is {slope:.6g} × the reference's {offset:+.4g}: another normalisation"
     return f"{name} sees other pixels than the reference: other data, or another order"
 
 

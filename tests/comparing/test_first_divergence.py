@@ -1,27 +1,33 @@
 """Where two runs part, on what has been done to a run of the reference."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from shared.comparing import checks, comparison, first_divergence
-from shared.comparing.runs import Variant, Watcher
+from shared.comparing import checks, first_divergence
+from shared.comparing.segments import Crossing
+from shared.comparing.verification import verify
 from shared.configuration import Configuration
 from shared.network import weight_shapes
 from shared.reference.__main__ import load
-from shared.running import batches, runner
+from shared.reference.replay import Unit
+from shared.running import runner
 from shared.running.record import read_run
 
-CONFIGURATION = Configuration.of(epochs=1, batch_size=2_000, hidden_sizes=(6, 5), dtype="float64")
+CONFIGURATION = Configuration.of(epochs=1, batch_size=2_000, hidden_sizes=(6, 5))
+
+
+def made(folder, configuration=CONFIGURATION):
+    options = [*configuration.options(), "--checkpoints", "8", "--out", str(folder)]
+    assert runner.main("Reference", load, options) == 0
+    return read_run(folder)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "traced"
-    options = [*CONFIGURATION.options(), "--out", str(folder), "--activations-until", "30"]
-    assert runner.main("Reference", load, options) == 0
-    return read_run(folder)
+    return made(tmp_path_factory.mktemp("run") / "plain")
 
 
 def altered(run, framework="Other", **arrays):
@@ -29,17 +35,13 @@ def altered(run, framework="Other", **arrays):
     return dataclasses.replace(run, record=record, arrays=run.arrays | arrays)
 
 
-def results_of(a, b):
-    """What the checks found, where rounding alone makes a difference of one unit in the last place."""
-    found = []
-    for check in checks.checks_of(a.record.training):
-        floor = max(d.unit for d in check.compare(a, a))
-        found.append(checks.Result(check, check.compare(a, b), floor, checks.LIMIT))
-    return found
+def verified(run):
+    with ThreadPoolExecutor(1) as executor:
+        return verify(run, executor)
 
 
-def cause(a, b):
-    found = first_divergence.start_differs(a, b, results_of(a, b))
+def cause(run, other):
+    found = first_divergence.start_differs(run, other, verified(other))
     assert found is None or (found.step, found.crossings) == (0, [])
     return found and found.cause
 
@@ -47,71 +49,92 @@ def cause(a, b):
 def test_equal_runs_do_not_part(run):
     assert cause(run, altered(run)) is None
     assert checks.first_divergence_step(run, run) is None
-    assert first_divergence.trace_crossings(run, altered(run), 30) is None
+    assert first_divergence.between((run, run), (verified(run), verified(run))) is None
 
 
-@pytest.mark.parametrize("parameter", weight_shapes(CONFIGURATION.training))
+@pytest.mark.parametrize("parameter", ["fc1.weight", "fc3.bias"])
 def test_other_initial_weights_are_named(run, parameter):
     name = f"at/0/weights/{parameter}"
-    other = altered(run, **{name: np.nextafter(run.arrays[name], 1)})
-    assert cause(run, other) == f"Reference and Other start from different weights: {parameter} differs"
+    other = altered(run, **{name: np.nextafter(run.arrays[name], np.float32(1))})
+    assert cause(run, other) == f"Other starts from other weights than the reference: {parameter} differs"
 
 
 def test_another_normalisation_is_told_by_its_line(run):
     pixels = run.arrays["at/0/input"] * 0.5 + 0.5  # what mean 0.5 and std 0.5 undo
-    other = altered(run, **{"at/0/input": (pixels - 0.4999) / 0.5})
-    assert cause(run, other) == "Other's input is 1 × Reference's +0.0002: another normalisation"
+    other = altered(run, **{"at/0/input": ((pixels - 0.4999) / 0.5).astype(np.float32)})
+    assert cause(run, other) == "Other's input is 1 × the reference's +0.0002: another normalisation"
 
 
 def test_other_pixels_are_no_other_normalisation(run):
     other = altered(run, **{"at/0/input": run.arrays["at/0/input"][::-1].copy()})
-    assert cause(run, other).endswith("see other pixels: other data, or another order")
+    assert cause(run, other).endswith("sees other pixels than the reference: other data, or another order")
 
 
 @pytest.mark.parametrize(
     ("name", "factor", "expected"),
     [
-        ("at/0/fc1", 1.5, "the forward passes of Reference and Other differ: other fc1 from the same"),
-        ("at/0/fc2", 1.5, "the forward passes of Reference and Other differ: other fc2 from the same"),
-        ("at/0/logits", 1.5, "the forward passes of Reference and Other differ: other logits from the same"),
-        ("at/0/loss", 2.0, "Other's loss is 2 times Reference's, from the same logits"),
-        ("at/0/gradient/fc2.weight", 0.0, "Other's gradient of fc2.weight is 0 times Reference's, from the same loss"),
+        (
+            "at/0/fc1",
+            1.5,
+            "the forward pass of Other differs from the reference's: other fc1 from the same weights and in",
+        ),
+        (
+            "at/0/fc2",
+            1.5,
+            "the forward pass of Other differs from the reference's: other fc2 from the same weights and th",
+        ),
+        ("at/0/logits", 1.5, "the forward pass of Other differs from the reference's: other logits from the same"),
+        ("at/0/loss", 2.0, "Other's loss is 2 times the reference's, from the same logits"),
+        ("at/0/gradient/fc2.weight", 0.5, "Other's gradient of fc2.weight is 0.5 times the reference's, from the same"),
     ],
 )
 def test_the_first_quantity_that_differs_is_named(run, name, factor, expected):
-    assert cause(run, altered(run, **{name: run.arrays[name] * factor})).startswith(expected)
+    assert cause(run, altered(run, **{name: run.arrays[name] * np.float32(factor)})).startswith(expected)
 
 
-def test_tensors_that_one_lacks_are_said_and_end_nothing(run):
-    lacking = {name: values for name, values in run.arrays.items() if not name.startswith("at/1/weights/fc2")}
-    other = dataclasses.replace(altered(run), arrays=lacking)
-    assert cause(run, other) == "Reference and Other do not hold the same tensors in weights after 1 step"
+def test_a_factor_that_does_not_make_the_one_of_the_other_is_not_said(run):
+    gradient = run.arrays["at/0/gradient/fc2.weight"].copy()
+    gradient[1] *= 3
+    told = cause(run, altered(run, **{"at/0/gradient/fc2.weight": gradient}))
+    assert told.endswith("from the same loss; no one factor leads from one to the other")
 
 
-def test_where_there_is_no_relu_no_cause_is_named(run, tmp_path):
-    losses = run.step_losses.copy()
-    losses[5:] += 1
-    made = {
-        Variant("PyTorch", "float64"): run,
-        Variant("TensorFlow", "float64"): altered(run, step_losses=losses),
+def updated(run, factors):
+    """The first update of each tensor, times its factor."""
+    return {
+        f"at/1/weights/{name}": run.arrays[f"at/0/weights/{name}"]
+        + np.float32(factors(name)) * (run.arrays[f"at/1/weights/{name}"] - run.arrays[f"at/0/weights/{name}"])
+        for name in weight_shapes(CONFIGURATION.training)
     }
-    found = comparison._trace(CONFIGURATION.but(activation="tanh"), made, {}, tmp_path / "traced", Watcher())
-    assert (found.step, found.crossings) == (5, [])
-    assert found.cause.startswith("why was not found: this network has no ReLU")
-    assert not any(tmp_path.iterdir())
 
 
 def test_another_rate_is_told_by_its_factor(run):
-    before, after = (run.arrays[f"at/{step}/weights/fc1.weight"] for step in (0, 1))
-    others = {
-        f"at/1/weights/{name}": run.arrays[f"at/0/weights/{name}"]
-        + 1.01 * (run.arrays[f"at/1/weights/{name}"] - run.arrays[f"at/0/weights/{name}"])
-        for name in weight_shapes(CONFIGURATION.training)
-    }
-    assert (before != after).any()
-    assert cause(run, altered(run, **others)).endswith(
-        "is 1.01 times Reference's, from the same gradients: another rate"
-    )
+    told = cause(run, altered(run, **updated(run, lambda _name: 1.01)))
+    assert told.startswith("Other's first update of all tensors is 1.0")
+    assert told.endswith(" times the reference's, from the same weights and the same gradients: another rate")
+
+
+def test_an_update_of_one_tensor_is_no_other_rate(run):
+    told = cause(run, altered(run, **updated(run, lambda name: 0 if name == "fc3.bias" else 1)))
+    assert told.startswith("Other's first update of fc3.bias is 0 times the reference's, from the same weights and")
+    assert "another rate" not in told
+
+
+def test_an_update_that_no_factor_explains_is_said_to_be_so(run):
+    name = "at/1/weights/fc2.weight"
+    moved = run.arrays[name].copy()
+    moved[2, 3] += 1e-3
+    told = cause(run, altered(run, **{name: moved}))
+    assert told.endswith("no one factor leads from one to the other")
+
+
+def test_where_there_is_no_relu_no_cause_is_named(run, tmp_path):
+    tanh = made(tmp_path / "tanh", CONFIGURATION.but(activation="tanh"))
+    losses = tanh.step_losses.copy()
+    losses[5:] += 1
+    found = first_divergence.between((tanh, altered(tanh, step_losses=losses)), (None, None))
+    assert (found.step, found.crossings) == (5, [])
+    assert found.cause.startswith("why was not found: this network has no ReLU")
 
 
 def test_a_loss_has_diverged_when_it_differs_by_more_than_a_few_units(run):
@@ -125,29 +148,36 @@ def test_a_loss_has_diverged_when_it_differs_by_more_than_a_few_units(run):
 
 
 def test_an_input_on_either_side_of_zero_is_found_with_its_image_unit_and_values(run):
-    name = "at/21/fc2"
-    values = run.arrays[name].copy()
-    values[137, 4] *= -1
-    other = altered(run, **{name: values})
-    found = first_divergence.trace_crossings(run, other, 30)
-    assert found.step == 21
-    (crossing,) = found.crossings
-    image = batches.split(batches.epoch_order(CONFIGURATION.training.seed, 0), CONFIGURATION.training.batch_size)[21][
-        137
-    ]
-    assert crossing == first_divergence.Crossing("fc2", 4, int(image), (-values[137, 4], values[137, 4]))
-    assert f"fc2, unit 4, training image {image}: " in found.cause
-    assert first_divergence.trace_crossings(run, other, 21) is None
+    """The other run took a unit of step 9 on the other side, wherever the reference's arithmetic has its input."""
+    found = verified(run)
+    unit, row = 2, 137
+    second = next(segment for segment in found.segments if segment.first == 8)
+    seen = {}
+    segments = first_divergence.segments_of(run)
+    segments.see(second, lambda step, layer, entering, slopes: seen.update({(step, layer): (entering, slopes > 0)}))
+    value, passes = (values[row, unit] for values in seen[9, "fc1"])
+    example = int(segments.replay.batch(9)[row])
+    crossing = Crossing(Unit(9, "fc1", row, unit), example, float(value), not passes, 0.0)
+    crossed = dataclasses.replace(second, crossings=[crossing])
+    others = [crossed if segment is second else segment for segment in found.segments]
+    losses = run.step_losses.copy()
+    losses[11:] += 1
+    pair = run, altered(run, step_losses=losses)
+    told = first_divergence.between(pair, (found, dataclasses.replace(found, segments=others)))
+    assert told.step == 9
+    (seen_crossing,) = told.crossings
+    assert seen_crossing == first_divergence.Crossing(
+        "fc1", unit, example, (float(value), float(value)), (bool(passes), not passes)
+    )
+    assert f"fc1, unit {unit}, training image {example}. " in told.cause
+    names = ("Reference", "Other") if passes else ("Other", "Reference")
+    assert f"{names[0]} passes the gradient of that image on, {names[1]} stops it" in told.cause
 
 
-def test_of_several_crossings_the_one_furthest_apart_comes_first(run):
-    sides = []
-    for sign in (1, -1):
-        arrays = {f"at/21/{layer}": run.arrays[f"at/21/{layer}"].copy() for layer in ("fc1", "fc2")}
-        arrays["at/21/fc1"][137, :2] = sign * 1e-12, sign * 3e-12
-        arrays["at/21/fc2"][5, 4] = sign * 2e-12
-        sides.append(altered(run, **arrays))
-    found = first_divergence.trace_crossings(*sides, 30)
-    assert [(c.layer, c.unit) for c in found.crossings] == [("fc1", 1), ("fc2", 4), ("fc1", 0)]
-    assert "zero: fc1, unit 1, " in found.cause
-    assert found.cause.partition(". One")[0].endswith(", and 2 more")
+def test_a_divergence_without_a_crossing_says_that_no_cause_was_found(run):
+    losses = run.step_losses.copy()
+    losses[5:] += 1
+    found = verified(run)
+    told = first_divergence.between((run, altered(run, step_losses=losses)), (found, found))
+    assert (told.step, told.crossings) == (5, [])
+    assert told.cause.startswith("no ReLU's input had crossed zero before")
