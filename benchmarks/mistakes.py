@@ -1,7 +1,7 @@
 """Plant real mistakes in one framework's training, one at a time, and ask whether the verification sees each.
 
 `python -m benchmarks.mistakes` makes the mistakes of `benchmarks.planted` in a copy of the programs, trains there as a
-user does, and verifies the record by the unchanged programs; half an hour. It prints a table and writes
+user does, and verifies the record by the unchanged programs; an hour. It prints a table and writes
 benchmarks/mistakes.json and mistakes.md, after each mistake. Words select those whose names have them all, and
 --continue leaves out those that the file has already, if it is of the same machine and libraries.
 """
@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +43,8 @@ LINKED = ("data", ".venv")
 AT_ONCE = 2
 # What became of a mistake.
 SEEN, MISSED, NOTHING = "seen", "not seen", "changes nothing"
+# What became of a run without one.
+SOUND, FALSE_ALARM = "sound", "FALSE ALARM"
 # What sees it before anything is verified.
 REFUSED = "the run is refused"
 
@@ -49,7 +53,7 @@ class Outcome(NamedTuple):
     """What became of a mistake: `check` is the first that fails, or, where all pass, the one that is nearest to it."""
 
     fate: str
-    checks: list[str]  # all that fail
+    checks: list[str]  # all that fail, of the segments to the first that is wrong
     check: str
     where: str
     size: str
@@ -85,6 +89,29 @@ class Trainer:
             if ended.returncode != ending.OK:
                 raise RuntimeError(f"{mistake.what}: status {ended.returncode}\n{ended.stderr}")
             return read_run(Path(temporary) / "out")
+
+
+def without(mistake: Mistake) -> Mistake:
+    """The same run with no mistake in it, which must not be seen."""
+    what = " ".join(["no mistake", *mistake.options, f"({mistake.framework})"])
+    return Mistake(what, mistake.framework, (), mistake.options)
+
+
+class SoundRuns:
+    """The runs without a mistake, each made once, when it is first asked for."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._made: dict[str, Run] = {}
+
+    def beside(self, mistake: Mistake) -> Run:
+        """The run that this mistake is planted in, without it."""
+        sound = without(mistake)
+        with self._locks[sound.what]:
+            if sound.what not in self._made:
+                self._made[sound.what] = self._trainer.run(sound)
+            return self._made[sound.what]
 
 
 def copy_of_the_programs(folder: Path) -> None:
@@ -131,24 +158,36 @@ def given(run: Run) -> tuple[object, ...]:
     return run.record.data_checksum, run.record.order_checksums
 
 
+class UntilWrong(Executor):
+    """Takes segments one by one, and none after the first that is wrong: the search for crossings takes long."""
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: object) -> Iterator[Any]:
+        """As an executor does, in this thread."""
+        for arguments in zip(*iterables, strict=True):
+            yield (segment := fn(*arguments))
+            if segment.share > 1:
+                return
+
+
 def judge(run: Run) -> Verification:
-    """What the unchanged programs find."""
-    with ThreadPoolExecutor(1) as executor:
-        return verify(run, executor)
+    """What the unchanged programs find, up to the first segment that is wrong."""
+    return verify(run, UntilWrong())
 
 
-def try_one(mistake: Mistake, sound: Run, trainer: Trainer) -> Outcome:
+def try_one(mistake: Mistake, sound_runs: SoundRuns, trainer: Trainer) -> Outcome:
     """Plant it, train, and look at the record."""
+    sound = sound_runs.beside(mistake)
     try:
-        run = trainer.run(mistake)
+        run = trainer.run(mistake) if mistake.changes else sound
     except (InputError, RecordError) as error:
         return Outcome(SEEN, [REFUSED], REFUSED, "", "", None, str(error), None)
     ulps = largest_change(sound, run)
-    if not ulps and given(run) == given(sound):
+    if mistake.changes and not ulps and given(run) == given(sound):
         return Outcome(NOTHING, [], "", "", "", 0.0, "", 0.0)
     found = judge(run)
     failing = [finding for finding in found.findings if not finding.passes]
-    fate, checks = (SEEN if failing else MISSED), list(dict.fromkeys(finding.check for finding in failing))
+    seen, missed = (SEEN, MISSED) if mistake.changes else (FALSE_ALARM, SOUND)
+    fate, checks = (seen if failing else missed), list(dict.fromkeys(finding.check for finding in failing))
     told = failing[0] if failing else max(found.findings, key=lambda finding: finding.share)
     return Outcome(fate, checks, told.check, told.where, told.size, _share(told), told.sentence, ulps)
 
@@ -157,19 +196,8 @@ def _share(finding: Finding) -> float | None:
     return finding.share if np.isfinite(finding.share) else None  # JSON has no infinity
 
 
-def sound_runs(mistakes: Iterable[Mistake], trainer: Trainer) -> dict[tuple[str, tuple[str, ...]], Run]:
-    """Of each framework and options the run without a mistake. Raises RuntimeError where it is not found sound."""
-    wanted = list(dict.fromkeys((mistake.framework, mistake.options) for mistake in mistakes))
-
-    def make(setting: tuple[str, tuple[str, ...]]) -> Run:
-        framework, options = setting
-        run = trainer.run(Mistake("no mistake", framework, (), options))
-        if reasons := judge(run).reasons:
-            raise RuntimeError(f"{framework} {' '.join(options)} without a mistake: {reasons[0]}")
-        return run
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(wanted, pool.map(make, wanted), strict=True))
+# The mistakes, and the runs that they are planted in.
+ALL = list(dict.fromkeys([*MISTAKES, *map(without, MISTAKES)]))
 
 
 def environment(pythons: dict[str, Path]) -> dict[str, Any]:
@@ -188,7 +216,7 @@ def kept(file: Path, where: dict[str, Any]) -> dict[str, dict[str, Any]]:
         return {}
     if told["environment"] != where:
         return {}
-    as_now = [in_json(mistake) for mistake in MISTAKES]
+    as_now = [in_json(mistake) for mistake in ALL]
     return {row["what"]: row for row in told["mistakes"] if {name: row[name] for name in as_now[0]} in as_now}
 
 
@@ -230,13 +258,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def counts(rows: Sequence[dict[str, Any]]) -> str:
     """How many are seen, in a sentence."""
     fates = [row["fate"] for row in rows]
-    nothing = fates.count(NOTHING)
-    return f"{fates.count(SEEN)} of {len(fates) - nothing} mistakes are seen; {nothing} more change no recorded number."
+    seen, missed, nothing, sound, alarms = (fates.count(of) for of in (SEEN, MISSED, NOTHING, SOUND, FALSE_ALARM))
+    said = f"{seen} of {seen + missed} mistakes are seen; {nothing} more change no recorded number. "
+    return f"{said}Of {sound + alarms} runs without a mistake, {alarms} are found to have one."
 
 
 def write(rows: dict[str, dict[str, Any]], where: dict[str, Any]) -> list[dict[str, Any]]:
     """Write both files; returns the rows in the order of the table of mistakes."""
-    ordered = [rows[mistake.what] for mistake in MISTAKES if mistake.what in rows]
+    ordered = [rows[mistake.what] for mistake in ALL if mistake.what in rows]
     told = json.dumps({"environment": where, "mistakes": ordered}, indent=2) + "\n"
     text = f"{counts(ordered)}\n\n{table(ordered)}"
     write_whole(HERE / "mistakes.json", lambda path: path.write_text(told, encoding="utf-8"))
@@ -254,11 +283,11 @@ def main() -> int:
     pythons = {name: find_interpreter(name, None) for name in FRAMEWORKS}
     trainer, where = Trainer(pythons), environment(pythons)
     rows = kept(HERE / "mistakes.json", where)
-    asked = [mistake for mistake in MISTAKES if all(word in mistake.what for word in options.words)]
+    asked = [mistake for mistake in ALL if all(word in mistake.what for word in options.words)]
     wanted = [mistake for mistake in asked if not (options.goes_on and mistake.what in rows)]
-    sound, crashed = sound_runs(wanted, trainer), list[str]()
+    sound_runs, crashed = SoundRuns(trainer), list[str]()
     with ThreadPoolExecutor(AT_ONCE) as pool, progress.bar(len(wanted), "mistakes") as advance:
-        tried = {pool.submit(try_one, m, sound[m.framework, m.options], trainer): m for m in wanted}
+        tried = {pool.submit(try_one, m, sound_runs, trainer): m for m in wanted}
         for done in as_completed(tried):
             advance(1)
             try:
@@ -269,7 +298,8 @@ def main() -> int:
             write(rows, where)
     found = [rows[mistake.what] for mistake in asked if mistake.what in rows]
     print("\n".join([table(found), counts(found), *crashed]))
-    return ending.FAILED if crashed else ending.OK
+    failed = crashed or any(row["fate"] == FALSE_ALARM for row in found)
+    return ending.FAILED if failed else ending.OK
 
 
 if __name__ == "__main__":

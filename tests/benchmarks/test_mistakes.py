@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import mistakes
-from benchmarks.mistakes import MISSED, NOTHING, REFUSED, SEEN
+from benchmarks.mistakes import FALSE_ALARM, MISSED, NOTHING, REFUSED, SEEN, SOUND
 from benchmarks.planted import MISTAKES, Change, Mistake, Place
 from shared.contract import FRAMEWORKS
 from shared.running.record import Epoch, RecordError
@@ -94,13 +94,14 @@ class Trainer:
 
 
 def fate(monkeypatch, made, *shares):
-    """Of a mistake whose run is this, where the verification finds these shares of what is allowed."""
+    """Of a mistake whose run is this, or of no mistake, where the verification finds these shares."""
     findings = [
         SimpleNamespace(check=f"check {i}", where="here", size="far", share=share, sentence="so", passes=share <= 1)
         for i, share in enumerate(shares)
     ]
     monkeypatch.setattr(mistakes, "judge", lambda _run: SimpleNamespace(findings=findings))
-    return mistakes.try_one(MISTAKES[0], record(), Trainer(made))
+    sound_runs = mistakes.SoundRuns(Trainer(record()))
+    return mistakes.try_one(MISTAKES[0] if made else mistakes.without(MISTAKES[0]), sound_runs, Trainer(made))
 
 
 def test_a_mistake_is_seen_where_a_check_fails(monkeypatch):
@@ -118,8 +119,24 @@ def test_a_mistake_that_passes_is_not_seen_and_the_nearest_check_is_told(monkeyp
 def test_a_mistake_that_changes_nothing_does_not_count(monkeypatch):
     assert fate(monkeypatch, record(), np.inf).fate == NOTHING
     assert fate(monkeypatch, record(order="another"), np.inf).fate == SEEN
-    rows = [{"fate": of} for of in (SEEN, SEEN, MISSED, NOTHING)]
-    assert mistakes.counts(rows) == "2 of 3 mistakes are seen; 1 more change no recorded number."
+
+
+def test_a_run_without_a_mistake_must_not_be_seen(monkeypatch):
+    assert fate(monkeypatch, None, 1.0).fate == SOUND
+    assert fate(monkeypatch, None, 1.5).fate == FALSE_ALARM
+
+
+def test_what_changes_nothing_is_counted_apart():
+    rows = [{"fate": of} for of in (SEEN, SEEN, MISSED, NOTHING, SOUND, FALSE_ALARM)]
+    of_mistakes = "2 of 3 mistakes are seen; 1 more change no recorded number."
+    assert mistakes.counts(rows) == f"{of_mistakes} Of 2 runs without a mistake, 1 are found to have one."
+
+
+def test_no_segment_is_taken_after_the_first_that_is_wrong():
+    taken = mistakes.UntilWrong().map(
+        lambda ends: SimpleNamespace(share=ends[1]), [(0, 0.5), (1, 1.0), (2, 1.5), (3, 9)]
+    )
+    assert [segment.share for segment in taken] == [0.5, 1.0, 1.5]
 
 
 @pytest.mark.parametrize("error", [InputError("bad"), RecordError("not a record")])
