@@ -148,7 +148,8 @@ def largest_change(sound: Run, other: Run) -> float:
     """Of any recorded number, in units in the last place of the largest in its array."""
     largest, dtype = 0.0, sound.record.training.numpy_dtype
     for before, after in zip(numbers(sound), numbers(other), strict=True):
-        unit = float(np.spacing(np.abs(before).max().astype(dtype)))
+        largest_value = np.abs(before).max() or np.abs(after).max()  # an optimizer may start from zeros
+        unit = float(np.spacing(largest_value.astype(dtype)))
         largest = max(largest, float(np.abs(before.astype(np.float64) - after).max()) / unit)
     return largest
 
