@@ -30,7 +30,7 @@ def written(made, tmp_path):
 
 def test_every_picture_named_is_there_and_is_one(written):
     text = (written / "report.md").read_text(encoding="utf-8")
-    for picture in ("steps", "loss", "accuracy", "divergence"):
+    for picture in ("steps", "loss", "accuracy", "verification", "divergence"):
         assert f"]({picture}.png)" in text
         assert (written / f"{picture}.png").stat().st_size > 10_000
         assert (written / f"{picture}.svg").read_text(encoding="utf-8").startswith("<?xml")
@@ -57,7 +57,8 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
     lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
-    assert lines[2].startswith("**MATCH: over 60 steps in float64, PyTorch and TensorFlow differ by at most ")
+    opening = "**MATCH: in PyTorch and TensorFlow, each of the 60 steps in float64 follows from the weights before it, to "
+    assert lines[2].startswith(f"{opening}within ")
     assert lines[-1] == "Again: `python compare.py`"
 
 
@@ -106,11 +107,12 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
     report.write(outcome, tmp_path, "")
     comparison = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]
-    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["checks"]) == (False, None, {})
+    assert (comparison["match"], comparison["max_step_loss_difference"]) == (False, None)
+    assert (comparison["verification"], comparison["differences"]) == ({}, {})
 
 
 def test_the_divergence_is_told_and_drawn(made, tmp_path):
-    found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
+    found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9), (False, True))])
     outcome = outcome_of(made, first_divergence=found)
     report.write(outcome, tmp_path, "")
     assert "They diverge at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -147,8 +149,8 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
 def test_the_headline_means_the_same_with_and_without_a_proof(made):
     outcome = outcome_of(made)
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
-    judged = [check for check in outcome.verdict.pairs[FRAMEWORKS] if check.limit is not None]
-    largest = max(check.factor for check in judged)
+    shown = [result for result in outcome.verdict.pairs[FRAMEWORKS] if result.name != "predictions"]
+    largest = max(result.factor for result in shown)
     assert largest not in proven.proof.factors.values()
     assert findings.furthest_check(proven)[1] == findings.furthest_check(outcome)[1] == largest
     assert findings.sentence(proven) == findings.sentence(outcome)
