@@ -147,7 +147,8 @@ def _verification_table(verified: Mapping[str, Verification]) -> Table:
 
 def _seen(found: Verification) -> str:
     """What the verification of a run covers, and what it would have seen."""
-    near = f"{found.crossings} inputs of a ReLU lay so near to zero that rounding decided their side"
+    inputs, whose = ("input", "its") if found.crossings == 1 else ("inputs", "their")
+    near = f"{found.crossings} {inputs} of a ReLU lay so near to zero that rounding decided {whose} side"
     told = f"{found.framework}: {near}, and the reference took the same side."
     if not found.smallest:
         return f"{told} There were too few segments to look for what is systematic."

@@ -30,8 +30,8 @@ from tests.faults import DAMAGES, trying
 from tests.small_runs import unwatched
 
 pytestmark = pytest.mark.usefixtures("device")
-# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor is itself
-# the largest of a few samples, so twice that.
+# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor itself
+# is the largest of a few samples, so twice that.
 LIMIT = 4.0
 
 
