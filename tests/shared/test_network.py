@@ -91,7 +91,7 @@ def test_perturb_moves_every_weight_by_the_smallest_step_up_or_down(dtype):
     ]
 
 
-def test_perturb_moves_as_many_up_as_down_and_each_tensor_and_draw_in_its_own_way():
+def test_perturb_moves_half_of_them_up_others_in_each_tensor_and_draw():
     weights = {"a": np.ones(10_000), "b": np.ones(10_000)}
     ups = np.array([values > 1 for draw in (0, 1) for values in perturb(weights, draw).values()])
     # Of 10,000 fair choices; the standard deviation is 50. The same holds for those in which two draws agree.
