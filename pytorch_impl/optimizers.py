@@ -77,12 +77,10 @@ def buffers(training: Training, model: MLP, optimizer: torch.optim.Optimizer) ->
     """Copies of what it keeps of earlier gradients, as `mean/fc1.weight` and so on, in the interchange form."""
     found: dict[str, np.ndarray] = {}
     for buffer in UPDATE_RULES[training.optimizer].buffers:
-        tensors = [_buffer(optimizer, weight, buffer) for weight in model.parameters()]
+        tensors = []
+        for weight in model.parameters():
+            # Most of PyTorch's optimizers make their buffers in the first step; Keras's when they are built.
+            kept = optimizer.state.get(weight, {})
+            tensors.append(next((kept[name] for name in NAMES[buffer] if name in kept), torch.zeros_like(weight)))
         found |= {f"{buffer}/{name}": values for name, values in interchange(model, tensors).items()}
     return found
-
-
-def _buffer(optimizer: torch.optim.Optimizer, weight: torch.Tensor, buffer: Buffer) -> torch.Tensor:
-    # Most of PyTorch's optimizers make their buffers in the first step; Keras's when they are built.
-    kept = optimizer.state.get(weight, {})
-    return next((kept[name] for name in NAMES[buffer] if name in kept), torch.zeros_like(weight))

@@ -205,6 +205,8 @@ STAGES = {
         ("shared.comparing.runs:make_runs", 1),
         ("shared.comparing.processes:Child.__init__", 2),
         ("shared.comparing.processes:Child.finish", 1),
+        ("shared.comparing.verification:verify", 2),
+        ("shared.comparing.segments:Segments.take", 4),
         ("shared.comparing.checks:judge", 1),
         ("shared.reporting.report:write", 1),
         ("shared.reporting.page:render", 1),

@@ -129,8 +129,7 @@ class Reordered(Stepper):
         return OtherSoftmax(**vars(reordered.build(self.training, start.weights, "cpu")))
 
     def make_optimizer(self, start: State) -> Optimizer:
-        kept = reordered.reorder(start.kept) if start.kept else {}
-        return reordered.Optimizer(self.training, self.model.parameters, kept, start.step)
+        return reordered.Optimizer(self.training, self.model.parameters, reordered.reorder(start.kept), start.step)
 
     def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
         backwards: Slopes | None = None
@@ -148,7 +147,7 @@ class Reordered(Stepper):
     @property
     def state(self) -> State:
         step, weights, kept = super().state
-        return State(step, reordered.reorder(weights), reordered.reorder(kept) if kept else {})
+        return State(step, reordered.reorder(weights), reordered.reorder(kept))
 
 
 class Wide(Stepper):

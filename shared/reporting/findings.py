@@ -124,14 +124,15 @@ def _crossing(index: int, label: int, image: np.ndarray) -> Image:
     )
 
 
-def verification(verdict: Verdict) -> list[Part]:
+def verification(verdict: Verdict, where: str = "") -> list[Part]:
     """What was derived again of each framework's run, and how far off it was."""
     if not verdict.verified:
         return [Paragraph(NOTHING_JUDGED)]
-    return [_verification_table(verdict.verified), *map(Paragraph, map(_seen, verdict.verified.values()))]
+    title = f"What was derived again{where}, and how far off it was"
+    return [_verification_table(verdict.verified, title), *map(Paragraph, map(_seen, verdict.verified.values()))]
 
 
-def _verification_table(verified: Mapping[str, Verification]) -> Table:
+def _verification_table(verified: Mapping[str, Verification], title: str) -> Table:
     """A row for each check; for each framework, the finding furthest off."""
     first = next(iter(verified.values()))
     rows = []
@@ -142,12 +143,13 @@ def _verification_table(verified: Mapping[str, Verification]) -> Table:
             row += [f"{worst.share:.0%} {'✓' if worst.passes else '✗'}", "" if worst.share == 0 else worst.where]
         rows.append(row)
     columns = [column for name in verified for column in (f"{name}: of what is allowed", f"{name}: furthest")]
-    return Table(["derived again", "numbers", *columns], rows, title="What was derived again, and how far off it was")
+    return Table(["derived again", "numbers", *columns], rows, title=title)
 
 
 def _seen(found: Verification) -> str:
     """What the verification of a run covers, and what it would have seen."""
-    near = f"{found.crossings} inputs of a ReLU lay so near to zero that rounding decided their side"
+    inputs, whose = ("input", "its") if found.crossings == 1 else ("inputs", "their")
+    near = f"{found.crossings} {inputs} of a ReLU lay so near to zero that rounding decided {whose} side"
     told = f"{found.framework}: {near}, and the reference took the same side."
     if not found.smallest:
         return f"{told} There were too few segments to look for what is systematic."
@@ -185,7 +187,7 @@ def proof(outcome: Outcome) -> list[Part]:
         return []
     exact: Part = Bullets(proof.exact.reasons) if proof.exact.reasons else Paragraph("Every step was verified.")
     return [
-        Group("In float64", [exact, *verification(proof.exact), *checks(proof.exact, ", in float64")]),
+        Group("In float64", [exact, *verification(proof.exact, ", in float64"), *checks(proof.exact, ", in float64")]),
         Group("What rounding alone does", [Paragraph(YARDSTICK_MEANS), yardstick(proof, names(outcome))]),
         Group("Run twice", [repeats(proof)]),
     ]

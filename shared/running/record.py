@@ -107,7 +107,7 @@ def weighed_steps(training: Training) -> set[int]:
 def checkpoints(training: Training, apart: int | None) -> list[int]:
     """The steps before which a run with checkpoints so many steps `apart`, or more, records its weights.
 
-    None where it has none. No two are apart by the end of an epoch, and the first ones are close together.
+    `apart` is None where it has none. The start of every epoch is one, and the first ones are close together.
     """
     if apart is None:
         return []

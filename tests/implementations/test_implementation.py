@@ -1,7 +1,7 @@
 """One implementation against the reference, in the environment of its framework: `make test` runs this in both.
 
-No tolerance is picked here: two probes agree when they differ by no more than `checks.LIMIT` times what moving the
-reference's weights by 1 ulp does, or adding its sums in another order.
+No tolerance is picked for a number here: two probes agree when they differ by no more than `LIMIT` times what moving
+the reference's weights by 1 ulp does, or adding its sums in another order.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from shared import metrics
-from shared.comparing.checks import LIMIT, difference
+from shared.comparing.checks import difference
 from shared.execution import Execution
 from shared.mnist import MNIST, Examples, checksum
 from shared.network import initial_weights, perturb, weight_shapes
@@ -25,11 +25,14 @@ from shared.system import cache
 from shared.system.errors import InputError
 from shared.system.output import is_whole
 from shared.training import Training
-from shared.update_rules import UPDATE_RULES
+from shared.update_rules import ADAGRAD_INITIAL_ACCUMULATOR, UPDATE_RULES
 from tests.faults import DAMAGES, trying
 from tests.small_runs import unwatched
 
 pytestmark = pytest.mark.usefixtures("device")
+# Two runs that each lie within one noise floor of exact arithmetic lie within two of each other; and the floor itself
+# is the largest of a few samples, so twice that.
+LIMIT = 4.0
 
 
 @pytest.fixture(scope="session")
@@ -79,20 +82,14 @@ def by_kind(weights):
     return {f"weights/{name}": values for name, values in weights.items()}
 
 
-def jittered(weights, seed):
-    """Every weight moved by one unit in the last place, up or down."""
-    up = np.random.default_rng(seed)
-    ends = {name: np.where(up.random(values.shape) < 0.5, np.inf, -np.inf) for name, values in weights.items()}
-    return {name: np.nextafter(values, ends[name].astype(values.dtype)) for name, values in weights.items()}
-
-
 def trained_by_the_reference(initial, training, examples, steps, load=load):
     reference = load()
     built = reference.model.build(training, initial, "cpu")
     optimizer = reference.optimizers.make_optimizer(training, built)
     dataset = reference.data.to_dataset(examples, training, "cpu")
     losses = reference.train.train_epoch(built, optimizer, dataset, steps, unwatched(steps))
-    return {"losses": losses} | by_kind(reference.model.weights(built))
+    kept = reference.optimizers.buffers(training, built, optimizer)
+    return {"losses": losses} | by_kind(reference.model.weights(built)) | kept
 
 
 def outputs_one_after_another(self, inputs):
@@ -109,7 +106,7 @@ def outputs_one_after_another(self, inputs):
 
 
 def assert_within_noise(found, expected, *rounding):
-    """By kind, as in the checks: all gradients together, all weights together."""
+    """By kind, as in the checks: all gradients together, all weights together, all buffers of a kind together."""
     assert found.keys() == expected.keys()
     for kind in {name.partition("/")[0] for name in found}:
         names = [name for name in found if name.startswith(kind)]
@@ -127,7 +124,7 @@ def test_its_own_loader_delivers_the_canonical_arrays(implementation, split, mon
     monkeypatch.setattr(implementation.data, "cached", uncached, raising=False)
     examples = implementation.data.read(split)
     assert (examples.images.dtype, examples.labels.dtype) == (np.uint8, np.int64)
-    assert checksum(examples) == MNIST.checksums[split]
+    assert checksum(*examples) == MNIST.checksums[split]
 
 
 def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world):
@@ -139,6 +136,15 @@ def test_normalises_all_256_pixel_values_to_the_same_bits(implementation, world)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(np.asarray(dataset.labels), np.arange(256))
+
+
+def test_tells_what_is_on_the_device_now(implementation, world, test_examples):
+    dataset = world.dataset
+    for given, added in ((dataset, 0), (dataset._replace(inputs=dataset.inputs + 1), 1)):
+        inputs, labels = implementation.data.to_arrays(given)
+        assert (inputs.dtype, labels.dtype) == (world.training.numpy_dtype, np.int64)
+        np.testing.assert_array_equal(inputs, normalise(test_examples.images, world.training.numpy_dtype) + added)
+        np.testing.assert_array_equal(labels, test_examples.labels)
 
 
 def test_weights_go_in_and_come_out_as_the_same_bits(implementation, world):
@@ -198,10 +204,11 @@ def test_updates_as_the_reference_does(framework, implementation, device, test_e
     dataset = implementation.data.to_dataset(examples, training, device)
     optimizer = implementation.optimizers.make_optimizer(training, built)
     losses = engine.train_epoch(built, optimizer, dataset, steps, unwatched(steps))
-    found = {"losses": losses} | by_kind(implementation.model.weights(built))
+    kept = implementation.optimizers.buffers(training, built, optimizer)
+    found = {"losses": losses} | by_kind(implementation.model.weights(built)) | kept
     # An adaptive rule enlarges the rounding of a gradient near zero, so the one weight whose gradient is nearest to it
     # decides: more runs than two are needed to see how far that goes.
-    starts = [initial, perturb(initial), *(jittered(initial, seed) for seed in range(3))]
+    starts = [initial, *(perturb(initial, draw) for draw in range(4))]
     expected, *rounding = (
         trained_by_the_reference(start, training, examples, steps, how)
         for start in starts
@@ -211,6 +218,66 @@ def test_updates_as_the_reference_does(framework, implementation, device, test_e
         patch.setattr(model.Model, "outputs", outputs_one_after_another)
         rounding.append(trained_by_the_reference(initial, training, examples, steps))
     assert_within_noise(found, expected, *rounding)
+
+
+@pytest.fixture(params=UPDATE_RULES)
+def optimized(request, implementation, device, test_examples):
+    """A model, its optimizer, and what takes steps of theirs, on other examples each time."""
+    training = Training(optimizer=request.param, dtype="float64", **TEN_STEPS)
+    implementation.runtime.configure(Execution(device="cpu"), training.dtype)
+    built = implementation.model.build(training, initial_weights(training), device)
+    optimizer = implementation.optimizers.make_optimizer(training, built)
+    dataset = implementation.data.to_dataset(Examples(*(a[:640] for a in test_examples)), training, device)
+    steps = iter(batches.split(np.arange(640), 64))
+
+    def step():
+        batch = [next(steps)]
+        implementation.train.train_epoch(built, optimizer, dataset, batch, unwatched(batch))
+
+    return SimpleNamespace(training=training, model=built, optimizer=optimizer, step=step)
+
+
+def test_keeps_nothing_of_gradients_before_the_first_step(implementation, optimized):
+    training = optimized.training
+    found = implementation.optimizers.buffers(training, optimized.model, optimized.optimizer)
+    names = [
+        f"{buffer}/{name}" for buffer in UPDATE_RULES[training.optimizer].buffers for name in weight_shapes(training)
+    ]
+    assert list(found) == names
+    for name, values in found.items():
+        assert values.shape == weight_shapes(training)[name.partition("/")[2]]
+        start = ADAGRAD_INITIAL_ACCUMULATOR if training.optimizer == "adagrad" else 0
+        np.testing.assert_array_equal(values, np.full_like(values, start, dtype=training.dtype), strict=True)
+
+
+def library_keeps(framework, optimized):
+    """All tensors of a weight's shape that the library's own optimizer holds, in the interchange form."""
+    optimizer = optimized.optimizer
+    if framework == "pytorch":
+        kept = [tensor for state in optimizer.state.values() for tensor in state.values() if tensor is not None]
+        return [tensor.numpy() for tensor in kept if tensor.ndim]  # the count of steps has no dimension
+    return [variable.numpy().T for variable in optimizer.variables if len(variable.shape)]  # nor here, nor the rate
+
+
+def test_what_the_library_keeps_is_found_all_of_it_and_copied(framework, implementation, optimized):
+    if framework == "reference":
+        pytest.skip("the reference is no library")
+
+    def buffers():
+        return implementation.optimizers.buffers(optimized.training, optimized.model, optimized.optimizer)
+
+    optimized.step()
+    first = buffers()
+    before = {name: values.copy() for name, values in first.items()}
+    for _ in range(3):
+        optimized.step()
+    found = buffers()
+    kept = library_keeps(framework, optimized)
+    assert sorted(v.tobytes() for v in found.values()) == sorted(np.ascontiguousarray(v).tobytes() for v in kept)
+    assert all(np.any(values) for values in found.values())
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, before[name])  # no later step has changed it
+        assert not np.array_equal(found[name], values)
 
 
 def test_an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training(framework, implementation, device):
@@ -299,7 +366,7 @@ def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, c
         for damage in DAMAGES.values():
             with trying("a damaged copy of MNIST"):
                 damage(path)
-                assert checksum(implementation.data.read("test")) == MNIST.checksums["test"]
+                assert checksum(*implementation.data.read("test")) == MNIST.checksums["test"]
                 assert f"{copied} is damaged: it is made again\n" in capsys.readouterr().err
                 assert is_whole(copied)
     assert len(files) >= 4

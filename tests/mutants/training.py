@@ -33,6 +33,23 @@ MUTANTS: list[Mutant] = [
             ],
             f"{UPDATES}[eager-adam alone float64]": [
                 ("Keras's epsilon, 1e-7", ("ADAM_EPSILON, ", "1e-7, "), ("=ADAM_EPSILON", "=1e-7")),
+                (
+                    "buffers of one kind under the other's name",
+                    ('"square": {"exp_avg_sq",', '"square": {"exp_avg",'),
+                    ('"square": {"_velocities",', '"square": {"_momentums",'),
+                ),
+                (
+                    "buffers under the names of other tensors",
+                    ("for weight in model.parameters():", "for weight in reversed([*model.parameters()]):"),
+                    ("variable.value for variable in variables]", "variable.value for variable in variables[::-1]]"),
+                ),
+            ],
+            "keeps_nothing_of_gradients_before_the_first_step[adagrad]": [
+                (
+                    "Adagrad's sum starts from Keras's 0.1",
+                    ("initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR", "initial_accumulator_value=0.1"),
+                    ("initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR", "initial_accumulator_value=0.1"),
+                ),
             ],
             f"{UPDATES}[eager-adam with all float64]": [
                 (
@@ -170,6 +187,13 @@ MUTANTS: list[Mutant] = [
                     ("mean=MEAN", "mean=MEAN - 1e-4"),
                 ),
             ],
+            "tells_what_is_on_the_device_now": [
+                (
+                    "what is on the device is told in float32",
+                    ("tensor.cpu().numpy()", "tensor.cpu().float().numpy().astype(tensor.cpu().numpy().dtype)"),
+                    ("tensor.numpy()", 'tensor.numpy().astype("float32").astype(tensor.numpy().dtype)'),
+                ),
+            ],
             "its_own_loader_delivers_the_canonical_arrays": [
                 ("test set in training", ('train=split == "train"', "train=False"), ("split=split", 'split="test"')),
                 (
@@ -183,6 +207,37 @@ MUTANTS: list[Mutant] = [
                         'Examples(mnist["image"].numpy().reshape(-1, 784), mnist["label"].numpy())',
                     ),
                 ),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/optimizers.py",
+        {
+            f"{IMPLEMENTATION}keeps_nothing_of_gradients_before_the_first_step[adam]": [
+                ("buffers that are not there yet are no zeros (PyTorch)", "torch.zeros_like", "torch.ones_like"),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/model.py",
+        {
+            f"{IMPLEMENTATION}what_the_library_keeps_is_found_all_of_it_and_copied[adam]": [
+                ("buffers are not copied (PyTorch)", ".cpu().numpy().copy()", ".cpu().numpy()"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reference/reordered/__init__.py",
+        {
+            "tests/reference/test_optimizers.py::test_reordered_it_trains_the_same_but_for_rounding": [
+                (
+                    "buffers in another order than weights (reordered)",
+                    "reorder(optimizers.buffers(training, model, optimizer))",
+                    "optimizers.buffers(training, model, optimizer)",
+                ),
+            ],
+            "tests/reference/test_reference.py::test_reordered_it_tells_its_inputs_in_the_canonical_order": [
+                ("inputs in another order (reordered)", "Dataset(dataset.inputs[:, ::-1],", "Dataset(dataset.inputs,"),
             ],
         },
     ),
@@ -273,9 +328,18 @@ MUTANTS: list[Mutant] = [
             "tests/reference/test_optimizers.py::test_two_steps_by_hand": [
                 (
                     "bias correction off by one (reference)",
-                    "self._kept[name], self._steps)",
-                    "self._kept[name], self._steps + 1)",
+                    "self.kept[name], self._steps)",
+                    "self.kept[name], self._steps + 1)",
                 ),
+            ],
+            "tests/reference/test_optimizers.py::test_goes_on_from_what_was_kept_as_if_never_stopped": [
+                ("what was kept is not taken up (reference)", "buffer)[...] = values", "buffer)"),
+                (
+                    "the steps that were taken are not counted (reference)",
+                    "self._training, self._steps = training, steps",
+                    "self._training, self._steps = training, 0",
+                ),
+                ("buffers are not copied (reference)", "getattr(kept, buffer).copy()", "getattr(kept, buffer)"),
             ],
             "tests/reference/test_optimizers.py::test_decay_goes_through_the_rule_but_in_adamw": [
                 (
@@ -302,6 +366,93 @@ MUTANTS: list[Mutant] = [
                     "schedule off by one step (reference)",
                     "factor(training, self._steps)",
                     "factor(training, self._steps + 1)",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/record.py",
+        {
+            "tests/running/test_record.py::test_record_without_a_right_checkpoint_is_refused_by_its_name": [
+                (
+                    "checkpoints: a record may lack them",
+                    "for step in checkpoints(training, run.record.checkpoint_steps):",
+                    "for step in ():",
+                ),
+                (
+                    "checkpoints: a record may lack their buffers",
+                    "for buffer in UPDATE_RULES[training.optimizer].buffers:",
+                    "for buffer in ():",
+                ),
+            ],
+            "tests/running/test_record.py::test_checkpoints_of_a_large_network_are_further_apart": [
+                ("checkpoints: as many of a large network", "max(apart, fewest)", "apart"),
+                (
+                    "checkpoints: as many where the optimizer keeps more",
+                    "kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)",
+                    "kept = 1",
+                ),
+            ],
+            "tests/running/test_record.py::test_checkpoints_by_hand": [
+                (
+                    "checkpoints: none where an epoch begins",
+                    "{start + step for start in starts for step in within}",
+                    "set(range(0, training.steps, within.step))",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/footprint.py",
+        {
+            "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold[None-configuration2]": [
+                (
+                    "footprint: a record's gradients are forgotten",
+                    "len(weighed_steps(training)) + 1",
+                    "len(weighed_steps(training))",
+                ),
+            ],
+            "tests/running/test_footprint.py::test_a_record_takes_as_much_disk_as_foretold[8-configuration4]": [
+                (
+                    "footprint: what a checkpoint keeps is forgotten",
+                    "kept = 1 + len(UPDATE_RULES[training.optimizer].buffers)",
+                    "kept = 1",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/random_numbers.py",
+        {
+            "tests/shared/test_random_numbers.py::test_each_seed_purpose_and_index_has_its_own_stream": [
+                ("perturbed by the numbers of the weights", "range(4)", "0, 1, 2, 0"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/network.py",
+        {
+            "tests/shared/test_network.py::test_perturb_moves_every_weight_by_the_smallest_step_up_or_down": [
+                ("perturbed up, all of them", "np.inf, -np.inf)", "np.inf, np.inf)"),
+            ],
+            "tests/shared/test_network.py::test_perturb_moves_half_of_them_up_others_in_each_tensor_and_draw": [
+                (
+                    "perturbed in the same way in every tensor",
+                    "purpose=random_numbers.SIGNS, index=index",
+                    "purpose=random_numbers.SIGNS, index=0",
+                ),
+                ("perturbed in the same way in every draw", "seed=draw", "seed=0"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/mnist.py",
+        {
+            "tests/shared/test_mnist.py::test_checksum_of_inputs_is_of_all_their_bits": [
+                (
+                    "the checksum of the pixels that inputs come from",
+                    "np.ascontiguousarray(images).data",
+                    "np.ascontiguousarray((images * 255).round().astype(np.uint8)).data",
                 ),
             ],
         },
@@ -389,18 +540,25 @@ MUTANTS: list[Mutant] = [
                     "epoch_order(self.training.seed, 0, self._draw)",
                 ),
             ],
+            "tests/running/test_runner.py::test_records_what_the_first_step_computes_and_of_no_other": [
+                ("what a step computes is looked at in every epoch", "if number == 0:", "if step == 0:"),
+            ],
+            "tests/running/test_runner.py::test_records_what_the_optimizer_keeps_at_each_checkpoint": [
+                ("checkpoints: the buffers are left out", "if number in self._checkpoints:", "if False:"),
+            ],
+            "tests/running/test_runner.py::test_a_run_without_checkpoints_leaves_none": [
+                ("checkpoints: buffers without being asked", "if number in self._checkpoints:", "if True:"),
+            ],
             "tests/running/test_runner.py::test_evaluates_after_each_epoch_at_fixed_weights": [
+                (
+                    "the test logits of the last epoch only",
+                    "np.stack(self._logits)}",
+                    "np.stack(self._logits[-1:] * len(self._logits))}",
+                ),
                 (
                     "the epoch's loss averaged by examples",
                     "train_loss=metrics.mean_of_batch_means(losses)",
                     "train_loss=metrics.mean_per_example(losses, [len(batch) for batch in self.batches])",
-                ),
-            ],
-            "tests/running/test_runner.py::test_records_activations_before_each_step_asked_for": [
-                (
-                    "activations are looked at where weights are alone",
-                    ", *range(min(self._activations_until",
-                    ", *range(min(1",
                 ),
             ],
         },
@@ -417,6 +575,17 @@ MUTANTS: list[Mutant] = [
             ],
             "tests/running/test_runner.py::test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update": [
                 ("asked in vain: what the fast engine lacks", "check_engine(configuration, name)", "pass"),
+            ],
+            "tests/running/test_runner.py::test_records_the_checksum_of_what_is_on_the_device": [
+                (
+                    "the checksum of what was read, not of what is on the device",
+                    "checksum(*implementation.data.to_arrays(dataset))",
+                    "checksum(*started.read(split)[1])",
+                ),
+            ],
+            "tests/running/test_runner.py::test_other_data_than_mnist_is_refused_before_training": [
+                ("other data are trained on", '    check_examples("train", examples)\n', ""),
+                ("other data are tested on", '    check_examples("test", examples)\n', ""),
             ],
         },
     ),

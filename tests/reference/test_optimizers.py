@@ -10,7 +10,8 @@ from shared import update_rules
 from shared.network import initial_weights
 from shared.reference import data, optimizers, reordered
 from shared.reference.__main__ import load
-from shared.reference.optimizers import RULES, Optimizer
+from shared.reference.model import Model
+from shared.reference.optimizers import RULES, Optimizer, buffers, make_optimizer
 from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import batches
 from shared.running.schedule import factor
@@ -61,6 +62,39 @@ def spec_of(optimizer, **changes):
 def test_two_steps_by_hand(optimizer):
     expected = [-0.25 * direction for direction in DIRECTIONS[optimizer]]
     assert moved(spec_of(optimizer), 3, -1) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_goes_on_from_what_was_kept_as_if_never_stopped(optimizer):
+    training = spec_of(optimizer, epochs=1, batch_size=20_000, schedule="cosine")
+    gradients = [{"fc1.bias": np.array([value, 1 - value])} for value in (3.0, -1.0, 0.5)]
+    model = Model(("fc1",), None, {"fc1.bias": np.array([2.0, 2.0])})
+    at_start = make_optimizer(training, model)
+    at_start.apply(model.parameters, gradients[0])
+    at_start.apply(model.parameters, gradients[1])
+    kept = buffers(training, model, at_start)
+    assert list(kept) == [f"{buffer}/fc1.bias" for buffer in UPDATE_RULES[optimizer].buffers]
+    again = Model(("fc1",), None, {"fc1.bias": model.parameters["fc1.bias"].copy()})
+    at_start.apply(model.parameters, gradients[2])  # changes nothing of what was given out before
+    later = Optimizer(training, again.parameters, kept, 2)
+    later.apply(again.parameters, gradients[2])
+    np.testing.assert_array_equal(again.parameters["fc1.bias"], model.parameters["fc1.bias"])
+    for name, values in buffers(training, again, later).items():
+        np.testing.assert_array_equal(values, buffers(training, model, at_start)[name])
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_what_is_kept_by_hand(optimizer):
+    # Of the gradients 3 and -1: as in the directions above.
+    means = {"momentum": 0.9 * 3 - 1, "nesterov": 0.9 * 3 - 1, "adam": 0.17, "adamw": 0.17}
+    squares = {"adam": 0.009991, "adamw": 0.009991, "rmsprop": 0.0991, "adagrad": 9 + 1}
+    expected = {"mean/fc1.bias": means.get(optimizer), "square/fc1.bias": squares.get(optimizer)}
+    training, model = spec_of(optimizer), Model(("fc1",), None, {"fc1.bias": np.array([2.0])})
+    keeper = make_optimizer(training, model)
+    for gradient in (3.0, -1.0):
+        keeper.apply(model.parameters, {"fc1.bias": np.array([gradient])})
+    found = {name: values.item() for name, values in buffers(training, model, keeper).items()}
+    assert found == pytest.approx({name: value for name, value in expected.items() if value is not None}, rel=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", AS_SMALL_AS_EPSILON)
@@ -137,12 +171,17 @@ def test_reordered_it_trains_the_same_but_for_rounding(optimizer):
         dataset = implementation.data.to_dataset(examples, training, "cpu")
         optimizer = implementation.optimizers.make_optimizer(training, model)
         losses = implementation.train.train_epoch(model, optimizer, dataset, steps, unwatched(steps))
-        found.append((losses, implementation.model.weights(model)))
+        kept = implementation.optimizers.buffers(training, model, optimizer)
+        found.append((losses, implementation.model.weights(model) | kept))
     (losses, weights), (other_losses, other_weights) = found
     # Adagrad divides by what may be 1e-10: rounding, some 1e-17 in a gradient, grows to some 1e-9 of a step there.
     np.testing.assert_allclose(losses, other_losses, rtol=1e-13)
+    assert list(weights) == list(other_weights)
     for name in weights:
         np.testing.assert_allclose(weights[name], other_weights[name], atol=1e-10)
+        # An Adagrad's or an Adam's squares are small: to their own largest.
+        largest = np.abs(weights[name]).max()
+        np.testing.assert_allclose(weights[name], other_weights[name], atol=1e-9 * largest)
 
 
 # 60,000 / 7,500 = 8 steps in one epoch.

@@ -6,7 +6,7 @@ import pytest
 from shared import metrics
 from shared.mnist import MNIST
 from shared.network import initial_weights, weight_shapes
-from shared.reference import train
+from shared.reference import data, reordered, train
 from shared.reference.model import build
 from shared.reference.optimizers import make_optimizer
 from shared.training import Training
@@ -64,6 +64,38 @@ def test_a_step_is_minus_rate_times_gradient(problem):
     assert train.train_step(model, make_optimizer(TRAINING, model), inputs, labels) == loss
     for name in model.parameters:
         np.testing.assert_array_equal(model.parameters[name], before[name] - 0.01 * gradients[name])
+
+
+def test_given_slopes_take_the_place_of_the_activations(problem):
+    model, inputs, labels = problem
+    loss, gradients, outputs = model.backward(inputs, labels)
+    asked = []
+
+    def own(layer, entering):
+        asked.append((layer, entering))
+        return model.activation.derivative(entering)
+
+    loss_again, same, _ = model.backward(inputs, labels, own)
+    assert loss_again == loss
+    for name in gradients:
+        np.testing.assert_array_equal(same[name], gradients[name])
+    assert [layer for layer, _ in asked] == ["fc2", "fc1"]
+    for (_, entering), output in zip(asked, outputs[1::-1], strict=True):
+        np.testing.assert_array_equal(entering, output)
+    # A unit that passes nothing on has no gradient; with it alone, nothing that leads to it.
+    _, stopped, _ = model.backward(inputs, labels, lambda _layer, entering: np.zeros_like(entering))
+    assert not stopped["fc1.weight"].any()
+    assert not stopped["fc2.bias"].any()
+    np.testing.assert_array_equal(stopped["fc3.weight"], gradients["fc3.weight"])
+
+
+def test_reordered_it_tells_its_inputs_in_the_canonical_order():
+    examples = data.read("test")
+    expected = data.to_dataset(examples, TRAINING, "cpu")
+    made = reordered.to_dataset(examples, TRAINING, "cpu")
+    assert not np.array_equal(made.inputs, expected.inputs)
+    for found, values in zip(reordered.to_arrays(made), expected, strict=True):
+        np.testing.assert_array_equal(found, values)
 
 
 def test_a_relu_passes_no_gradient_at_zero(problem):

@@ -2,19 +2,23 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 
 from shared.comparing import tutorial
+from shared.comparing.checks import Verdict
 from shared.comparing.first_divergence import Crossing, FirstDivergence
 from shared.comparing.runs import Variant
+from shared.comparing.segments import Crossing as Crossed
 from shared.contract import FRAMEWORKS
+from shared.reference.replay import Unit
 from shared.reporting import charts, findings, report, terminal
 from shared.reporting.parts import Paragraph, Section
 from shared.system.machine import cpu_name
 from shared.training import Training
-from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
+from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, verified, with_run
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def written(made, tmp_path):
 
 def test_every_picture_named_is_there_and_is_one(written):
     text = (written / "report.md").read_text(encoding="utf-8")
-    for picture in ("steps", "loss", "accuracy", "divergence"):
+    for picture in ("steps", "loss", "accuracy", "verification", "divergence"):
         assert f"]({picture}.png)" in text
         assert (written / f"{picture}.png").stat().st_size > 10_000
         assert (written / f"{picture}.svg").read_text(encoding="utf-8").startswith("<?xml")
@@ -57,7 +61,10 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
     lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
-    assert lines[2].startswith("**MATCH: over 60 steps in float64, PyTorch and TensorFlow differ by at most ")
+    opening = (
+        "**MATCH: in PyTorch and TensorFlow, each of the 60 steps in float64 follows from the weights before it, to "
+    )
+    assert lines[2].startswith(f"{opening}within ")
     assert lines[-1] == "Again: `python compare.py`"
 
 
@@ -106,11 +113,98 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
     assert findings.sentence(outcome) == "NO MATCH: PyTorch: the loss is nan from step 5."
     report.write(outcome, tmp_path, "")
     comparison = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]
-    assert (comparison["match"], comparison["max_step_loss_difference"], comparison["checks"]) == (False, None, {})
+    assert (comparison["match"], comparison["max_step_loss_difference"]) == (False, None)
+    assert (comparison["verification"], comparison["differences"]) == ({}, {})
+
+
+def test_what_was_derived_again_is_told_check_by_check(written, made):
+    text = (written / "report.md").read_text(encoding="utf-8")
+    section = text.partition("## Every step")[2].partition("\n## ")[0]
+    found = [verified(made[Variant(name, "float64")]) for name in FRAMEWORKS]
+    assert len(found[0].checks) == 7
+    for check in found[0].checks:
+        numbers = sum(finding.numbers for finding in found[0].checks[check])
+        worst = [max(one.checks[check], key=lambda finding: finding.share) for one in found]
+        cells = [cell for finding in worst for cell in (f"{finding.share:.0%} ✓", finding.where * (finding.share > 0))]
+        assert f"| {check} | {numbers:,} | {' | '.join(cells)} |".replace("|  |", "| |") in section.replace(
+            "|  |", "| |"
+        )
+    for name in FRAMEWORKS:
+        assert f"{name}: 0 inputs of a ReLU lay so near to zero that rounding decided their side, and the" in section
+    assert section.count("There were too few segments to look for what is systematic.") == 2
+    results = json.loads((written / "results.json").read_text(encoding="utf-8"))["comparison"]["verification"]
+    for one in found:
+        told = results[one.framework.lower()]
+        assert (told["reasons"], told["crossings"], told["smallest_seen"]) == ([], [], {})
+        assert [finding["share"] for finding in told["findings"]] == [finding.share for finding in one.findings]
+
+
+def test_what_a_verification_would_have_seen_and_its_crossings_are_told(made, tmp_path):
+    unit, plain = Unit(step=9, layer="fc1", row=1, unit=2), outcome_of(made)
+    crossing = Crossed(unit, example=4321, value=1e-17, passes=False, ulps=0.5)
+    first = plain.verdict.verified["PyTorch"]
+    segments = [dataclasses.replace(first.segments[0], crossings=[crossing]), *first.segments[1:]]
+    seen = dataclasses.replace(first, segments=segments, smallest={"rate": 3e-6, "decay": 2.5e-8})
+    verdict = dataclasses.replace(plain.verdict, verified=plain.verdict.verified | {"PyTorch": seen})
+    report.write(dataclasses.replace(plain, verdict=verdict), tmp_path, "")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "PyTorch: 1 input of a ReLU lay so near to zero that rounding decided its side, and" in text
+    assert "A learning rate that is off by 3.0e-06 of itself would have been seen, and a decay of 2.5e-08." in text
+    told = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["verification"]["pytorch"]
+    place = {"step": 9, "layer": "fc1", "row": 1, "unit": 2, "example": 4321}
+    assert told["crossings"] == [place | {"value": 1e-17, "ulps": 0.5}]
+    assert told["smallest_seen"] == {"rate": 3e-6, "decay": 2.5e-8}
+
+
+def test_a_wrong_step_is_told_with_whose_it_is_and_where(made, tmp_path):
+    weights = made[Variant("TensorFlow", "float64")].at(30, "weights")["fc2.weight"] + 1e-6
+    outcome = outcome_of(with_run(made, "TensorFlow", **{"at/30/weights/fc2.weight": weights}))
+    said = findings.sentence(outcome)
+    assert said.startswith(
+        "NO MATCH: TensorFlow's steps 8 to 29 are not what its weights before them lead to: fc2.weight"
+    )
+    assert said.endswith(" TensorFlow is the odd one out.")
+    report.write(outcome, tmp_path, "")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"\| every step \| .*", text)
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[3].endswith("✓")
+    assert cells[5].endswith("✗")
+    assert re.fullmatch(r"fc\d\.(weight|bias), steps (8 to 29|30 to 59)", cells[6])
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["verification"]
+    assert found["pytorch"]["reasons"] == []
+    assert len(found["tensorflow"]["reasons"]) > 0
+    assert {f["passes"] for f in found["tensorflow"]["findings"] if f["check"] == "every step"} == {True, False}
+
+
+def test_every_segment_is_drawn_where_it_ends(made):
+    outcome = outcome_of(made)
+    picture = charts.verified(outcome)
+    assert picture.x.tolist() == [0, 7, 29, 59]
+    for curve, name in zip(picture.curves, FRAMEWORKS, strict=True):
+        segments = outcome.verdict.verified[name].segments
+        assert (curve.label, curve.values.tolist()) == (name, [segment.share for segment in segments])
+        assert (
+            f"{name}’s 4 segments lie at most {max(s.share for s in segments):.0%} of what is allowed off"
+            in picture.says
+        )
+    assert charts.verified(dataclasses.replace(outcome, verdict=Verdict([], {}, {}))) is None
+
+
+def test_segments_that_end_at_other_steps_stand_each_at_its_own(made):
+    """As those of a run that was looked at closer."""
+    outcome = outcome_of(made)
+    first = outcome.verdict.verified["PyTorch"]
+    fewer = dataclasses.replace(first, segments=first.segments[::2])
+    verdict = dataclasses.replace(outcome.verdict, verified=outcome.verdict.verified | {"PyTorch": fewer})
+    picture = charts.verified(dataclasses.replace(outcome, verdict=verdict))
+    assert picture.x.tolist() == [0, 7, 29, 59]
+    assert np.isnan(picture.curves[0].values).tolist() == [False, True, False, True]
+    assert "PyTorch’s 2 segments" in picture.says
 
 
 def test_the_divergence_is_told_and_drawn(made, tmp_path):
-    found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9))])
+    found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9), (False, True))])
     outcome = outcome_of(made, first_divergence=found)
     report.write(outcome, tmp_path, "")
     assert "They diverge at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -147,8 +241,8 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
 def test_the_headline_means_the_same_with_and_without_a_proof(made):
     outcome = outcome_of(made)
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
-    judged = [check for check in outcome.verdict.pairs[FRAMEWORKS] if check.limit is not None]
-    largest = max(check.factor for check in judged)
+    shown = [result for result in outcome.verdict.pairs[FRAMEWORKS] if result.name != "predictions"]
+    largest = max(result.factor for result in shown)
     assert largest not in proven.proof.factors.values()
     assert findings.furthest_check(proven)[1] == findings.furthest_check(outcome)[1] == largest
     assert findings.sentence(proven) == findings.sentence(outcome)

@@ -73,7 +73,7 @@ def test_a_terminal_is_shown_both_runs_while_they_train_and_then_the_verdict(sho
     assert "Epoch 1/1" in written
     last = STYLE.sub("", written).split("\r\n")[-6:]
     assert re.fullmatch(r" +1 +\d\.\d{4} +\d\.\d{4} +\S+ +\d\d\.\d\d% +\d\d\.\d\d%", last[0])
-    assert " ".join(last[2:4]).startswith("MATCH: over 118 steps in float32")
+    assert " ".join(last[2:4]).startswith("MATCH: in PyTorch and TensorFlow, each of the 118 steps in float32")
     assert last[-2].startswith("Report: ")
 
 

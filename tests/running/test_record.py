@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from shared.contract import DeviceFacts
 from shared.network import initial_weights, weight_shapes
 from shared.running.record import (
     ARRAYS_FILE,
+    CHECKPOINT_BYTES,
     RUN_JSON,
     SCHEMA,
     WEIGHTS_FILE,
@@ -18,16 +20,19 @@ from shared.running.record import (
     RecordError,
     Run,
     RunRecord,
+    checkpoints,
     read_run,
+    weighed_steps,
     write_arrays,
     write_record,
 )
+from shared.training import Training
 
 CONFIGURATION = Configuration.of(batch_size=60_000, hidden_sizes=(3, 2), epochs=2)
 WEIGHTS = initial_weights(CONFIGURATION.training)
 ARRAYS = {
     "step_losses": np.array([2.5, 2.25], np.float32),
-    "test_logits": np.arange(100_000, dtype=np.float32).reshape(10_000, 10),
+    "test_logits": np.arange(200_000, dtype=np.float32).reshape(2, 10_000, 10),
     **{f"at/0/weights/{name}": values for name, values in WEIGHTS.items()},
     **{f"at/0/gradient/{name}": values / 2 for name, values in WEIGHTS.items()},
     "at/0/input": np.zeros((1024, 784), np.float32),
@@ -37,6 +42,13 @@ ARRAYS = {
     "at/0/loss": np.array(2.5, np.float32),
     "at/1/weights/fc1.bias": WEIGHTS["fc1.bias"] + 1,
     "at/10/weights/fc1.bias": WEIGHTS["fc1.bias"] + 10,
+}
+ADAM = CONFIGURATION.but(optimizer="adam").training
+CHECKPOINTS = ARRAYS | {
+    f"at/{step}/{kind}/{name}": values
+    for step in (0, 1)
+    for kind in ("weights", "kept/mean", "kept/square")
+    for name, values in WEIGHTS.items()
 }
 EPOCH = Epoch(train_loss=2.5, train_loss_per_example=2.5, test_loss=2.25, test_accuracy=0.125)
 
@@ -54,6 +66,7 @@ def write(folder, *, weights=WEIGHTS, arrays=ARRAYS, **fields):
         "environment": {"MKL_CBWR": "COMPATIBLE"},
         "data_checksum": {"train": "a", "test": "b"},
         "order_checksums": ["c", "d"],
+        "checkpoint_steps": None,
         "epochs": [EPOCH, EPOCH],
         "timing": {"training": 0.1},
         "files": write_arrays(folder, weights, arrays),
@@ -67,7 +80,8 @@ def edit_json(folder, **changes):
     """Give `run.json` other top-level values; None removes one."""
     path = folder / RUN_JSON
     values = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(json.dumps({name: value for name, value in values.items() if value is not None}), encoding="utf-8")
+    kept = {name: value for name, value in values.items() if name not in changes or value is not None}
+    path.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def refusal(folder):
@@ -101,7 +115,7 @@ def test_float64_record_survives_the_files(tmp_path: Path):
 def test_arrays_that_are_not_contiguous_survive_the_files(tmp_path: Path):
     logits = np.asfortranarray(ARRAYS["test_logits"])
     write(tmp_path, arrays=ARRAYS | {"test_logits": logits})
-    assert np.array_equal(read_run(tmp_path).test_logits, logits)
+    assert np.array_equal(read_run(tmp_path).arrays["test_logits"], logits)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -130,7 +144,7 @@ def test_snapshots_and_their_arrays_are_found_by_step():
     assert list(run.at(0, "gradient")) == list(weight_shapes(CONFIGURATION.training))
     assert run.at(2) == run.at(1, "gradient") == {}
     assert run.step_losses is ARRAYS["step_losses"]
-    assert run.test_logits is ARRAYS["test_logits"]
+    np.testing.assert_array_equal(run.test_logits, ARRAYS["test_logits"][1])  # after the last epoch
 
 
 @pytest.mark.parametrize("name", [RUN_JSON, WEIGHTS_FILE, ARRAYS_FILE])
@@ -208,10 +222,12 @@ DEVICE = {"type": "cpu", "name": "a processor", "cuda_available": False}
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"schema_version": 4}, "schema_version: it is of schema 4, and this program reads 3"),
+        ({"schema_version": 5}, "schema_version: it is of schema 5, and this program reads 4"),
         # As an earlier version wrote it, without what that one did not record.
-        ({"schema_version": 1, "environment": None}, "schema_version: it is of schema 1, and this program reads 3"),
+        ({"schema_version": 1, "environment": None}, "schema_version: it is of schema 1, and this program reads 4"),
+        ({"schema_version": 3}, "schema_version: it is of schema 3, and this program reads 4"),
         ({"environment": None}, "environment: "),
+        ({"checkpoint_steps": "many"}, "checkpoint_steps: "),
         ({"schema_version": None}, "schema_version: "),
         ({"surprise": 1}, "surprise: "),
         ({"framework": None}, "framework: "),
@@ -261,6 +277,55 @@ def test_record_without_a_right_array_is_refused_by_its_name(tmp_path: Path, nam
     write(tmp_path, arrays=arrays)
     message = "is float64 in a float32 run" if damage == "other dtype" else "is missing or not of shape"
     assert f"{name} {message}" in refusal(tmp_path)
+
+
+def test_checkpoints_survive_the_files(tmp_path: Path):
+    record = write(tmp_path, arrays=CHECKPOINTS, training=ADAM, checkpoint_steps=64)
+    run = read_run(tmp_path)
+    assert run.record == record
+    for step in (0, 1):
+        kept = [f"{buffer}/{name}" for buffer in ("mean", "square") for name in WEIGHTS]
+        assert sorted(run.at(step, "kept")) == sorted(kept)
+        assert all(np.array_equal(run.at(step, "kept")[f"mean/{name}"], values) for name, values in WEIGHTS.items())
+
+
+@pytest.mark.parametrize(
+    "name", ["at/1/weights/fc2.bias", "at/0/kept/mean/fc1.weight", "at/1/kept/square/fc3.bias", "test_logits"]
+)
+@pytest.mark.parametrize("damage", ["missing", "misshapen", "other dtype"])
+def test_record_without_a_right_checkpoint_is_refused_by_its_name(tmp_path: Path, name, damage):
+    damaged = {"missing": {}, "misshapen": {name: CHECKPOINTS[name][1:]}}
+    damaged["other dtype"] = {name: CHECKPOINTS[name].astype(np.float64)}
+    arrays = {other: values for other, values in CHECKPOINTS.items() if other != name} | damaged[damage]
+    write(tmp_path, arrays=arrays, training=ADAM, checkpoint_steps=64)
+    message = "is float64 in a float32 run" if damage == "other dtype" else "is missing or not of shape"
+    assert f"{name} {message}" in refusal(tmp_path)
+
+
+def test_a_record_without_checkpoints_needs_none(tmp_path: Path):
+    write(tmp_path, training=ADAM)
+    assert read_run(tmp_path).record.checkpoint_steps is None
+
+
+def test_checkpoints_by_hand():
+    # 60,000 / 300 = 200 steps an epoch.
+    training = Training(epochs=2, batch_size=300)
+    assert checkpoints(training, None) == []
+    assert weighed_steps(training) == {0, 1, 8, 200}
+    assert checkpoints(training, 64) == [0, 1, 8, 64, 128, 192, 200, 264, 328, 392]
+    assert checkpoints(training, 1_000) == [0, 1, 8, 200]
+    assert checkpoints(Training(epochs=2, batch_size=60_000), 64) == [0, 1]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_checkpoints_of_a_large_network_are_further_apart(optimizer):
+    training = Training(optimizer=optimizer, hidden_sizes=(256, 256))
+    steps = checkpoints(training, 8)
+    numbers = {"sgd": 1, "adam": 3}[optimizer] * (784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10)
+    # Beside those that are always there: of 1 and 8 steps, and one more in each epoch, which begins with one.
+    assert 0.9 * CHECKPOINT_BYTES < (len(steps) - 2) * numbers * 4 < CHECKPOINT_BYTES + training.epochs * numbers * 4
+    assert {0, 1, 8, *range(0, training.steps, training.steps_per_epoch)} <= set(steps)
+    assert len({b - a for a, b in pairwise(steps[3:20])}) == 1
 
 
 def test_snapshot_of_another_dtype_is_refused_by_its_name(tmp_path: Path):

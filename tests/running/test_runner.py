@@ -1,16 +1,21 @@
 """The outline of a run, driven with the reference, against the same training written out flat."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from shared import metrics, random_numbers
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS, Implementation, check_engine
+from shared.mnist import checksum
 from shared.network import initial_weights
 from shared.normalisation import normalise
-from shared.reference import data
+from shared.reference import data, optimizers, train
 from shared.reference.__main__ import load
 from shared.reference.model import build
+from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import batches, record, runner
 from shared.running.record import read_run
 
@@ -21,7 +26,7 @@ CONFIGURATION = Configuration.of(epochs=2, batch_size=3_840, hidden_sizes=(6, 5)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "out"
-    options = [*CONFIGURATION.options(), "--out", str(folder), "--activations-until", "18"]
+    options = [*CONFIGURATION.options(), "--out", str(folder), "--checkpoints", "8"]
     assert runner.main("Reference", load, options) == 0
     return read_run(folder)
 
@@ -36,42 +41,86 @@ def flat():
     train, test = data.read("train"), data.read("test")
     inputs, test_inputs = (normalise(split.images, np.dtype("float64")) for split in (train, test))
     model = dict(initial_weights(CONFIGURATION.training))
-    weights_before, fc1_before, losses, logits = [], [], [], []
+    weights_before, losses, logits = [], [], []
     for epoch in range(2):
         order = batches.epoch_order(3, epoch)
         for start in range(0, 60_000, 3_840):
             batch = order[start : start + 3_840]
             weights_before.append({name: values.copy() for name, values in model.items()})
-            fc1_before.append(next(built(model).outputs(inputs[batch[:1024]])))
             loss, gradients, _ = built(model).backward(inputs[batch], train.labels[batch])
             losses.append(loss)
             model = {name: values - 0.01 * gradients[name] for name, values in model.items()}
         logits.append([*built(model).outputs(test_inputs)][-1])
     weights_before.append(model)
-    return weights_before, fc1_before, np.array(losses), logits, test.labels
+    return weights_before, np.array(losses), logits, test.labels
 
 
 def test_takes_every_step_of_every_epoch_in_order(run, flat):
-    np.testing.assert_array_equal(run.step_losses, flat[2])
+    np.testing.assert_array_equal(run.step_losses, flat[1])
     assert len(run.step_losses) == 32
 
 
 def test_records_the_weights_before_the_steps_it_promises_and_at_the_end(run, flat):
-    for step in (0, 1, 10, 16):
+    steps = (0, 1, 8, 16, 24)  # as checkpoints, 8 apart; the first of the second epoch is 16
+    assert sorted({int(name.split("/")[1]) for name in run.arrays if name.startswith("at/")}) == list(steps)
+    for step in steps:
+        assert run.at(step, "weights").keys() == run.weights.keys()
         for name, values in run.at(step, "weights").items():
             np.testing.assert_array_equal(values, flat[0][step][name])
     for name, values in run.weights.items():
         np.testing.assert_array_equal(values, flat[0][-1][name])
 
 
-def test_records_activations_before_each_step_asked_for(run, flat):
-    for step in range(18):
-        np.testing.assert_array_equal(run.at(step)["fc1"], flat[1][step])
-    assert run.at(18) == {}
+def test_records_what_the_first_step_computes_and_of_no_other(run, flat):
+    training = CONFIGURATION.training
+    batch = batches.epoch_order(3, 0)[:1024]
+    examples = data.to_dataset(data.read("train"), training, "cpu")
+    expected = train.probe(build(training, initial_weights(training), "cpu"), examples, batch)
+    found = {name: values for name, values in run.at(0).items() if not name.startswith("weights/")}
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+    assert {name.partition("/")[0] for step in (1, 8, 16, 24) for name in run.at(step)} == {"weights"}
+
+
+@pytest.mark.parametrize("how", [load, load_reordered], ids=["in order", "reordered"])
+def test_records_what_the_optimizer_keeps_at_each_checkpoint(how, tmp_path):
+    configuration = CONFIGURATION.but(optimizer="momentum", learning_rate=0.01)
+    options = [*configuration.options(), "--out", str(tmp_path / "run"), "--checkpoints", "8"]
+    assert runner.main("Reference", how, options) == 0
+    run = read_run(tmp_path / "run")
+    assert run.record.checkpoint_steps == 8
+    assert {name: (values == 0).all() for name, values in run.at(0, "kept").items()} == {
+        f"mean/{name}": True for name in run.weights
+    }
+    # Plain momentum: the buffer is the last move, divided by the rate. It was 0 before step 0.
+    for name, values in run.at(1, "kept").items():
+        weight = name.removeprefix("mean/")
+        moved = run.at(0, "weights")[weight] - run.at(1, "weights")[weight]
+        np.testing.assert_allclose(values, moved / 0.01, rtol=1e-9, atol=1e-13)
+    # And of a checkpoint is what the run goes on from: the steps after it, taken from there alone, are the same.
+    inputs, labels = data.to_dataset(data.read("train"), configuration.training, "cpu")
+    model = build(configuration.training, run.at(8, "weights"), "cpu")
+    optimizer = optimizers.Optimizer(configuration.training, model.parameters, run.at(8, "kept"), 8)
+    steps = batches.split(batches.epoch_order(3, 0), 3_840)[8:]
+    again = [train.train_step(model, optimizer, inputs[batch], labels[batch]) for batch in steps]
+    np.testing.assert_allclose(again, run.step_losses[8:16], rtol=1e-13)
+    for name, values in optimizers.buffers(configuration.training, model, optimizer).items():
+        np.testing.assert_allclose(run.at(16, "kept")[name], values, rtol=1e-9, atol=1e-13)
+
+
+def test_a_run_without_checkpoints_leaves_none(tmp_path):
+    configuration = CONFIGURATION.but(optimizer="momentum")
+    assert runner.main("Reference", load, [*configuration.options(), "--out", str(tmp_path / "run")]) == 0
+    run = read_run(tmp_path / "run")
+    assert run.record.checkpoint_steps is None
+    assert sorted({int(name.split("/")[1]) for name in run.arrays if name.startswith("at/")}) == [0, 1, 8, 16]
+    assert not any("/kept/" in name for name in run.arrays)
 
 
 def test_evaluates_after_each_epoch_at_fixed_weights(run, flat):
-    *_, losses, logits, labels = flat
+    _, losses, logits, labels = flat
+    np.testing.assert_array_equal(run.arrays["test_logits"], logits)
     np.testing.assert_array_equal(run.test_logits, logits[-1])
     for epoch, found in enumerate(run.record.epochs):
         own = losses[epoch * 16 : epoch * 16 + 16]
@@ -86,6 +135,43 @@ def test_evaluates_after_each_epoch_at_fixed_weights(run, flat):
 def test_records_the_order_it_used(run):
     assert run.record.order_checksums == [batches.checksum(batches.epoch_order(3, epoch)) for epoch in (0, 1)]
     assert run.record.schema_version == record.SCHEMA
+
+
+def test_records_the_checksum_of_what_is_on_the_device(run, tmp_path):
+    datasets = {split: data.to_dataset(data.read(split), CONFIGURATION.training, "cpu") for split in ("train", "test")}
+    assert run.record.data_checksum == {split: checksum(*dataset) for split, dataset in datasets.items()}
+
+    def alter(dataset):
+        dataset.inputs[7, 400] = np.nextafter(dataset.inputs[7, 400], 2)
+
+    def warm_up(_training, _model, _optimizer, train_set):
+        """Where one pixel of the set on the device is no longer what was put there."""
+        alter(train_set)
+
+    altered = dataclasses.replace(load(), train=SimpleNamespace(**vars(train) | {"warm_up": warm_up}))
+    options = [*CONFIGURATION.but(epochs=1).options(), "--out", str(tmp_path / "run")]
+    assert runner.main("Reference", lambda: altered, options) == 0
+    found = read_run(tmp_path / "run").record.data_checksum
+    alter(datasets["train"])
+    assert found == {split: checksum(*dataset) for split, dataset in datasets.items()}
+    assert found["train"] != run.record.data_checksum["train"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_other_data_than_mnist_is_refused_before_training(split, tmp_path, capsys):
+    def read(asked):
+        examples = data.read(asked)
+        if asked == split:
+            examples.labels[0] = (examples.labels[0] + 1) % 10
+        return examples
+
+    altered = SimpleNamespace(read=read, to_dataset=data.to_dataset, to_arrays=data.to_arrays)
+    options = [*CONFIGURATION.options(), "--out", str(tmp_path / "run")]
+    assert runner.main("Reference", lambda: dataclasses.replace(load(), data=altered), options) == 2
+    said = capsys.readouterr()
+    assert f"the {split} images or labels have SHA-256" in said.err
+    assert "Epoch" not in said.out
+    assert not (tmp_path / "run").exists()
 
 
 def test_keras_defaults_are_tensorflows_alone(tmp_path):
@@ -131,7 +217,8 @@ def refusal(words, capsys, framework="Reference"):
         ["--engine", "eager"],
         ["--mode", "stock"],
         ["--out", "x"],
-        ["--activations-until", "3"],
+        ["--checkpoints", "64"],
+        ["--checkpoints"],
         ["--optimizer", "adam"],
         ["--keras-defaults", "order"],
     ],
@@ -151,15 +238,15 @@ def test_an_evaluation_takes_what_makes_the_weights_and_where_it_runs(tmp_path, 
     assert capsys.readouterr().out.splitlines()[-1] == trained
 
 
-@pytest.mark.parametrize("words", [["--weights", "x"], ["--activations-until", "3"]])
+@pytest.mark.parametrize("words", [["--weights", "x"], ["--checkpoints", "64"], ["--checkpoints"]])
 def test_a_stock_run_takes_nothing_that_it_would_ignore(words, capsys):
     assert refusal(["--mode", "stock", *words], capsys, "PyTorch").startswith(f"--mode stock takes no {words[0]}: ")
 
 
-@pytest.mark.parametrize("text", ["٣", "1_0", " 5 ", "-1", "2.0", ""])
+@pytest.mark.parametrize("text", ["٣", "٣٢", "1_0", " 9 ", "-1", "20.0", "", "7"])
 def test_a_number_of_steps_is_plainly_written(text, capsys):
-    said = refusal([f"--activations-until={text}"], capsys)
-    assert said.startswith(f"argument --activations-until: {text!r} is not a number of steps from 0 on; ")
+    said = refusal([f"--checkpoints={text}"], capsys)
+    assert said.startswith(f"argument --checkpoints: {text!r} is not a number of steps from 8 on; ")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from shared import mnist
-from shared.mnist import MNIST, Examples, canonical, check_files, checksum, extracted
+from shared.mnist import MNIST, Examples, canonical, check_examples, check_files, checksum, extracted
+from shared.reference import data
 from shared.system import cache
 from shared.system.errors import InputError
 
@@ -65,15 +66,25 @@ TWO = Examples(np.arange(2 * 784).reshape(2, 784).astype(np.uint8), np.array([3,
 
 def test_checksum_is_of_the_images_and_then_the_little_endian_labels():
     expected = hashlib.sha256(TWO.images.tobytes() + struct.pack("<2q", 3, 5)).hexdigest()
-    assert checksum(TWO) == expected
-    assert checksum(Examples(np.asfortranarray(TWO.images), TWO.labels.astype(">i8"))) == expected
+    assert checksum(*TWO) == expected
+    assert checksum(np.asfortranarray(TWO.images), TWO.labels.astype(">i8")) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_checksum_of_inputs_is_of_all_their_bits(dtype):
+    inputs = (TWO.images / 255).astype(dtype)
+    expected = hashlib.sha256(inputs.tobytes() + struct.pack("<2q", 3, 5)).hexdigest()
+    assert checksum(inputs, TWO.labels) == expected
+    assert checksum(inputs[:, ::-1].copy()[:, ::-1], TWO.labels) == expected
+    inputs[1, 400] = np.nextafter(inputs[1, 400], dtype(2))
+    assert checksum(inputs, TWO.labels) != expected
 
 
 @pytest.mark.parametrize("pixel", [(0, 0), (0, 783), (1, 400), (1, 783)])
 def test_checksum_changes_with_any_pixel(pixel):
     images = TWO.images.copy()
     images[pixel] ^= 1
-    assert checksum(Examples(images, TWO.labels)) != checksum(TWO)
+    assert checksum(images, TWO.labels) != checksum(*TWO)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +99,7 @@ def test_checksum_changes_with_any_pixel(pixel):
     ids=["label", "labels swapped", "images swapped", "examples swapped", "example lost"],
 )
 def test_checksum_changes_with_any_label_and_swap(altered):
-    assert checksum(altered) != checksum(TWO)
+    assert checksum(*altered) != checksum(*TWO)
 
 
 @pytest.fixture
@@ -182,4 +193,11 @@ def test_other_data_than_mnist_is_refused():
     with pytest.raises(
         InputError, match=r"the train images or labels have SHA-256 \w{12}…, not MNIST's; run 'make clean'"
     ):
-        mnist.checked_checksum("train", examples)
+        check_examples("train", examples)
+
+
+def test_the_data_set_itself_is_not_refused():
+    test = data.read("test")
+    check_examples("test", test)
+    with pytest.raises(InputError, match="the train images or labels have SHA-256"):
+        check_examples("train", test)

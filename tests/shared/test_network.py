@@ -1,5 +1,6 @@
 import json
 import struct
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -76,13 +77,28 @@ def test_tensors_and_seeds_share_no_numbers():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_perturb_moves_every_weight_up_by_the_smallest_step(dtype):
-    # Above 1 the numbers are eps apart, just below -1 eps too and just above it eps / 2; above 0 comes the
-    # smallest subnormal.
+def test_perturb_moves_every_weight_by_the_smallest_step_up_or_down(dtype):
+    # Above 1 the numbers are eps apart and just below it eps / 2; about -1 it is the other way round; on either side of
+    # 0 lies the smallest subnormal.
     info = np.finfo(dtype)
-    perturbed = perturb({"w": np.array([1, -1, 0], dtype=dtype)})["w"]
-    assert perturbed.dtype == dtype
-    assert perturbed.tolist() == [1 + float(info.eps), -1 + float(info.eps) / 2, float(info.smallest_subnormal)]
+    eps, smallest = float(info.eps), float(info.smallest_subnormal)
+    perturbed = perturb({"w": np.repeat(np.array([1, -1, 0], dtype=dtype), 20).reshape(3, 20)})["w"]
+    assert (perturbed.dtype, perturbed.shape) == (dtype, (3, 20))
+    assert [set(values) for values in perturbed.tolist()] == [
+        {1 + eps, 1 - eps / 2},
+        {-1 + eps / 2, -1 - eps},
+        {smallest, -smallest},
+    ]
+
+
+def test_perturb_moves_half_of_them_up_others_in_each_tensor_and_draw():
+    weights = {"a": np.ones(10_000), "b": np.ones(10_000)}
+    ups = np.array([values > 1 for draw in (0, 1) for values in perturb(weights, draw).values()])
+    # Of 10,000 fair choices; the standard deviation is 50. The same holds for those in which two draws agree.
+    assert (abs(ups.sum(axis=1) - 5_000) < 200).all()
+    assert all(abs((a == b).sum() - 5_000) < 200 for a, b in combinations(ups, 2))
+    again = [values > 1 for draw in (0, 1) for values in perturb(weights, draw).values()]
+    np.testing.assert_array_equal(ups, again)
 
 
 def test_perturb_leaves_its_argument_alone():

@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from shared.random_numbers import ORDER, WEIGHTS, bits, uniform
+from shared.random_numbers import ORDER, OTHER_ORDER, SIGNS, WEIGHTS, bits, uniform
 
 
 # Pinned: another NumPy, another key layout or another order of the purposes would silently make other runs of the
@@ -13,6 +13,7 @@ from shared.random_numbers import ORDER, WEIGHTS, bits, uniform
     [
         (0, WEIGHTS, 0, [0x02F4BA6408E4D89B, 0x3DD62B0B9CA8C5B2, 0x1C8667A55D902E79]),
         (0, ORDER, 0, [0x68F2A1CB1907A6F3, 0xA56C242DB0A03161, 0xF54610F42F089295]),
+        (0, SIGNS, 0, [0x993C757B5091E053, 0x9700C7FEBDCA06F4, 0xE5989AF15DCF9C96]),
         (2**63 - 1, ORDER, 7, [0x9E374DB0DFADBC57, 0x3CEEC5117FD24571, 0x17F748A044722B75]),
     ],
 )
@@ -22,7 +23,7 @@ def test_stream_is_the_one_of_earlier_runs(seed, purpose, index, expected):
 
 def test_each_seed_purpose_and_index_has_its_own_stream():
     # The large indices would collide with the other purpose if its bits overlapped the index's.
-    streams = list(product((0, 1, 2, 2**63 - 1), (WEIGHTS, ORDER), (0, 1, 2, 5, 2**16, 2**31)))
+    streams = list(product((0, 1, 2, 2**63 - 1), (WEIGHTS, ORDER, OTHER_ORDER, SIGNS), (0, 1, 2, 5, 2**16, 2**31)))
     firsts = {bits(1, seed=seed, purpose=purpose, index=index).item() for seed, purpose, index in streams}
     assert len(firsts) == len(streams)
 

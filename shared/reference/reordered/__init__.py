@@ -38,7 +38,7 @@ __all__ = [
 def reorder(tensors: Weights) -> dict[str, np.ndarray]:
     """Weights, gradients or buffers, with every axis reversed but that of the classes. Its own inverse."""
     layers = {name: name.rpartition("/")[2].partition(".")[0] for name in tensors}  # of `mean/fc1.weight` too
-    *_, to_classes = layers.values()
+    to_classes = next(reversed(layers.values()), None)  # of no buffers there is none
     return {
         name: np.flip(values, axis=tuple(range(int(layers[name] == to_classes), values.ndim))).copy()
         for name, values in tensors.items()
