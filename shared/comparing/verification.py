@@ -26,9 +26,9 @@ from shared.training import Training
 # What is systematic is no rounding, however small: it has a direction. Over all segments the median share of the
 # updates, and of the weights, in what a tensor lies off is allowed so many units of its dtype's precision, for
 # constants that one side rounds and the other does not; and so many standard errors.
-UPDATES_EPSILONS, WEIGHTS_EPSILONS, STANDARD_ERRORS = 4.0, 0.1, 6.0
+UPDATES_EPSILONS, WEIGHTS_EPSILONS, STANDARD_ERRORS = 2.0, 0.1, 6.0
 # The same of the median difference of a segment's losses, in units in the last place.
-LOSSES_ULPS = 0.5
+LOSSES_ULPS = 0.3
 # And what is left of the difference, once these shares are taken out of it, points where it likes in each segment: the
 # median correlation of one with the next is so much at the most, and as many standard errors.
 CORRELATION = 0.03
