@@ -2,7 +2,7 @@
 
 from tests.mutants.table import Mutant, in_file
 
-PAGE = "tests/reporting/test_page.py::test_"
+PAGE, REPORT = "tests/reporting/test_page.py::test_", "tests/reporting/test_report.py::test_"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -22,14 +22,49 @@ MUTANTS: list[Mutant] = [
                     "np.arange(0, count, every)",
                 ),
             ],
+            f"{REPORT}every_segment_is_drawn_where_it_ends": [
+                ("a segment is drawn where it begins", "segment.until - 1 for", "segment.first for"),
+            ],
+            f"{REPORT}segments_that_end_at_other_steps_stand_each_at_its_own": [
+                (
+                    "segments are drawn one after the other",
+                    "np.searchsorted(x, ends[name])",
+                    "np.arange(len(run.segments))",
+                ),
+            ],
             f"{PAGE}more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so": [
                 ("page: every step of a run of any length", "np.arange(0, count, every)", "np.arange(count)"),
             ],
         },
     ),
     *in_file(
+        "shared/reporting/results.py",
+        {
+            f"{REPORT}what_a_verification_would_have_seen_and_its_crossings_are_told": [
+                ("the crossings are not in results.json", "for segment in found.segments", "for segment in ()"),
+            ],
+        },
+    ),
+    *in_file(
         "shared/reporting/findings.py",
         {
+            f"{REPORT}the_report_opens_with_the_verdict_and_ends_with_the_command": [
+                (
+                    "the headline has the step that lies least off",
+                    "return max(findings, key=lambda finding: finding.share)",
+                    "return min(findings, key=lambda finding: finding.share)",
+                ),
+            ],
+            f"{REPORT}a_wrong_step_is_told_with_whose_it_is_and_where": [
+                (
+                    "the table has what lies least off",
+                    "worst = max(found.checks[check]",
+                    "worst = min(found.checks[check]",
+                ),
+            ],
+            f"{PAGE}axe_finds_nothing_that_bars_a_reader[proven-light-desk]": [
+                ("page: two tables under one title", "What was derived again{where}", "What was derived again"),
+            ],
             "tests/reporting/test_report.py::test_the_headline_means_the_same_with_and_without_a_proof": [
                 (
                     "the headline is the proof's multiple where there is one",

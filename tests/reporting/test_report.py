@@ -59,12 +59,16 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
     assert "why" not in results
 
 
-def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written):
+def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written, made):
     lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
     opening = (
         "**MATCH: in PyTorch and TensorFlow, each of the 60 steps in float64 follows from the weights before it, to "
     )
-    assert lines[2].startswith(f"{opening}within ")
+    shares = [segment.share for name in FRAMEWORKS for segment in verified(made[Variant(name, "float64")]).segments]
+    assert 0 < max(shares) < 1
+    assert lines[2].startswith(
+        f"{opening}within {max(shares):.0%} of what rounding may do; 10,000 of 10,000 predictions"
+    )
     assert lines[-1] == "Again: `python compare.py`"
 
 
@@ -91,6 +95,16 @@ def test_the_terminal_shows_every_epoch_and_the_verdict(made, capsys):
     assert [row[:2] for row in rows] == [[str(n), f"{epoch.train_loss:.4f}"] for n, epoch in enumerate(epochs, start=1)]
     assert rows[1][-2] == f"{epochs[-1].test_accuracy:.2%}"
     assert shown[-1].startswith("MATCH: ")
+
+
+def test_a_network_that_has_learned_nothing_is_said(made):
+    assert outcome_of(made).warnings == []
+    logits = made[Variant("TensorFlow", "float64")].arrays["test_logits"].copy()
+    logits[-1, :, 3] = logits.max() + 1
+    (warning,) = outcome_of(with_run(made, "TensorFlow", test_logits=logits)).warnings
+    assert warning.startswith(
+        "TensorFlow: the network predicts one class for every test image, and has learned nothing"
+    )
 
 
 def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
