@@ -10,11 +10,15 @@ from shared.comparing.deviations import OUTPUTS, WEIGHTS, Limits, deviation
 from shared.comparing.segments import Segment, Segments
 from shared.comparing.verification import FIRST_STEP, Verification, segments_of
 from shared.network import hidden_layers
+from shared.reference.replay import State
 from shared.running.record import Run
 
 # Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit as close as this rules out other pixels.
 SAME_PIXELS = 1e-3
 SHOWN = 5
+# By how much more two runs lie apart after a segment than before it, where a ReLU may have taken two sides in it.
+# Rounding alone adds a few units in the last place, and the smallest crossings that were seen tens of them.
+APART = 3.0
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,20 @@ def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) 
     for segments in zip(*(found.segments for found in verified), strict=True):
         if segments[0].first > step:
             break
-        if found := _crossings(replays, segments):
+        # Where a ReLU took two sides, the weights come apart; where they do not, there is no need to look.
+        apart = [_apart(*(replay.state(end) for replay in replays)) for end in (segments[0].first, segments[0].until)]
+        if apart[1] > APART * max(1.0, apart[0]) and (found := _crossings(replays, segments)):
             at, crossings = found
             return FirstDivergence(at, _sentence(runs, crossings), crossings[:SHOWN])
     return FirstDivergence(step, "no ReLU's input had crossed zero before: the records do not show the cause", [])
+
+
+def _apart(a: State, b: State) -> float:
+    """How far the weights lie apart, in units in the last place: the tensor furthest."""
+    return max(
+        float(np.abs(values - b.weights[name]).max() / np.spacing(np.abs(values).max()))
+        for name, values in a.weights.items()
+    )
 
 
 def _crossings(replays: Sequence[Segments], segments: Sequence[Segment]) -> tuple[int, list[Crossing]] | None:

@@ -28,11 +28,14 @@ class Variant:
     reordered: bool = False  # every sum added in another order, which only the reference can do
     repeated: bool = False  # the same run again
     closer: bool = False  # with checkpoints closer together
+    verified: bool = False  # not made, but taken again by the reference
 
     @property
     def name(self) -> str:
         changes = " perturbed" * self.perturbed + " reordered" * self.reordered + " repeated" * self.repeated
-        return f"{self.framework} {self.dtype}{changes}{' looked at closer' * self.closer}"
+        return (
+            f"{self.framework} {self.dtype}{changes}{' looked at closer' * self.closer}{', verified' * self.verified}"
+        )
 
     @property
     def folder(self) -> str:

@@ -64,7 +64,7 @@ class LiveTable(Watcher):
     def hears(self, variant: Variant, event: dict[str, Any]) -> None:
         if "doing" in event:
             self._bars.start_task(self._tasks[variant])
-            self._bars.update(self._tasks[variant], description=event["doing"], completed=event["done"])
+            self._bars.update(self._tasks[variant], **_progress(event))
         elif variant.framework not in FRAMEWORKS:  # the reference works quietly
             return
         elif "notice" in event:
@@ -79,6 +79,10 @@ class LiveTable(Watcher):
         table = epochs.table(self._training, self._epochs)
         room = max(1, self.console.height - LINES_BESIDE_ROWS)
         return Group(_fitting(Table(table.header, table.rows[-room:]), self.console), "", self._bars)
+
+
+def _progress(event: dict[str, Any]) -> dict[str, Any]:
+    return {"description": event["doing"], "completed": event["done"], "total": event["total"]}
 
 
 def show(outcome: Outcome) -> None:
