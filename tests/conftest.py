@@ -35,6 +35,7 @@ SLOW = (
     "tests/reporting/test_page.py",
     "tests/test_properties.py",
     "tests/running/test_footprint.py",
+    "tests/comparing/test_verification.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/benchmarks/test_sound.py",
     "tests/logs/test_log_report.py",

@@ -147,7 +147,7 @@ def test_a_loss_has_diverged_when_it_differs_by_more_than_a_few_units(run):
     assert checks.first_divergence_step(run, altered(run, step_losses=losses)) == 3
 
 
-def test_an_input_on_either_side_of_zero_is_found_with_its_image_unit_and_values(run):
+def test_an_input_on_either_side_of_zero_is_found(run):
     """The other run took a unit of step 9 on the other side, wherever the reference's arithmetic has its input."""
     found = verified(run)
     unit, row = 2, 137
@@ -162,7 +162,8 @@ def test_an_input_on_either_side_of_zero_is_found_with_its_image_unit_and_values
     others = [crossed if segment is second else segment for segment in found.segments]
     losses = run.step_losses.copy()
     losses[11:] += 1
-    pair = run, altered(run, step_losses=losses)
+    after = {f"at/16/weights/{name}": values * np.float32(1.001) for name, values in run.at(16, "weights").items()}
+    pair = run, altered(run, step_losses=losses, **after)
     told = first_divergence.between(pair, (found, dataclasses.replace(found, segments=others)))
     assert told.step == 9
     (seen_crossing,) = told.crossings

@@ -79,7 +79,7 @@ def test_float32_is_also_rounded_from_float64():
     assert len(rounding_steppers(training, State(0, initial_weights(training), {}))) == 4
 
 
-def test_a_relu_on_the_other_side_of_zero_is_found_with_its_unit_and_example(replay, near_zero):
+def test_a_relu_on_the_other_side_of_zero_is_found(replay, near_zero):
     start, unit = near_zero
     plain = replay.take(start, END)
     passes = not take(replay, start, plain).crossings and _passes(replay, start, unit)
