@@ -99,9 +99,12 @@ def verified(outcome: Outcome) -> Chart | None:
     curves, says = [], []
     for name, run in found.items():
         shares = np.full(len(x), np.nan)
-        shares[np.searchsorted(x, ends[name])] = [segment.share for segment in run.segments]
+        found_shares = np.array([segment.share for segment in run.segments])
+        shares[np.searchsorted(x, ends[name])] = np.where(np.isfinite(found_shares), found_shares, np.nan)
         curves.append(Curve(name, style_of(name), shares, joined=False))
-        says.append(f"{name}’s {len(run.segments)} segments lie at most {np.nanmax(shares):.0%} of what is allowed off")
+        says.append(
+            f"{name}’s {len(run.segments)} segments lie at most {found_shares.max():.0%} of what is allowed off"
+        )
     return Chart(
         name="verification",
         title="How far each segment lies from what its weights demand",
@@ -110,7 +113,7 @@ def verified(outcome: Outcome) -> Chart | None:
         x=x,
         curves=curves,
         says=f"{', and '.join(says)}. Above 100 % would be a mistake.",
-        scale="percent",
+        scale="percent" if all(np.nanmax(curve.values) <= 1 for curve in curves) else "logarithmic",
     )
 
 

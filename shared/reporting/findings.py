@@ -1,7 +1,6 @@
 """What a comparison found, in sentences and tables."""
 
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -53,14 +52,6 @@ def listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def furthest_check(outcome: Outcome) -> tuple[str, float]:
-    """The check in which the frameworks lie furthest apart, and how many times this comparison's noise floor."""
-    pairs = combinations(names(outcome), 2)
-    shown = [result for pair in pairs for result in outcome.verdict.pairs[pair] if result.check is not PREDICTIONS]
-    worst = max(shown, key=lambda result: result.factor)
-    return worst.name, worst.factor
-
-
 def furthest_step(outcome: Outcome) -> Finding:
     """Of all steps of all frameworks, those that lie furthest from what they must be."""
     findings = [f for verified in outcome.verdict.verified.values() for f in verified.checks[EVERY_STEP]]
@@ -96,9 +87,6 @@ def key_figures(outcome: Outcome) -> list[tuple[str, str]]:
         (f"{identical_predictions(outcome):,}", f"of {examples:,} predictions are identical"),
         (" · ".join(f"{accuracy:.2%}" for accuracy in last), f"test accuracy, {' · '.join(names(outcome))}"),
     ]
-    if outcome.verdict.pairs:
-        worst, factor = furthest_check(outcome)
-        figures.insert(0, (f"{factor:.2g}×", f"what rounding alone does to a whole run, at the most ({worst})"))
     if verified := outcome.verdict.verified:
         steps = sum(segment.until - segment.first for found in verified.values() for segment in found.segments)
         figures.insert(0, (f"{steps:,}", f"steps judged one by one, {' and '.join(verified)} together"))
@@ -134,16 +122,23 @@ def verification(verdict: Verdict, where: str = "") -> list[Part]:
 
 def _verification_table(verified: Mapping[str, Verification], title: str) -> Table:
     """A row for each check; for each framework, the finding furthest off."""
-    first = next(iter(verified.values()))
+    names = dict.fromkeys(check for found in verified.values() for check in found.checks)
     rows = []
-    for check, findings in first.checks.items():
-        row = [check, f"{sum(finding.numbers for finding in findings):,}"]
-        for found in verified.values():
-            worst = max(found.checks[check], key=lambda finding: finding.share)
-            row += [f"{worst.share:.0%} {'✓' if worst.passes else '✗'}", "" if worst.share == 0 else worst.where]
-        rows.append(row)
+    for check in names:
+        findings = [found.checks.get(check, []) for found in verified.values()]
+        numbers = max(sum(finding.numbers for finding in each) for each in findings)
+        rows.append([check, f"{numbers:,}", *(cell for each in findings for cell in _furthest(each))])
     columns = [column for name in verified for column in (f"{name}: of what is allowed", f"{name}: furthest")]
     return Table(["derived again", "numbers", *columns], rows, title=title)
+
+
+def _furthest(findings: Sequence[Finding]) -> tuple[str, str]:
+    """What lies furthest off, as a share of what is allowed, and where. Nothing is looked for once steps fail."""
+    if not findings:
+        return "not looked for", ""
+    worst = max(findings, key=lambda finding: finding.share)
+    size = f"{worst.share:.0%}" if np.isfinite(worst.share) else "not the same"
+    return f"{size} {'✓' if worst.passes else '✗'}", "" if worst.share == 0 else worst.where
 
 
 def _seen(found: Verification) -> str:

@@ -191,6 +191,27 @@ def test_a_wrong_step_is_told_with_whose_it_is_and_where(made, tmp_path):
     assert {f["passes"] for f in found["tensorflow"]["findings"] if f["check"] == "every step"} == {True, False}
 
 
+def test_what_was_looked_for_in_one_run_alone_is_a_row_all_the_same(made, tmp_path):
+    """Once steps fail, nothing is looked for that needs all of them."""
+    plain = outcome_of(made)
+    first = plain.verdict.verified["PyTorch"]
+    leans = dataclasses.replace(first.findings[0], check="size of the updates", share=0.25, where="fc1.bias")
+    wide = dataclasses.replace(first.findings[0], check="order of the examples", share=np.inf, where="epoch 1")
+    kept = [finding for finding in first.findings if finding.check != "order of the examples"]
+    seen = dataclasses.replace(first, findings=[*kept, wide, leans])
+    for name, other in (("PyTorch", "TensorFlow"), ("TensorFlow", "PyTorch")):
+        verified = {name: dataclasses.replace(seen, framework=name), other: plain.verdict.verified[other]}
+        ordered = {framework: verified[framework] for framework in FRAMEWORKS}
+        outcome = dataclasses.replace(plain, verdict=dataclasses.replace(plain.verdict, verified=ordered))
+        (tmp_path / name).mkdir()
+        report.write(outcome, tmp_path / name, "")
+        text = (tmp_path / name / "report.md").read_text(encoding="utf-8")
+        (row,) = re.findall(r"\| size of the updates \| .*", text)
+        assert "25% ✓" in row
+        assert "not looked for" in row
+        assert "not the same ✗" in text
+
+
 def test_every_segment_is_drawn_where_it_ends(made):
     outcome = outcome_of(made)
     picture = charts.verified(outcome)
@@ -255,10 +276,7 @@ def test_a_run_that_does_not_repeat_is_no_match(made):
 def test_the_headline_means_the_same_with_and_without_a_proof(made):
     outcome = outcome_of(made)
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
-    shown = [result for result in outcome.verdict.pairs[FRAMEWORKS] if result.name != "predictions"]
-    largest = max(result.factor for result in shown)
-    assert largest not in proven.proof.factors.values()
-    assert findings.furthest_check(proven)[1] == findings.furthest_check(outcome)[1] == largest
+    assert findings.key_figures(proven) == findings.key_figures(outcome)
     assert findings.sentence(proven) == findings.sentence(outcome)
 
 
