@@ -130,6 +130,11 @@ def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) 
             step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
         )
     replays = [segments_of(run) for run in runs]
+    if any([(s.first, s.until) for s in v.segments] != r.ends for v, r in zip(verified, replays, strict=True)):
+        # Some are missing after those that fail, or are of a run that was made again.
+        return FirstDivergence(
+            step, "why was not looked for, because not all steps of both could be judged at once", []
+        )
     for segments in zip(*(found.segments for found in verified), strict=True):
         if segments[0].first > step:
             break
