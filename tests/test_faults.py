@@ -253,7 +253,7 @@ def small_disk(tmp_path):
 def test_a_disk_that_is_too_small_is_refused_at_once(request, program, small_disk):
     result = request.getfixturevalue(program)
     with trying("a small disk"):
-        status, _, said = result.again(None, ["--out", small_disk / "out", "--epochs", "1000000"])
+        status, _, said = result.again(None, ["--out", small_disk / "out", "--epochs", "2000"])
         assert status == 2
         assert re.fullmatch(r"\S+: error: --out \S+: [\d,.]+ MB are needed and 0.2 MB are free; [^\n]+\n", said)
         assert not any(small_disk.iterdir())

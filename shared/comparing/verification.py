@@ -18,7 +18,7 @@ from shared.contract import Dataset
 from shared.mnist import Split, check_examples, checksum
 from shared.network import initial_weights
 from shared.reference import data
-from shared.reference.replay import Replay, State, rounding_steppers
+from shared.reference.replay import Replay, State, Stepper, rounding_steppers
 from shared.running import batches
 from shared.running.record import PROBED_EXAMPLES, Epoch, Run
 from shared.training import Training
@@ -178,6 +178,11 @@ class _Verifier:
         for tensor, values in self._initial.items():
             told = f"{name} starts from other weights than its configuration's: {tensor} differs"
             yield self._exactly("initial weights", tensor, np.array_equal(recorded[tensor], values), told)
+        kept = self._run.at(0, "kept")
+        start = Stepper(self._training, State(0, self._initial, {})).state.kept
+        for buffer, values in start.items():
+            told = f"{name}'s optimizer starts from other buffers than its configuration's: {buffer} differs"
+            yield self._exactly("initial weights", buffer, np.array_equal(kept[buffer], values), told)
 
     def first_step(self) -> Iterator[Finding]:
         """What the first step computes, tensor by tensor."""

@@ -67,7 +67,7 @@ def refuse_what_does_not_fit(configuration: Configuration, needed: Callable[[Con
     if bytes_needed <= available:
         return
     # The first option whose lowering is enough: a smaller batch changes less than a smaller network.
-    least: dict[str, object] = {"batch_size": 1, "hidden_sizes": ()}
+    least: dict[str, object] = {"batch_size": 1, "hidden_sizes": (), "epochs": 1}
     enough = [field for field in least if needed(configuration.but(**{field: least[field]})) <= available]
     field = enough[0] if enough else "hidden_sizes"
     cure = f"lower {name_of(field)}" if enough else "end other programs"

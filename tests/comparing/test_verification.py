@@ -95,6 +95,16 @@ def test_initial_weights_must_be_the_very_same(runs):
     assert reason == "Reference starts from other weights than its configuration's: fc1.bias differs"
 
 
+def test_initial_buffers_must_be_the_very_same(runs):
+    def alter(values):
+        values += np.float32(0.1)  # as Keras's Adagrad starts
+
+    found = found_in(changed(runs["plain"], "at/0/kept/mean/fc2.weight", alter))
+    assert found.reasons[0] == (
+        "Reference's optimizer starts from other buffers than its configuration's: mean/fc2.weight differs"
+    )
+
+
 @pytest.mark.parametrize("figure", ["train_loss", "train_loss_per_example", "test_loss", "test_accuracy"])
 def test_a_figure_that_the_record_does_not_make_is_named(runs, figure):
     first, second = runs["plain"].record.epochs
