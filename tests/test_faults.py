@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.faults import trying
 
 SMALL = ["--epochs", "1", "--batch-size", "6000", "--hidden-sizes", "6,5"]
-ENDLESS = ["--epochs", "10000", "--batch-size", "6000", "--hidden-sizes", "6,5"]
+ENDLESS = ["--epochs", "2000", "--batch-size", "6000", "--hidden-sizes", "6,5"]
 SECONDS_TO_END = 20
 
 

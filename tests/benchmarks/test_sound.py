@@ -12,7 +12,7 @@ import pytest
 from benchmarks import sound, sound_tables
 from benchmarks.sound_space import DRAWN, Comparison, comparisons
 from shared import cli
-from shared.comparing.deviations import deviation
+from shared.comparing.deviations import WEIGHTS, deviation
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, REFERENCE, check_engine
 from shared.reference.__main__ import load
@@ -76,18 +76,16 @@ def test_a_run_that_is_the_reference_lies_nowhere_off(tiny_run):
     assert "0.00" in sound_tables.line(row)
 
 
-def test_what_leans_is_measured_in_epsilons_and_the_look_that_decides_is_told_apart(tiny_run):
+def test_what_leans_is_measured_in_epsilons(tiny_run):
     epsilon, growing = float(np.finfo(np.float64).eps), dict(tiny_run.arrays)
     for index, step in enumerate(checkpoints(TINY.training, 8)):
         for name, values in tiny_run.at(step, "weights").items():
-            growing[f"at/{step}/weights/{name}"] = values * (1 + 100 * epsilon * index)
+            growing[f"at/{step}/weights/{name}"] = values * (1 + 2 * epsilon * index)
     row = row_of(dataclasses.replace(tiny_run, arrays=growing))
     size, t = row["systematic"]["decay of the weights"]["fc1.weight"]
-    assert size == pytest.approx(100, rel=0.5)
+    assert size == pytest.approx(2, rel=0.5)
     assert t > 5
     assert row["reasons"]
-    assert row["looked_twice"] >= 12
-    assert row["second_look"]["every step"] == row["checks"]["every step"]["share"] > 1
 
 
 def test_only_the_look_after_rounding_was_measured_can_fail_a_run():
@@ -100,8 +98,8 @@ def test_only_the_look_after_rounding_was_measured_can_fail_a_run():
 
 def test_a_size_says_that_rounding_was_measured():
     values = np.ones(3)
-    assert sound_tables.MEASURED in deviation(values, values, rounded=[np.nextafter(values, 2)]).size
-    assert sound_tables.MEASURED not in deviation(values, values).size
+    assert sound_tables.MEASURED in deviation(values, values, WEIGHTS, [np.nextafter(values, 2)]).size
+    assert sound_tables.MEASURED not in deviation(values, values, WEIGHTS).size
 
 
 # How often one fails.
