@@ -56,5 +56,6 @@ def test_measured_rounding_allows_multiples_of_what_it_does():
     assert deviation(ones(at_3=2), ones(), small, [ones(at_9=1)]).share == pytest.approx(2 / LIMITS.times_rms)
 
 
-def test_rounding_that_is_no_number_allows_nothing():
-    assert deviation(ones(at_3=8), ones(), LIMITS, [np.full(100, np.nan)]).share == 2
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rounding_that_is_no_number_allows_nothing(bad):
+    assert deviation(ones(at_3=8), ones(), LIMITS, [np.full(100, bad)]).share == 2
