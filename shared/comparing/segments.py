@@ -38,7 +38,7 @@ class Crossing:
     example: int  # index into the training images in the canonical order
     value: float  # as the reference computes it
     passes: bool  # whether the run passes the gradient on, which the reference would not, or stops it
-    ulps: float  # the same, in units in the last place of the layer's largest
+    ulps: float  # `value`, in units in the last place of the layer's largest
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,8 @@ class Segments:
             if _share(deviations) <= 1 or near_zero > NEAR_ZERO:
                 break
             measured = True
-            near_zero *= max(
-                1.01, floor
-            )  # where training itself enlarges rounding, it decides the side of larger inputs too
+            # Where training itself enlarges rounding, it decides the side of larger inputs too.
+            near_zero *= max(1.01, floor)
         return self._found(start, taken, deviations, crossings)
 
     def see(self, segment: Segment, told: Callable[[int, str, np.ndarray, np.ndarray], object]) -> None:

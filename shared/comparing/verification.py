@@ -5,7 +5,7 @@ The rules are explained in docs/parity.md.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -116,10 +116,10 @@ def datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
     return made[0], made[1]
 
 
-def verify(run: Run, executor: Executor, advance: Callable[[int], object] = lambda _segments: None) -> Verification:
+def verify(run: Run, executor: Executor) -> Verification:
     """Derive again all that a run with checkpoints recorded. Every number must be finite.
 
-    The segments are taken by `executor`'s threads, up to a few that fail; `advance` is told of each that is done.
+    The segments are taken by `executor`'s threads, up to a few that fail.
     """
     verifier = _Verifier(run)
     taken: list[Segment] = []
@@ -131,7 +131,6 @@ def verify(run: Run, executor: Executor, advance: Callable[[int], object] = lamb
             alike.append({tensor: _correlation(values, before[tensor]) for tensor, values in segment.left.items()})
             taken[-1] = dataclasses.replace(taken[-1], left={})  # as large as the weights
         taken.append(segment)
-        advance(1)
         if sum(not each.share <= 1 for each in taken) == ENOUGH:
             break
     findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken), *verifier.systematic(taken, alike)]
@@ -206,11 +205,10 @@ class _Verifier:
             steps = f"steps {segment.first:,} to {segment.until - 1:,}"
             seen = "" if segment.first_loss is None else f"; the first loss to differ is step {segment.first_loss:,}'s"
             what = "their losses lie" if worst == LOSSES else f"{worst} ends"
-            if found.floor > CHAOTIC:
-                seen += (
-                    "; training itself enlarges rounding so much here that nothing can be told: lower --learning-rate"
-                )
             told = f"{self._name}'s {steps} are not what its weights before them lead to: {what} {found.size}{seen}"
+            if found.floor > CHAOTIC:
+                why = f"there rounding alone carries {worst} {found.floor:.3g} units in the last place"
+                told = f"{self._name}'s {steps} can't be judged: {why}; lower --learning-rate"
             numbers = sum(values.size for values in self._run.weights.values()) + segment.until - segment.first
             yield Finding(EVERY_STEP, f"{worst}, {steps}", numbers, found.share, found.size, told)
 
