@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -185,9 +186,14 @@ class Children:
         self._lock = threading.Lock()
         self._started: list[Child] = []
         self._closed = False
+        self._starter = ThreadPoolExecutor(1)
 
     def start(self, name: str, command: list[str], on_event: OnEvent) -> Child:
         """Raises InputError where the block has ended."""
+        # An interrupt reaches the main thread alone: in another, no child can be started and then forgotten.
+        return self._starter.submit(self._start, name, command, on_event).result()
+
+    def _start(self, name: str, command: list[str], on_event: OnEvent) -> Child:
         with self._lock:
             if self._closed:
                 raise InputError(f"{name} was not started: another run had failed; see above")

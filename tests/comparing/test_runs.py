@@ -1,5 +1,8 @@
 """Which runs are made, and which records are taken for theirs."""
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -105,6 +108,21 @@ def test_no_child_outlives_the_block_and_none_starts_after_it():
         child.finish()
     with pytest.raises(InputError, match="was not started"):
         children.start("Y", [sys.executable, "-c", ""], lambda _event: None)
+
+
+def test_an_interrupt_while_a_child_starts_leaves_no_child(monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt), Children() as children:
+        children.start("X", [sys.executable, "-c", "import time; time.sleep(60)"], lambda _event: None)
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
 
 
 def test_the_interpreter_named_is_the_one_used():
