@@ -10,7 +10,7 @@ from shared.contract import FRAMEWORKS
 from shared.update_rules import UPDATE_RULES
 
 FIRST_SEED = 1_000  # of the default configuration: seeds that no other program takes
-SEEDS, LONGER, DRAWN = 50, 8, 140
+SEEDS, LONGER, DRAWN = 46, 8, 125
 DRAW = 20_261_126  # the seed of the draw
 # The learning rate is a rule's own, times a factor that is drawn evenly in its logarithm. Where a rule adds up ten
 # gradients, or moves every weight by the rate, a greater factor makes the training itself chaotic.
@@ -48,13 +48,8 @@ CORNERS: list[dict[str, Any]] = [
 # Where training itself is chaotic: reported apart.
 CHAOTIC: list[dict[str, Any]] = [
     {**ONCE, "learning_rate": 0.5},
-    {**ONCE, "learning_rate": 1.0},
-    {**ONCE, "learning_rate": 0.5, "dtype": "float64"},
-    {**ONCE, "learning_rate": 1.0, "dtype": "float64"},
-    {**ONCE, "learning_rate": 1.0, "activation": "tanh"},
     {**ONCE, "optimizer": "momentum", "learning_rate": 0.1},
     {**ONCE, "optimizer": "adam", "learning_rate": 0.03},
-    {**ONCE, "optimizer": "rmsprop", "learning_rate": 0.03},
 ]
 
 

@@ -119,7 +119,8 @@ def _compare(
     configuration: Configuration, pythons: Mapping[str, Path], folder: Path, watcher: Watcher, side_by_side: bool
 ) -> Outcome:
     dtype = configuration.training.dtype
-    with Verifying(configuration, pythons, folder, watcher) as verifying:
+    spare = not side_by_side and machine.cores() > configuration.execution.threads
+    with Verifying(configuration, pythons, folder, watcher, core_to_spare=spare) as verifying:
         variants = _variants(dtype)
         made = make_runs(configuration, variants, pythons, folder, watcher=verifying, side_by_side=side_by_side)
         verified = verifying.finish(dtype)

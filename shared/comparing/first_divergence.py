@@ -129,7 +129,7 @@ def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) 
         return FirstDivergence(
             step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
         )
-    replays = [segments_of(run) for run in runs]
+    replays = [segments_of(run.record.framework, run.steps) for run in runs]
     if any([(s.first, s.until) for s in v.segments] != r.ends for v, r in zip(verified, replays, strict=True)):
         # Some are missing after those that fail, or are of a run that was made again.
         return FirstDivergence(
@@ -159,7 +159,7 @@ def _crossings(replays: Sequence[Segments], segments: Sequence[Segment]) -> tupl
     sides = [_sides(replay, segment) for replay, segment in zip(replays, segments, strict=True)]
     for step in range(segments[0].first, segments[0].until):
         found = []
-        for layer in hidden_layers(replays[0].run.record.training):
+        for layer in hidden_layers(replays[0].steps.training):
             (values_a, passes_a), (values_b, passes_b) = (seen[step, layer] for seen in sides)
             for row, unit in np.argwhere(passes_a != passes_b):
                 values = float(values_a[row, unit]), float(values_b[row, unit])

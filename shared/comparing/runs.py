@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from shared.running.record import CHECKPOINT_STEPS, FEWEST_CHECKPOINT_STEPS, Rec
 from shared.system import machine, progress
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
+
+SECONDS_BETWEEN_NOTICES = 10
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,24 @@ class Watcher:
 
 
 class Printer(Watcher):
-    """Passes on the frameworks' notices, and with `lines` also what they print."""
+    """Passes on the frameworks' notices, and with `lines` also what they print; for a screen that is no terminal."""
 
     def __init__(self, *, lines: bool) -> None:
         self._lines = lines
+        self._said: dict[Variant, float] = {}  # when something was last said of a verification
+
+    def starts(self, variant: Variant, number: int, count: int) -> None:
+        """Say nothing."""
+        super().starts(variant, number, count)
+        self._said[variant] = time.monotonic()
 
     def hears(self, variant: Variant, event: Event) -> None:
-        """Print it, unless it is the reference's."""
+        """Print it, unless it is the reference's; and every so often how far a verification is."""
         if variant.framework == REFERENCE:
             return
+        if variant.verified and time.monotonic() - self._said[variant] > SECONDS_BETWEEN_NOTICES:
+            self._said[variant] = time.monotonic()
+            progress.notice(f"{variant.name}: {event['done']:,} of {event['total']:,} steps")
         if "line" in event and self._lines:
             print(event["line"], flush=True)
         if "notice" in event:
@@ -117,7 +129,9 @@ class Announcer(Printer):
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
         """Say which run it is."""
-        progress.notice(f"[{number}/{count}] {variant.name}")
+        super().starts(variant, number, count)
+        if not variant.verified:
+            progress.notice(f"[{number}/{count}] {variant.name}")
 
 
 def make_runs(

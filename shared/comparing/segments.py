@@ -16,7 +16,7 @@ import numpy as np
 from shared.comparing import deviations as limits
 from shared.comparing.deviations import ADAPTIVE, Deviation, deviation
 from shared.reference.replay import Replay, Sides, State, Taken, Unit, on
-from shared.running.record import Run, checkpoints
+from shared.running.record import Steps, checkpoints
 from shared.update_rules import UPDATE_RULES
 
 LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
@@ -75,9 +75,9 @@ def sides(crossings: Iterable[Crossing]) -> Sides:
 class Segments:
     """Takes the steps of a run with checkpoints again."""
 
-    def __init__(self, run: Run, replay: Replay) -> None:
-        self.run, self.replay = run, replay
-        adaptive = "square" in UPDATE_RULES[run.record.training.optimizer].buffers
+    def __init__(self, steps: Steps, replay: Replay) -> None:
+        self.steps, self.replay = steps, replay
+        adaptive = "square" in UPDATE_RULES[steps.training.optimizer].buffers
         more = ADAPTIVE if adaptive else {}
         self._limits = [each._replace(**more) for each in (limits.LOSSES, limits.WEIGHTS, limits.BUFFERS)]
         self._measure_first = adaptive  # whether crossings are sought only of what rounding does not explain
@@ -85,20 +85,25 @@ class Segments:
 
     @property
     def ends(self) -> list[tuple[int, int]]:
-        """The first step of each, and the one after its last."""
-        record = self.run.record
-        steps = checkpoints(record.training, record.checkpoint_steps)
-        return list(pairwise([*steps, record.training.steps]))
+        """The first step of each, and the one after its last. Of a run that goes on, also those to come."""
+        training = self.steps.training
+        return list(pairwise([*checkpoints(training, self.steps.checkpoint_steps), training.steps]))
+
+    @property
+    def whole(self) -> list[tuple[int, int]]:
+        """Those whose steps and end have been recorded."""
+        known = len(self.steps.step_losses) + bool(self.steps.weights)
+        return [(first, until) for first, until in self.ends if until < known]
 
     def _state(self, step: int) -> State:
         """What the run recorded before a step of a checkpoint, or at its end, where it keeps no buffers."""
-        if step == self.run.record.training.steps:
-            return State(step, self.run.weights, {})
-        return State(step, self.run.at(step, "weights"), self.run.at(step, "kept"))
+        if step == self.steps.training.steps:
+            return State(step, self.steps.weights, {})
+        return State(step, self.steps.at(step, "weights"), self.steps.at(step, "kept"))
 
     def take(self, first: int, until: int) -> Segment:
         """Take the steps again, and find out where they lie off."""
-        start, relu = self.state(first), self.run.record.training.activation == "relu"
+        start, relu = self.state(first), self.steps.training.activation == "relu"
         near_zero = NEAR_ZERO
         taken, crossings = self.replay.take(start, until), list[Crossing]()
         measured = False
@@ -132,7 +137,7 @@ class Segments:
     def _deviations(self, start: State, taken: Taken, rounded: Sequence[Taken] = ()) -> dict[str, Deviation]:
         """Of the losses, and of each tensor at the end. `rounded` took the same steps with other rounding."""
         end = self.state(taken.end.step)
-        recorded, others = self.run.step_losses[start.step : end.step], [other.losses for other in rounded]
+        recorded, others = self.steps.step_losses[start.step : end.step], [other.losses for other in rounded]
         of_losses, of_weights, of_buffers = self._limits
         found = {LOSSES: deviation(recorded, taken.losses, of_losses, others)}
         for name, values in end.weights.items():
@@ -151,7 +156,7 @@ class Segments:
         It is the one with which the losses agree for longest; of several, the one that brings its unit's own weights
         closest, for a crossing changes these first and most.
         """
-        recorded = self.run.step_losses[start.step : taken.end.step]
+        recorded = self.steps.step_losses[start.step : taken.end.step]
         best, reached = None, (_agree(recorded, taken.losses), -LEFT)
         for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
             trial = self.replay.take(start, taken.end.step, on(sides((*found, candidate))))
@@ -187,7 +192,7 @@ class Segments:
             return taken_sides(step, layer, entering, slopes)
 
         until = taken.end.step
-        first_loss = _first_loss(self.run.step_losses[start.step : until], taken.losses)
+        first_loss = _first_loss(self.steps.step_losses[start.step : until], taken.losses)
         if first_loss is not None and near_zero == NEAR_ZERO:
             until = start.step + first_loss  # what crosses later can't be why this loss lies off
         self.replay.take(start, until, sees)
@@ -209,7 +214,7 @@ class Segments:
             off, update = after - taken.end.weights[name], after - before
             of_update[name], of_weights[name] = _factor(off, update), _factor(off, before)
             left[name] = _without(off, update, before).astype(np.float32)
-        recorded = self.run.step_losses[start.step : end.step]
+        recorded = self.steps.step_losses[start.step : end.step]
         unit = float(np.spacing(np.abs(recorded).max()))
         first = _first_loss(recorded, taken.losses)
         return Segment(

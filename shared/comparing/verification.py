@@ -5,7 +5,7 @@ The rules are explained in docs/parity.md.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from shared.network import initial_weights
 from shared.reference import data
 from shared.reference.replay import Replay, State, Stepper, rounding_steppers
 from shared.running import batches
-from shared.running.record import PROBED_EXAMPLES, Epoch, Run
+from shared.running.record import PROBED_EXAMPLES, Epoch, Run, Steps
 from shared.training import Training
 
 # What is systematic is no rounding, however small: it has a direction. Over all segments the median share of the
@@ -116,39 +116,70 @@ def datasets(dtype: str) -> tuple[Dataset[np.ndarray], Dataset[np.ndarray]]:
     return made[0], made[1]
 
 
-def verify(run: Run, executor: Executor) -> Verification:
+class Taking:
+    """Takes the segments of a run again, one after the other, as far as the run has come; up to a few that fail."""
+
+    def __init__(self, framework: str, told: Callable[[int], object] = lambda _steps: None) -> None:
+        """`told` is called with the number of steps that have been taken."""
+        self._framework, self._told = framework, told
+        self.segments: list[Segment] = []
+        # How much of what is left points the same way in each segment and the one before it, by tensor.
+        self.alike: list[dict[str, float]] = []
+        self._seen: Steps | None = None
+
+    def go_on(self, steps: Steps, executor: Executor) -> None:
+        """Take those that have come to their end. `steps` holds all that was recorded so far; `executor` has threads.
+
+        Every number must be finite.
+        """
+        self._seen, segments = steps, segments_of(self._framework, steps)
+        to_take = [] if self.has_failed else segments.whole[len(self.segments) :]
+        for segment in executor.map(lambda ends: segments.take(*ends), to_take):
+            if self.segments:
+                before = self.segments[-1].left
+                self.alike.append({name: _correlation(left, before[name]) for name, left in segment.left.items()})
+                self.segments[-1] = dataclasses.replace(self.segments[-1], left={})  # as large as the weights
+            self.segments.append(segment)
+            self._told(segment.until)
+            if self.has_failed:
+                break
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether so many segments have failed that no more are taken."""
+        return sum(not segment.share <= 1 for segment in self.segments) >= ENOUGH
+
+    def is_of(self, run: Run) -> bool:
+        """Whether what was taken is what this run recorded in the end."""
+        seen = self._seen.arrays if self._seen else {}
+        recorded = dict(run.arrays)
+        if seen:
+            recorded["step_losses"] = run.step_losses[: len(seen["step_losses"])]
+        return all(name in recorded and np.array_equal(values, recorded[name]) for name, values in seen.items())
+
+
+def verify(run: Run, executor: Executor, begun: Taking | None = None) -> Verification:
     """Derive again all that a run with checkpoints recorded. Every number must be finite.
 
-    The segments are taken by `executor`'s threads, up to a few that fail.
+    The segments are taken by `executor`'s threads, but for those that were taken while the run was made.
     """
-    verifier = _Verifier(run)
-    taken: list[Segment] = []
-    alike: list[dict[str, float]] = []  # of each segment and the one before it
-    found = executor.map(lambda ends: verifier.segments.take(*ends), verifier.segments.ends)
-    for segment in found:
-        if taken:
-            before = taken[-1].left
-            alike.append({tensor: _correlation(values, before[tensor]) for tensor, values in segment.left.items()})
-            taken[-1] = dataclasses.replace(taken[-1], left={})  # as large as the weights
-        taken.append(segment)
-        if sum(not each.share <= 1 for each in taken) == ENOUGH:
-            break
-    findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken), *verifier.systematic(taken, alike)]
-    findings += [*verifier.logits(), *verifier.figures()]
+    taking = begun if begun and begun.is_of(run) else Taking(run.record.framework)
+    taking.go_on(run.steps, executor)
+    verifier, taken = _Verifier(run), taking.segments
+    findings = [*verifier.given(), *verifier.first_step(), *verifier.steps(taken)]
+    findings += [*verifier.systematic(taken, taking.alike), *verifier.logits(), *verifier.figures()]
     return Verification(run.record.framework, findings, taken, verifier.smallest(taken))
 
 
-def segments_of(run: Run) -> Segments:
+def segments_of(framework: str, steps: Steps) -> Segments:
     """The segments of a run with checkpoints."""
-    training = run.record.training
-    train_set, _ = datasets(training.dtype)
-    return Segments(run, Replay(training, train_set, _draw(run)))
+    train_set, _ = datasets(steps.training.dtype)
+    return Segments(steps, Replay(steps.training, train_set, _draw(framework, steps.training)))
 
 
-def _draw(run: Run) -> int:
+def _draw(framework: str, training: Training) -> int:
     """The purpose of the random numbers that order the examples of a run."""
-    defaults = run.record.training.defaults_of(run.record.framework)
-    return random_numbers.OTHER_ORDER if "order" in defaults else random_numbers.ORDER
+    return random_numbers.OTHER_ORDER if "order" in training.defaults_of(framework) else random_numbers.ORDER
 
 
 class _Verifier:
@@ -156,7 +187,7 @@ class _Verifier:
         self._run, self._training, self._name = run, run.record.training, run.record.framework
         self._train_set, self._test_set = datasets(self._training.dtype)
         self._initial = initial_weights(self._training, self._training.defaults_of(self._name))
-        self.segments = segments_of(run)
+        self.segments = segments_of(self._name, run.steps)
         self._replay = self.segments.replay
 
     def _exactly(self, check: str, where: str, same: bool, sentence: str) -> Finding:
@@ -164,13 +195,13 @@ class _Verifier:
 
     def given(self) -> Iterator[Finding]:
         """What the run was given: data, order, initial weights."""
-        record, name = self._run.record, self._name
+        record, name, draw = self._run.record, self._name, _draw(self._name, self._training)
         for split in SPLITS:
             same = record.data_checksum.get(split) == _checksum(self._training.dtype, split)
             told = f"{name} holds other {split} inputs or labels on its device than the normalised {split} set"
             yield self._exactly("data on the device", split, same, told)
         for epoch, found in enumerate(record.order_checksums):
-            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, _draw(self._run)))
+            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, draw))
             told = f"{name} saw the examples of epoch {epoch + 1} in another order than its configuration's"
             yield self._exactly("order of the examples", f"epoch {epoch + 1}", same, told)
         recorded = self._run.at(0, "weights")

@@ -1,29 +1,46 @@
-"""Verifies each framework's run as soon as it is made, beside the runs that still go on."""
+"""Verifies each framework's run while it is made, beside the runs."""
 
 import dataclasses
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from shared.comparing import checks
 from shared.comparing.processes import Event
 from shared.comparing.runs import Variant, Watcher, configuration_of, make_runs, read_made
-from shared.comparing.verification import EVERY_STEP, Verification, verify
+from shared.comparing.verification import EVERY_STEP, Taking, Verification, verify
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
+from shared.running.record import CHECKPOINT_STEPS, Run, Steps
 from shared.system import machine, progress
 from shared.system.errors import CrashError, InputError
+from shared.system.files import read_safetensors
 
 
 class Verifying(Watcher):
-    """Passes on to another watcher what it is told, and verifies every plain run of a framework that ends."""
+    """Passes on to another watcher what it is told, and verifies every plain run of a framework.
+
+    Its segments are taken epoch by epoch while it trains, where there is a core for it.
+    """
 
     def __init__(
-        self, configuration: Configuration, pythons: Mapping[str, Path], folder: Path, watcher: Watcher
+        self,
+        configuration: Configuration,
+        pythons: Mapping[str, Path],
+        folder: Path,
+        watcher: Watcher,
+        *,
+        core_to_spare: bool = False,
     ) -> None:
+        """`core_to_spare` while a framework trains."""
         self._configuration, self._pythons, self._folder, self._watcher = configuration, pythons, folder, watcher
+        self._core_to_spare = core_to_spare
+        self._begun: dict[Variant, Taking] = {}
+        self._so_far: dict[Variant, dict[str, np.ndarray]] = {}
         self._runs: dict[Variant, Future[Verification | None]] = {}
         self._last = False  # whether no other run is to come
 
@@ -45,20 +62,59 @@ class Verifying(Watcher):
             self._last = number == count
 
     def hears(self, variant: Variant, event: Event) -> None:
-        """Pass it on."""
-        self._watcher.hears(variant, event)
+        """Pass it on; but take the arrays of an epoch."""
+        if "epoch_arrays" not in event:
+            self._watcher.hears(variant, event)
+            return
+        path = Path(event["epoch_arrays"])
+        try:
+            if self._core_to_spare and self._is_plain(variant):
+                self._queue.submit(self._go_on, variant, read_safetensors(path))
+        except (OSError, ValueError, RuntimeError):
+            pass  # the run is over, or all is: what is missing is taken from its record
+        finally:
+            path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_plain(variant: Variant) -> bool:
+        return variant in [Variant(name, variant.dtype) for name in FRAMEWORKS]
+
+    def _begin(self, variant: Variant) -> Taking:
+        """What takes the run's segments. The watcher is told how far it is."""
+        if variant not in self._begun:
+            verified, steps = dataclasses.replace(variant, verified=True), self._configuration.training.steps
+            self._watcher.starts(verified, FRAMEWORKS.index(variant.framework) + 1, len(FRAMEWORKS))
+            self._begun[variant] = Taking(
+                variant.framework,
+                lambda done: self._watcher.hears(verified, {"doing": "Steps", "done": done, "total": steps}),
+            )
+        return self._begun[variant]
+
+    def _verified(self, variant: Variant, run: Run, executor: Executor) -> Verification:
+        found = verify(run, executor, self._begin(variant))
+        self._watcher.ends(dataclasses.replace(variant, verified=True))
+        return found
+
+    def _go_on(self, variant: Variant, arrays: dict[str, np.ndarray]) -> None:
+        """Take the segments that an epoch's arrays complete."""
+        so_far = self._so_far.setdefault(variant, {})
+        losses = [each["step_losses"] for each in (so_far, arrays) if each]
+        so_far |= arrays | {"step_losses": np.concatenate(losses)}
+        if all(np.isfinite(values).all() for values in so_far.values()):
+            training = configuration_of(variant, self._configuration).training
+            self._begin(variant).go_on(Steps(training, CHECKPOINT_STEPS, so_far, {}), self._beside)
 
     def ends(self, variant: Variant) -> None:
         """Verify the run, if it is a framework's own."""
         self._watcher.ends(variant)
-        if variant in [Variant(name, variant.dtype) for name in FRAMEWORKS]:
+        if self._is_plain(variant):
             self._runs[variant] = self._queue.submit(self._verify, variant)
 
     def _verify(self, variant: Variant) -> Verification | None:
         run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         if checks.not_finite(run):
             return None
-        return verify(run, self._alone if self._last else self._beside)
+        return self._verified(variant, run, self._alone if self._last else self._beside)
 
     def finish(self, dtype: str) -> dict[str, Verification]:
         """The verifications of the frameworks' runs in `dtype`; of those alone whose numbers are finite."""
@@ -79,11 +135,11 @@ class Verifying(Watcher):
         """
         closer = dataclasses.replace(variant, closer=True)
         try:
-            made = make_runs(self._configuration, [closer], self._pythons, self._folder, watcher=self._watcher)
+            made = make_runs(self._configuration, [closer], self._pythons, self._folder, watcher=self)
             run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         except (InputError, CrashError) as error:
             progress.notice(f"{variant.name} was not looked at closer: {error}")
             return first
         finally:
             shutil.rmtree(self._folder / closer.folder, ignore_errors=True)  # some 260 MB
-        return verify(made[closer], self._alone).repeats(run, made[closer])
+        return self._verified(closer, made[closer], self._alone).repeats(run, made[closer])

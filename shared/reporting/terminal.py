@@ -28,8 +28,8 @@ DISPENSABLE = [
     figure.headers(FRAMEWORKS) for figure in sorted(epochs.FIGURES, key=lambda figure: figure.dropped) if figure.dropped
 ]
 WIDE = 200  # characters, where no terminal sets a width
-# Of the live table: its head, what was left out, a bar for each run that can be at work.
-LINES_BESIDE_ROWS = 6 + len(IMPLEMENTATIONS)
+# Of the live table: its head, what was left out, a bar for each run that can be at work, and each that is verified.
+LINES_BESIDE_ROWS = 6 + len(IMPLEMENTATIONS) + len(FRAMEWORKS)
 
 
 @contextlib.contextmanager

@@ -120,12 +120,35 @@ def checkpoints(training: Training, apart: int | None) -> list[int]:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """What a run recorded of its steps, or has so far: their losses and its checkpoints."""
+
+    training: Training
+    checkpoint_steps: int | None
+    arrays: Mapping[str, np.ndarray]
+    weights: Weights  # the final ones; none while it goes on
+
+    @property
+    def step_losses(self) -> np.ndarray:
+        return self.arrays["step_losses"]
+
+    def at(self, step: int, kind: str = "") -> dict[str, np.ndarray]:
+        """The arrays under `at/step/kind`, by what follows; empty where there are none."""
+        return _at(self.arrays, step, kind)
+
+
+@dataclass(frozen=True)
 class Run:
     """A record in memory."""
 
     record: RunRecord
     weights: Weights
     arrays: Mapping[str, np.ndarray]
+
+    @property
+    def steps(self) -> Steps:
+        """What it recorded of all its steps."""
+        return Steps(self.record.training, self.record.checkpoint_steps, self.arrays, self.weights)
 
     @property
     def step_losses(self) -> np.ndarray:
@@ -139,8 +162,12 @@ class Run:
 
     def at(self, step: int, kind: str = "") -> dict[str, np.ndarray]:
         """The arrays under `at/step/kind`, by what follows; empty where there are none."""
-        prefix = f"at/{step}/{kind}/" if kind else f"at/{step}/"
-        return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
+        return _at(self.arrays, step, kind)
+
+
+def _at(arrays: Mapping[str, np.ndarray], step: int, kind: str) -> dict[str, np.ndarray]:
+    prefix = f"at/{step}/{kind}/" if kind else f"at/{step}/"
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
 
 def write_arrays(folder: Path, weights: Weights, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """What the training loop works with: it gives out the batches, and keeps what the record holds."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -11,6 +14,7 @@ from shared import metrics, random_numbers
 from shared.running import batches, record
 from shared.running.clock import Clock
 from shared.system import progress
+from shared.system.files import save_tensors
 from shared.training import Training
 
 
@@ -69,6 +73,7 @@ class RecordedSession(Session):
         self.summaries: list[record.Epoch] = []  # of each epoch
         self.seen: dict[str, np.ndarray] = {}  # by the record's names
         self._model, self._test_labels = model, test_labels
+        self._new: dict[str, np.ndarray] = {}  # what this epoch has added to `seen`
         self._checkpoints = frozenset(record.checkpoints(training, checkpoint_steps))
         self._weighed = self._checkpoints | record.weighed_steps(training)
         self._losses: list[np.ndarray] = []
@@ -125,12 +130,16 @@ class RecordedSession(Session):
             found |= {f"kept/{name}": values for name, values in self._model.buffers().items()}
         if number == 0:
             found |= self._model.probe(self.batches[step][: record.PROBED_EXAMPLES])
-        self.seen |= {f"at/{number}/{name}": values for name, values in found.items()}
+        self._new |= {f"at/{number}/{name}": values for name, values in found.items()}
 
     def after_epoch(self, losses: np.ndarray, logits: np.ndarray) -> None:
         """Print the epoch's loss and keep its figures."""
         self._advance(len(losses) - self._done)
         self._bar.close()
+        if self._checkpoints and progress.has_parent():
+            with self.clock("record"):
+                _share(self._new | {"step_losses": losses})
+        self.seen, self._new = self.seen | self._new, {}
         self._losses.append(losses)
         self._logits.append(logits)
         summary = record.Epoch(
@@ -142,3 +151,17 @@ class RecordedSession(Session):
         self.summaries.append(summary)
         progress.say(f"Epoch {len(self.summaries)}/{self.training.epochs}, Loss: {summary.train_loss:.4f}")
         progress.tell(epoch=summary.model_dump())
+
+
+def _share(arrays: Mapping[str, np.ndarray]) -> None:
+    """Hand an epoch's arrays to compare.py, which verifies them while the training goes on, and removes the file.
+
+    Where they can't be written, it takes them from the record.
+    """
+    descriptor, path = tempfile.mkstemp(suffix=".safetensors")
+    os.close(descriptor)
+    try:
+        save_tensors(Path(path), arrays)
+        progress.tell(epoch_arrays=path)
+    except OSError:
+        Path(path).unlink()

@@ -61,10 +61,10 @@ def tiny_run(tmp_path_factory):
     return read_run(folder)
 
 
-def row_of(run):
+def row_of(run, again=None):
     with ThreadPoolExecutor(1) as executor:
         about = {"kind": "seed", "number": 0, "framework": "PyTorch", "options": "", "seconds": 0.1}
-        return about | sound.verified(run, executor)
+        return about | sound.verified(run, executor, lambda: again or run)
 
 
 def test_a_run_that_is_the_reference_lies_nowhere_off(tiny_run):
@@ -74,6 +74,17 @@ def test_a_run_that_is_the_reference_lies_nowhere_off(tiny_run):
     assert row["first_look"] == {kind: [0.0, 0.0] for kind in ("losses", "weights")}
     assert set(row["systematic"]["size of the updates"]) == set(tiny_run.weights)
     assert "0.00" in sound_tables.line(row)
+
+
+def test_a_run_that_fails_is_looked_at_closer_and_must_repeat(tiny_run):
+    losses = tiny_run.step_losses.copy()
+    losses[40] *= 1.001
+    wrong = dataclasses.replace(tiny_run, arrays=tiny_run.arrays | {"step_losses": losses})
+    assert not row_of(tiny_run)["looked_closer"]
+    row = row_of(wrong)
+    assert row["looked_closer"]
+    assert "steps 38 to 45 are not what" in " ".join(row["reasons"])
+    assert any("does not repeat" in reason for reason in row_of(wrong, tiny_run)["reasons"])
 
 
 def test_what_leans_is_measured_in_epsilons(tiny_run):

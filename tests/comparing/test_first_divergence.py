@@ -153,7 +153,7 @@ def test_an_input_on_either_side_of_zero_is_found(run):
     unit, row = 2, 137
     second = next(segment for segment in found.segments if segment.first == 8)
     seen = {}
-    segments = first_divergence.segments_of(run)
+    segments = first_divergence.segments_of(run.record.framework, run.steps)
     segments.see(second, lambda step, layer, entering, slopes: seen.update({(step, layer): (entering, slopes > 0)}))
     value, passes = (values[row, unit] for values in seen[9, "fc1"])
     example = int(segments.replay.batch(9)[row])

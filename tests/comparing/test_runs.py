@@ -17,8 +17,10 @@ from shared.contract import REFERENCE
 from shared.network import initial_weights
 from shared.reference.__main__ import load
 from shared.running import runner
+from shared.running.record import read_run
 from shared.running.weights_file import load_weights
 from shared.system.errors import InputError
+from shared.system.files import read_safetensors
 
 CONFIGURATION = Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
 PLAIN = Variant(REFERENCE, "float32")
@@ -123,6 +125,29 @@ def test_an_interrupt_while_a_child_starts_leaves_no_child(monkeypatch):
     with pytest.raises(KeyboardInterrupt), Children() as children:
         children.start("X", [sys.executable, "-c", "import time; time.sleep(60)"], lambda _event: None)
     assert [process.returncode for process in started] == [-signal.SIGTERM]
+
+
+def test_a_child_hands_over_each_epoch_as_it_ends(tmp_path):
+    handed_over = []
+
+    def hears(event):
+        if "epoch_arrays" in event:
+            handed_over.append(read_safetensors(Path(event["epoch_arrays"])))
+
+    configuration = CONFIGURATION.but(epochs=2, optimizer="momentum")
+    command = [sys.executable, "-m", "shared.reference", *configuration.options(), "--checkpoints", "8"]
+    with Children() as children:
+        child = children.start("X", [*command, "--out", str(tmp_path / "out")], hears)
+        child.take_turn()
+        child.finish()
+    run = read_run(tmp_path / "out")
+    first, second = handed_over
+    assert set(first) & set(second) == {"step_losses"}
+    losses = np.concatenate([first["step_losses"], second["step_losses"]])
+    handed = first | second | {"step_losses": losses}
+    assert handed.keys() == run.arrays.keys() - {"test_logits"}
+    for name, values in handed.items():
+        np.testing.assert_array_equal(values, run.arrays[name])
 
 
 def test_the_interpreter_named_is_the_one_used():

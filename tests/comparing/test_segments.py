@@ -10,7 +10,7 @@ from shared.comparing.segments import NEAR_ZERO, Segments, sides
 from shared.configuration import Configuration
 from shared.network import initial_weights
 from shared.reference.replay import Replay, State, Unit, on, rounding_steppers
-from shared.running.record import FEWEST_CHECKPOINT_STEPS, Run, checkpoints
+from shared.running.record import FEWEST_CHECKPOINT_STEPS, Steps, checkpoints
 from shared.training import Training
 
 # The segment that is looked at is the second: steps 1 to 7.
@@ -25,16 +25,15 @@ def replay():
     return Replay(TRAINING, train_set, 1)
 
 
-def run_of(start, taken):
+def steps_of(start, taken):
     """As much of a record as that segment needs."""
-    record = dataclasses.make_dataclass("Record", ["training", "checkpoint_steps"])(TRAINING, 64)
     arrays = {f"at/1/weights/{name}": values for name, values in start.weights.items()}
     arrays |= {f"at/{END}/weights/{name}": values for name, values in taken.end.weights.items()}
-    return Run(record, {}, arrays | {"step_losses": np.concatenate([[0.0], taken.losses])})
+    return Steps(TRAINING, 64, arrays | {"step_losses": np.concatenate([[0.0], taken.losses])}, {})
 
 
 def take(replay, start, taken):
-    return Segments(run_of(start, taken), replay).take(1, END)
+    return Segments(steps_of(start, taken), replay).take(1, END)
 
 
 @pytest.fixture(scope="module")

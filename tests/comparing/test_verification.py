@@ -9,16 +9,19 @@ import pytest
 import shared.reference.train
 from shared.comparing import verification, verifying
 from shared.comparing.runs import Variant, Watcher
-from shared.comparing.verification import EVERY_STEP, verify
+from shared.comparing.segments import Segments
+from shared.comparing.verification import EVERY_STEP, Taking, verify
 from shared.configuration import Configuration
 from shared.reference import optimizers
 from shared.reference.__main__ import load
 from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import runner
-from shared.running.record import read_run
+from shared.running.record import Steps, read_run
+from shared.system.files import save_tensors
 
 # 240 steps, in segments of at most 8.
 CONFIGURATION = Configuration.of(epochs=2, batch_size=500, hidden_sizes=(6, 5), optimizer="momentum")
+TAKE = Segments.take
 
 
 def made(folder, how=load, configuration=CONFIGURATION, checkpoints="8"):
@@ -231,6 +234,79 @@ def test_what_must_be_seen_closer_is_run_again_and_must_repeat(monkeypatch, tmp_
     assert "PyTorch's steps 120 to 127 are not what" in reasons()[0]
     again[0] = as_pytorch(runs["plain"])
     assert reasons()[0].startswith("PyTorch, run again to see more, gave other numbers")
+
+
+def parts_of(run):
+    """A run as it grows, epoch by epoch, and without its final weights."""
+    training = run.record.training
+    for epochs in range(1, training.epochs + 1):
+        steps = epochs * training.steps_per_epoch
+        seen = (name for name in run.arrays if name.startswith("at/") and int(name.split("/")[1]) < steps)
+        arrays = {name: run.arrays[name] for name in seen}
+        yield Steps(training, run.record.checkpoint_steps, arrays | {"step_losses": run.step_losses[:steps]}, {})
+
+
+def taken_while_made(run, told=lambda _steps: None):
+    taking = Taking(run.record.framework, told)
+    with ThreadPoolExecutor(1) as executor:
+        for part in parts_of(run):
+            taking.go_on(part, executor)
+    return taking
+
+
+def test_a_run_taken_while_it_is_made_is_found_as_it_is_at_its_end(runs, monkeypatch):
+    run, told = runs["reordered"], []
+    taking = taken_while_made(run, told.append)
+    assert told == [segment.until for segment in taking.segments]
+    assert told[-1] == run.record.training.steps - 8  # the last ends with the final weights
+    taken = []
+    monkeypatch.setattr(Segments, "take", lambda self, *ends: taken.append(ends) or TAKE(self, *ends))
+    with ThreadPoolExecutor(1) as executor:
+        found = verify(run, executor, taking)
+    assert taken == [(232, 240)]
+    assert found.findings == found_in(run).findings
+
+
+@pytest.mark.parametrize("name", ["at/64/weights/fc1.weight", "at/120/kept/mean/fc3.weight", "step_losses"])
+def test_what_was_taken_of_other_numbers_than_the_record_holds_does_not_count(runs, name):
+    taking = taken_while_made(runs["plain"])
+    with ThreadPoolExecutor(1) as executor:
+        found = verify(changed(runs["plain"], name, lambda values: values.__iadd__(1)), executor, taking)
+    assert not all(finding.passes for finding in found.checks[EVERY_STEP])
+
+
+def test_a_run_that_has_failed_is_not_taken_further(runs):
+    def spoil(values):
+        values[40:] += 1
+
+    taking = taken_while_made(changed(runs["plain"], "step_losses", spoil))
+    assert taking.has_failed
+    assert len(taking.segments) == 1 + 40 // 8 + verification.ENOUGH  # steps 0, 1 to 7, and so on
+
+
+class Hears(Watcher):
+    def __init__(self):
+        self.heard = []
+
+    def hears(self, *told):
+        self.heard.append(told)
+
+
+def test_an_epoch_is_verified_while_the_run_goes_on_and_its_file_is_removed(runs, tmp_path, monkeypatch):
+    name, part = Variant("PyTorch", "float32"), next(parts_of(runs["plain"]))
+    monkeypatch.setattr(verifying, "CHECKPOINT_STEPS", 8)
+    for spare in (True, False):
+        files = [tmp_path / f"{spare}-{number}" for number in range(3)]
+        save_tensors(files[0], part.arrays)
+        files[1].write_bytes(b"half")
+        watcher = Hears()
+        with verifying.Verifying(CONFIGURATION, {}, tmp_path, watcher, core_to_spare=spare) as verifier:
+            for file in files:
+                verifier.hears(name, {"epoch_arrays": str(file)})
+                assert not file.exists()
+            verifier._queue.submit(lambda: None).result()
+        last = (dataclasses.replace(name, verified=True), {"doing": "Steps", "done": 112, "total": 240})
+        assert watcher.heard[-1:] == ([last] if spare else [])
 
 
 def as_pytorch(run):

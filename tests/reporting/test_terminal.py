@@ -14,8 +14,9 @@ import time
 import pytest
 from rich.console import Console
 
+from shared.comparing import runs
 from shared.comparing.processes import Children
-from shared.comparing.runs import Variant
+from shared.comparing.runs import Printer, Variant
 from shared.contract import FRAMEWORKS, REFERENCE
 from shared.reporting import epochs, terminal
 from shared.reporting.parts import Table
@@ -184,13 +185,41 @@ def test_of_many_epochs_the_live_table_shows_the_last_that_fit():
     assert "\n   40" in captured.get()
 
 
+def test_a_verification_has_a_bar_while_it_goes_on():
+    table = terminal.LiveTable(Training(), Console(width=120, height=20, color_system=None))
+    verified = Variant("PyTorch", "float32", verified=True)
+    table.starts(verified, 1, 2)
+    table.hears(verified, {"doing": "Steps", "done": 938, "total": 4_690})
+
+    def drawn():
+        with table.console.capture() as captured:
+            table.console.print(table.draw())
+        return captured.get()
+
+    assert "PyTorch float32, verified (1 of 2)" in drawn()
+    assert "938/4690" in drawn()
+    table.ends(verified)
+    assert "verified" not in drawn()
+
+
+def test_where_nobody_watches_a_long_verification_says_so_every_so_often(monkeypatch, capsys):
+    clock = iter([0.0, 4.0, 11.0, 11.0, 20.0, 22.0, 22.0])
+    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
+    printer, verified = Printer(lines=True), Variant("PyTorch", "float32", verified=True)
+    printer.starts(verified, 1, 2)
+    for done in (64, 128, 192, 256):
+        printer.hears(verified, {"doing": "Steps", "done": done, "total": 4_690})
+    said = [f"PyTorch float32, verified: {done} of 4,690 steps" for done in (128, 256)]
+    assert capsys.readouterr().err.splitlines() == said
+
+
 def test_a_verdict_against_is_said_in_red(tmp_path, capsys, monkeypatch):
     made = make_runs(tmp_path)
     losses = made[Variant("PyTorch", "float64")].step_losses
     wrong = with_run(made, "PyTorch", step_losses=losses + 1e-3)
     monkeypatch.setattr(terminal, "_output", lambda: Console(force_terminal=True, width=200, color_system="standard"))
-    for runs, verdict in ((made, "\x1b[1;32mMATCH\x1b[0m:"), (wrong, "\x1b[1;31mNO MATCH\x1b[0m:")):
-        terminal.show(outcome_of(runs))
+    for compared, verdict in ((made, "\x1b[1;32mMATCH\x1b[0m:"), (wrong, "\x1b[1;31mNO MATCH\x1b[0m:")):
+        terminal.show(outcome_of(compared))
         assert verdict in capsys.readouterr().out
 
 
