@@ -176,7 +176,8 @@ def test_goes_on_from_where_it_was_interrupted_but_not_with_other_code(monkeypat
             if number == ends_after[0]:
                 raise KeyboardInterrupt
             asked.append((comparison.number, framework))
-            yield sound.Made(sound._about(comparison, framework) | {"failed": "not made"}, folder / "none")
+            row = sound._about(comparison, framework) | {"failed": "not made"}
+            yield sound.Made(row, folder / "none", comparison.of(framework))
 
     monkeypatch.setattr(sound, "make_all", make_all)
     monkeypatch.setattr(sound, "find_interpreter", lambda name, _named: name)
