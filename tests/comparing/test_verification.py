@@ -182,21 +182,39 @@ def test_one_wrong_step_is_found_where_it_is(monkeypatch, tmp_path, change, step
     assert f"{steps} are not what its weights before them lead to" in found.reasons[0]
 
 
+def pushed_one_way(gradient, _weights):
+    return gradient + np.random.default_rng(len(gradient)).normal(0, 2e-8, gradient.shape).astype(gradient.dtype)
+
+
 @pytest.mark.parametrize(
-    ("factor", "decay", "check"), [(1 + 3e-6, 0.0, "size of the updates"), (1.0, 1e-6, "decay of the weights")]
+    ("change", "check"),
+    [
+        (lambda gradient, _weights: gradient * np.float32(1 + 3e-6), "size of the updates"),
+        (lambda gradient, weights: gradient + np.float32(1e-6) * weights, "decay of the weights"),
+        (pushed_one_way, "direction of what is left"),
+    ],
 )
-def test_what_is_too_small_for_any_step_is_seen_over_all(monkeypatch, tmp_path, factor, decay, check):
+def test_what_is_too_small_for_any_step_is_seen_over_all(monkeypatch, tmp_path, change, check):
     real = optimizers.Optimizer.apply
 
     def apply(self, weights, gradients):
-        wrong = {n: gradient * np.float32(factor) + np.float32(decay) * weights[n] for n, gradient in gradients.items()}
-        real(self, weights, wrong)
+        real(self, weights, {name: change(gradient, weights[name]) for name, gradient in gradients.items()})
 
     monkeypatch.setattr(optimizers.Optimizer, "apply", apply)
     run = made(tmp_path / "wrong", configuration=CONFIGURATION.but(optimizer="sgd"))
     monkeypatch.undo()
     found = found_in(run)
     assert any(not finding.passes for finding in found.checks[check]), found.reasons
+    assert all(finding.passes for finding in found.checks[EVERY_STEP])
+
+
+def test_losses_that_lie_off_by_little_but_always_are_seen_over_all(runs):
+    def raise_all(values):
+        values[...] = np.nextafter(values, np.float32(9))
+
+    found = found_in(changed(runs["plain"], "step_losses", raise_all))
+    assert all(finding.passes for finding in found.checks[EVERY_STEP])
+    assert "Reference's losses lie +1 units in the last place off, on average" in found.reasons[0]
 
 
 def test_no_more_is_looked_at_than_a_few_segments_that_fail(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 from tests.mutants.table import Mutant, in_file
 
 EQUIVALENCE, SEEDS = "tests/studies/test_equivalence.py::test_", "tests/studies/test_seeds.py::test_"
+VERIFICATION = "tests/comparing/test_verification.py::test_"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -71,6 +72,14 @@ MUTANTS: list[Mutant] = [
         {
             f"{SEEDS}the_report_of_two_seeds_says_that_they_can_not_show_it": [
                 ("seeds: too few, and not a word", "if count < fewest else", "if False else"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/comparing/comparison.py",
+        {
+            "tests/reporting/test_report.py::test_a_network_that_has_learned_nothing_is_said": [
+                ("that nothing was learned is not said", "and predicted[0] >= 0)", "and predicted[0] < 0)"),
             ],
         },
     ),
@@ -214,7 +223,7 @@ MUTANTS: list[Mutant] = [
             "tests/comparing/test_segments.py::test_a_relu_that_is_far_from_zero_has_no_other_side": [
                 ("any ReLU may take either side", "<= near_zero * unit_in_the_last_place", "< np.inf"),
             ],
-            "tests/comparing/test_verification.py::test_one_number_altered_by_some_units_is_named": [
+            f"{VERIFICATION}one_number_altered_by_some_units_is_named": [
                 (
                     "buffers are not compared",
                     "for name, values in end.kept.items():",
@@ -226,28 +235,56 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/comparing/verification.py",
         {
-            "tests/comparing/test_verification.py::test_what_is_too_small_for_any_step_is_seen_over_all": [
+            f"{VERIFICATION}what_is_too_small_for_any_step_is_seen_over_all": [
                 (
                     "what leans is taken for noise",
                     "STANDARD_ERRORS = 2.0, 0.1, 6.0",
                     "STANDARD_ERRORS = 2000.0, 100.0, 6.0",
                 ),
+                ("what is left may point where it likes", "CORRELATION = 0.03", "CORRELATION = 3.0"),
             ],
-            "tests/comparing/test_verification.py::test_a_figure_that_the_record_does_not_make_is_named": [
+            f"{VERIFICATION}losses_that_lie_off_by_little_but_always_are_seen_over_all": [
+                ("losses may lean", "LOSSES_ULPS = 0.3", "LOSSES_ULPS = 30.0"),
+            ],
+            f"{VERIFICATION}one_number_altered_by_some_units_is_named[test_logits-test logits]": [
+                (
+                    "the logits of earlier epochs are believed",
+                    'in enumerate(self._run.arrays["test_logits"], start=1):',
+                    'in list(enumerate(self._run.arrays["test_logits"], start=1))[-1:]:',
+                ),
+            ],
+            f"{VERIFICATION}initial_buffers_must_be_the_very_same": [
+                (
+                    "initial buffers are believed",
+                    "buffer, np.array_equal(kept[buffer], values), told)",
+                    "buffer, True, told)",
+                ),
+            ],
+            f"{VERIFICATION}what_was_taken_of_other_numbers_than_the_record_holds_does_not_count": [
+                (
+                    "what was taken while the run was made is believed",
+                    "begun if begun and begun.is_of(run) else",
+                    "begun or",
+                ),
+            ],
+            f"{VERIFICATION}a_run_that_has_failed_is_not_taken_further": [
+                ("a run that has failed is taken further", "[] if self.has_failed else ", ""),
+            ],
+            f"{VERIFICATION}a_figure_that_the_record_does_not_make_is_named": [
                 (
                     "an epoch's figures are believed",
                     "same = abs(given - value) <=",
                     "same = True or abs(given - value) <=",
                 ),
             ],
-            "tests/comparing/test_verification.py::test_initial_weights_must_be_the_very_same": [
+            f"{VERIFICATION}initial_weights_must_be_the_very_same": [
                 (
                     "initial weights are believed",
                     "tensor, np.array_equal(recorded[tensor], values), told)",
                     "tensor, True, told)",
                 ),
             ],
-            "tests/comparing/test_verification.py::test_other_data_and_another_order_are_named": [
+            f"{VERIFICATION}other_data_and_another_order_are_named": [
                 (
                     "the order is believed",
                     "same = found == batches.checksum(",
@@ -259,8 +296,12 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/comparing/verifying.py",
         {
-            "tests/comparing/test_verification.py::test_what_must_be_seen_closer_is_run_again_and_must_repeat": [
+            f"{VERIFICATION}what_must_be_seen_closer_is_run_again_and_must_repeat": [
                 ("a run that does not repeat is verified", ".repeats(run, made[closer])", ""),
+            ],
+            f"{VERIFICATION}an_epoch_is_verified_while_the_run_goes_on_and_its_file_is_removed": [
+                ("nothing is verified before a run has ended", "if self._core_to_spare and", "if False and"),
+                ("an epoch's file stays behind", "path.unlink(missing_ok=True)", "pass"),
             ],
         },
     ),

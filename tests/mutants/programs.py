@@ -207,6 +207,13 @@ MUTANTS: list[Mutant] = [
             "tests/test_faults.py::test_a_child_that_ends_in_any_way_fails_the_comparison_and_no_more[start-PyTorch]": [
                 ("a child's end is not asked of itself", ' and told["status"] == status', ""),
             ],
+            "tests/comparing/test_runs.py::test_an_interrupt_while_a_child_starts_leaves_no_child": [
+                (
+                    "an interrupt forgets the child that it meets",
+                    "self._starter.submit(self._start, name, command, on_event).result()",
+                    "self._start(name, command, on_event)",
+                ),
+            ],
         },
     ),
     *in_file(
