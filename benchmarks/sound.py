@@ -76,6 +76,8 @@ class Maker:
             print(json.dumps(asked), file=process.stdin, flush=True)
             answer = process.stdout.readline().strip()
         self._made[threads] += 1
+        if configuration.execution.engine == "fast":  # PyTorch does not compile again in a process
+            self._made[threads] = RUNS_OF_A_PROCESS
         if answer in {str(ending.OK), str(ending.FAILED)}:
             return int(answer)
         self._end(threads)

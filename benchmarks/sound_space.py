@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
+from shared.network import count_weights
 from shared.update_rules import UPDATE_RULES
 
 FIRST_SEED = 1_000  # of the default configuration: seeds that no other program takes
@@ -26,6 +27,8 @@ DTYPES = {"float32": 70, "float64": 30}
 THREADS = {1: 90, 2: 10}  # on cores that are busy a second one stalls
 DECAYED = CLIPPED = 25
 DECAYS, NORMS = (1e-4, 1e-2), (0.1, 10.0)
+# Updates of a weight in a run: ten minutes for one with Adam.
+MOST_UPDATES = 2e9
 # An epoch of a large batch is few steps.
 LARGE_BATCH, ITS_EPOCHS = 1_000, 5
 ONCE = {"epochs": 1}
@@ -99,7 +102,7 @@ def _named(values: dict[str, Any]) -> tuple[Configuration, dict[str, str]]:
 
 
 def _drawn(random: np.random.Generator) -> tuple[Configuration, dict[str, str]]:
-    """A configuration whose choices are independent of each other, but for the epochs."""
+    """A configuration whose choices are independent of each other, but for the epochs, and not too large."""
 
     def one_of(of_hundred: dict[Any, int]) -> Any:
         shares = np.array(list(of_hundred.values())) / 100
@@ -129,6 +132,9 @@ def _drawn(random: np.random.Generator) -> tuple[Configuration, dict[str, str]]:
         device="cpu",
         **more,
     )
+    training = configuration.training
+    if training.steps * count_weights(training) > MOST_UPDATES:
+        return _drawn(random)
     # PyTorch's compiled engine takes half a minute to compile each: it is among the corners.
     engines = dict.fromkeys(FRAMEWORKS, "eager") | {"TensorFlow": str(random.choice(["eager", "fast"]))}
     return configuration, engines

@@ -15,7 +15,7 @@ from shared.comparing.runs import Variant, Watcher, configuration_of, make_runs,
 from shared.comparing.verification import EVERY_STEP, Taking, Verification, verify
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
-from shared.running.record import CHECKPOINT_STEPS, Run, Steps
+from shared.running.record import Run, Steps
 from shared.system import machine, progress
 from shared.system.errors import CrashError, InputError
 from shared.system.files import read_safetensors
@@ -96,13 +96,13 @@ class Verifying(Watcher):
         return found
 
     def _go_on(self, variant: Variant, arrays: dict[str, np.ndarray]) -> None:
-        """Take the segments that an epoch's arrays complete."""
+        """Take the segments that an epoch's arrays complete. What this can't take is taken from the record later."""
         so_far = self._so_far.setdefault(variant, {})
         losses = [each["step_losses"] for each in (so_far, arrays) if each]
         so_far |= arrays | {"step_losses": np.concatenate(losses)}
         if all(np.isfinite(values).all() for values in so_far.values()):
             training = configuration_of(variant, self._configuration).training
-            self._begin(variant).go_on(Steps(training, CHECKPOINT_STEPS, so_far, {}), self._beside)
+            self._begin(variant).go_on(Steps(training, variant.checkpoint_steps, so_far, {}), self._beside)
 
     def ends(self, variant: Variant) -> None:
         """Verify the run, if it is a framework's own."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import shared.reference.train
+from shared.comparing import runs as runs_of_a_comparison
 from shared.comparing import verification, verifying
 from shared.comparing.runs import Variant, Watcher
 from shared.comparing.segments import Segments
@@ -312,7 +313,7 @@ class Hears(Watcher):
 
 def test_an_epoch_is_verified_while_the_run_goes_on_and_its_file_is_removed(runs, tmp_path, monkeypatch):
     name, part = Variant("PyTorch", "float32"), next(parts_of(runs["plain"]))
-    monkeypatch.setattr(verifying, "CHECKPOINT_STEPS", 8)
+    monkeypatch.setattr(runs_of_a_comparison, "CHECKPOINT_STEPS", 8)
     for spare in (True, False):
         files = [tmp_path / f"{spare}-{number}" for number in range(3)]
         save_tensors(files[0], part.arrays)
