@@ -28,6 +28,8 @@ OFF = 2.0
 LEFT = 0.5
 # How many of these are tried for the next crossing, the nearest to zero first.
 TRIES = 32
+# How often more rounding is drawn where a segment would fail: the furthest of a few draws varies much.
+MANY_DRAWS = 12
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Segments:
                 crossing, taken = closer
                 crossings.append(crossing)
                 continue
-            taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)))
+            draws = MANY_DRAWS if measured else 0
+            taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)), draws)
             deviations = self._deviations(start, taken, rounded)
             floor = max(deviations[name].floor for name in start.weights)
             if _share(deviations) <= 1 or near_zero > NEAR_ZERO:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 from shared.contract import Dataset
 from shared.network import Weights, perturb
 from shared.reference import optimizers, reordered, train
-from shared.reference.model import Model, Slopes, build
+from shared.reference.model import Activation, Model, Slopes, build
 from shared.reference.optimizers import Optimizer
 from shared.running import batches
 from shared.training import Training
+
+SEEDS_OF_A_DRAW = 10**9  # one for each step
 
 
 class State(NamedTuple):
@@ -103,14 +105,53 @@ class Stepper:
 class Perturbed(Stepper):
     """From weights perturbed by 1 ulp; and at each step the gradients and the buffers are, as their rounding does."""
 
+    first_seed = 0
+
     def make_model(self, start: State) -> Model:
-        return build(self.training, perturb(start.weights), "cpu")
+        return build(self.training, perturb(start.weights, self.first_seed), "cpu")
+
+    @property
+    def seed(self) -> int:
+        """Of the signs of this step."""
+        return self.first_seed + self.step
 
     def update(self, gradients: Weights) -> None:
-        super().update(perturb(gradients, self.step))
-        for name, values in perturb(self.state.kept, self.step).items():
+        super().update(perturb(gradients, self.seed))
+        for name, values in perturb(self.state.kept, self.seed).items():
             buffer, weight = name.split("/")
             getattr(self.optimizer.kept[weight], buffer)[...] = np.maximum(values, 0) if buffer == "square" else values
+
+
+@dataclass(frozen=True)
+class PerturbedSoftmax(Model):
+    """Probabilities perturbed by 1 ulp: of an example that is certain, their rounding is all of the gradient."""
+
+    seed: Callable[[], int]
+
+    def softmax(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logarithms, probabilities = super().softmax(logits)
+        return logarithms, perturb({"": probabilities}, self.seed())[""]
+
+
+class AllPerturbed(Perturbed):
+    """The same, with other signs in each draw; and the probabilities, and slopes that are a difference from 1, too."""
+
+    def __init__(self, training: Training, start: State, draw: int) -> None:
+        self.first_seed = draw * SEEDS_OF_A_DRAW
+        super().__init__(training, start)
+
+    def make_model(self, start: State) -> Model:
+        model = super().make_model(start)
+        if self.training.activation != "relu":
+            function, derivative = model.activation.function, model.activation.derivative
+            model = replace(model, activation=Activation(function, lambda entering: self._moved(derivative(entering))))
+        return PerturbedSoftmax(**vars(model), seed=lambda: self.seed)
+
+    def _moved(self, slopes: np.ndarray) -> np.ndarray:
+        # Where a unit is saturated, as by 1 - tanh², the slope is the rounding of a number near 1.
+        of_one = perturb({"": np.ones_like(slopes)}, self.seed)[""] - 1
+        moved: np.ndarray = np.maximum(slopes + of_one, 0)
+        return moved
 
 
 class OtherSoftmax(Model):
@@ -167,12 +208,13 @@ class Wide(Stepper):
         return super().predict(inputs.astype(np.float64))
 
 
-def rounding_steppers(training: Training, start: State) -> list[Stepper]:
+def rounding_steppers(training: Training, start: State, draws: int = 0) -> list[Stepper]:
     """A stepper, and others that differ from it by rounding alone.
 
-    Perturbed by 1 ulp; with every sum in another order; and, of a float32 training, in float64.
+    Perturbed by 1 ulp; with every sum in another order; in so many `draws` more; of a float32 training, in float64.
     """
     steppers = [Stepper(training, start), Perturbed(training, start), Reordered(training, start)]
+    steppers += [AllPerturbed(training, start, draw) for draw in range(1, draws + 1)]
     return [*steppers, Wide(training, start)] if training.dtype == "float32" else steppers
 
 
@@ -209,9 +251,9 @@ class Replay:
         derivative = stepper.model.activation.derivative
         return lambda layer, entering: sees(step, layer, entering, derivative(entering))
 
-    def rounded(self, start: State, until: int, sees: Sees | None = None) -> list[Taken]:
+    def rounded(self, start: State, until: int, sees: Sees | None = None, draws: int = 0) -> list[Taken]:
         """The same steps as `take`, and then with other rounding alone. A ReLU takes the same side in all."""
-        plain, *_ = steppers = rounding_steppers(self.training, start)
+        plain, *_ = steppers = rounding_steppers(self.training, start, draws)
         losses: list[list[np.floating]] = [[] for _ in steppers]
         for step in range(start.step, until):
             plain_slopes = self._slopes(plain, step, sees or (lambda _step, _layer, _entering, slopes: slopes))
