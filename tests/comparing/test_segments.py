@@ -9,7 +9,7 @@ from shared.comparing import verification
 from shared.comparing.segments import NEAR_ZERO, Segments, sides
 from shared.configuration import Configuration
 from shared.network import initial_weights
-from shared.reference.replay import Replay, State, Unit, on, rounding_steppers
+from shared.reference.replay import AllPerturbed, Replay, State, Unit, on, rounding_steppers
 from shared.running.record import FEWEST_CHECKPOINT_STEPS, Steps, checkpoints
 from shared.training import Training
 
@@ -76,6 +76,25 @@ def test_float32_is_also_rounded_from_float64():
     *_, wide = rounding_steppers(training, State(0, initial_weights(training), {}))
     assert wide.state.weights["fc1.weight"].dtype == np.float64
     assert len(rounding_steppers(training, State(0, initial_weights(training), {}))) == 4
+
+
+@pytest.mark.parametrize("draw", [77, 78, 79])
+def test_steps_that_only_the_rounding_of_saturated_slopes_explains_are_found_sound(draw):
+    """Of a saturated tanh the slope is the rounding of a number near 1, and RMSprop makes steps of it."""
+    configuration = CONFIGURATION.but(batch_size=8, activation="tanh", optimizer="rmsprop", dtype="float32")
+    training, (train_set, _) = configuration.training, verification.datasets("float32")
+    weights = initial_weights(training)
+    weights |= {name: 80 * values for name, values in weights.items() if not name.startswith("fc3")}
+    start = State(1, weights, {f"square/{name}": np.full_like(values, 1e-16) for name, values in weights.items()})
+    replay, stepper = Replay(training, train_set, 1), AllPerturbed(training, start, draw)
+    losses = [
+        stepper.take(train_set.inputs[batch], train_set.labels[batch]) for batch in map(replay.batch, range(1, END))
+    ]
+    end = stepper.state
+    arrays = {f"at/{s.step}/weights/{name}": values for s in (start, end) for name, values in s.weights.items()}
+    arrays |= {f"at/{s.step}/kept/{name}": values for s in (start, end) for name, values in s.kept.items()}
+    arrays["step_losses"] = np.array([0, *losses], np.float32)
+    assert Segments(Steps(training, 64, arrays, {}), replay).take(1, END).share <= 1
 
 
 def test_a_relu_on_the_other_side_of_zero_is_found(replay, near_zero):
