@@ -115,9 +115,10 @@ class Segments:
                 crossing, taken = closer
                 crossings.append(crossing)
                 continue
-            draws = MANY_DRAWS if measured else 0
-            taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)), draws)
-            deviations = self._deviations(start, taken, rounded)
+            for draws in (0, MANY_DRAWS):
+                taken, *rounded = self.replay.rounded(start, until, on(sides(crossings)), draws)
+                if _share(deviations := self._deviations(start, taken, rounded)) <= 1:
+                    break
             floor = max(deviations[name].floor for name in start.weights)
             if _share(deviations) <= 1 or near_zero > NEAR_ZERO:
                 break
