@@ -41,6 +41,7 @@ class Verifying(Watcher):
         self._core_to_spare = core_to_spare
         self._begun: dict[Variant, Taking] = {}
         self._so_far: dict[Variant, dict[str, np.ndarray]] = {}
+        self._parts: list[Future[None]] = []
         self._runs: dict[Variant, Future[Verification | None]] = {}
         self._last = False  # whether no other run is to come
 
@@ -69,7 +70,7 @@ class Verifying(Watcher):
         path = Path(event["epoch_arrays"])
         try:
             if self._core_to_spare and self._is_plain(variant):
-                self._queue.submit(self._go_on, variant, read_safetensors(path))
+                self._parts.append(self._queue.submit(self._go_on, variant, read_safetensors(path)))
         except (OSError, ValueError, RuntimeError):
             pass  # the run is over, or all is: what is missing is taken from its record
         finally:
@@ -96,9 +97,12 @@ class Verifying(Watcher):
         return found
 
     def _go_on(self, variant: Variant, arrays: dict[str, np.ndarray]) -> None:
-        """Take the segments that an epoch's arrays complete. What this can't take is taken from the record later."""
+        """Take the segments that an epoch's arrays complete. Where one is missing, the record has the rest later."""
         so_far = self._so_far.setdefault(variant, {})
         losses = [each["step_losses"] for each in (so_far, arrays) if each]
+        next_step = sum(map(len, losses[:-1]))
+        if not any(name.startswith(f"at/{next_step}/") for name in arrays):
+            return
         so_far |= arrays | {"step_losses": np.concatenate(losses)}
         if all(np.isfinite(values).all() for values in so_far.values()):
             training = configuration_of(variant, self._configuration).training
@@ -111,6 +115,8 @@ class Verifying(Watcher):
             self._runs[variant] = self._queue.submit(self._verify, variant)
 
     def _verify(self, variant: Variant) -> Verification | None:
+        for part in self._parts:  # all are done: the queue is one thread's
+            part.result()
         run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         if checks.not_finite(run):
             return None

@@ -26,7 +26,7 @@ TINY = Configuration.of(epochs=3, batch_size=2_000, hidden_sizes=(5,), dtype="fl
 def test_the_same_comparisons_each_time_and_each_can_be_made():
     made = comparisons()
     assert made == comparisons()
-    assert len({comparison.configuration for comparison in made}) >= 200
+    assert len({(comparison.configuration, *comparison.engines.values()) for comparison in made}) >= 200
     assert [c.number for c in made if c.kind == "drawn"] == list(range(DRAWN))
     for comparison in made:
         for framework in FRAMEWORKS:

@@ -83,7 +83,7 @@ def test_a_sound_run_is_verified(runs, name):
 )
 def test_one_number_altered_by_some_units_is_named(runs, name, check):
     def alter(values):
-        values.flat[values.size // 3] += 50 * np.spacing(np.abs(values).max())
+        values.flat[values.size // 3] += 100 * np.spacing(np.abs(values).max())
 
     found = found_in(changed(runs["plain"], name, alter))
     assert any(not finding.passes for finding in found.checks[check])
@@ -330,6 +330,20 @@ def test_an_epoch_is_verified_while_the_run_goes_on_and_its_file_is_removed(runs
 
 def as_pytorch(run):
     return with_record(run, framework="PyTorch")
+
+
+def test_an_epoch_that_is_missing_ends_what_is_taken_early_and_no_more(runs, tmp_path, monkeypatch):
+    name, (first, both) = Variant("PyTorch", "float32"), list(parts_of(runs["plain"]))
+    monkeypatch.setattr(runs_of_a_comparison, "CHECKPOINT_STEPS", 8)
+    losses = both.step_losses[len(first.step_losses) :]
+    second = {n: a for n, a in both.arrays.items() if n not in first.arrays} | {"step_losses": losses}
+    watcher = Hears()
+    with verifying.Verifying(CONFIGURATION, {}, tmp_path, watcher, core_to_spare=True) as verifier:
+        save_tensors(tmp_path / "second", second)
+        verifier.hears(name, {"epoch_arrays": str(tmp_path / "second")})
+        verifier._queue.submit(lambda: None).result()
+        assert [part.exception() for part in verifier._parts] == [None]
+    assert watcher.heard == []
 
 
 def test_a_run_that_is_not_finite_is_not_verified_and_ends_nothing(monkeypatch, tmp_path, runs):
