@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -41,7 +42,7 @@ class Verifying(Watcher):
         self._core_to_spare = core_to_spare
         self._begun: dict[Variant, Taking] = {}
         self._so_far: dict[Variant, dict[str, np.ndarray]] = {}
-        self._parts: list[Future[None]] = []
+        self._parts: defaultdict[Variant, list[Future[None]]] = defaultdict(list)
         self._runs: dict[Variant, Future[Verification | None]] = {}
         self._last = False  # whether no other run is to come
 
@@ -70,7 +71,7 @@ class Verifying(Watcher):
         path = Path(event["epoch_arrays"])
         try:
             if self._core_to_spare and self._is_plain(variant):
-                self._parts.append(self._queue.submit(self._go_on, variant, read_safetensors(path)))
+                self._parts[variant].append(self._queue.submit(self._go_on, variant, read_safetensors(path)))
         except (OSError, ValueError, RuntimeError):
             pass  # the run is over, or all is: what is missing is taken from its record
         finally:
@@ -115,7 +116,7 @@ class Verifying(Watcher):
             self._runs[variant] = self._queue.submit(self._verify, variant)
 
     def _verify(self, variant: Variant) -> Verification | None:
-        for part in self._parts:  # all are done: the queue is one thread's
+        for part in self._parts[variant]:  # done: they were queued before this
             part.result()
         run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         if checks.not_finite(run):

@@ -1,6 +1,7 @@
 """What is derived again of a run: on small runs of the reference, sound ones, altered ones, and ones gone wrong."""
 
 import dataclasses
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -342,8 +343,21 @@ def test_an_epoch_that_is_missing_ends_what_is_taken_early_and_no_more(runs, tmp
         save_tensors(tmp_path / "second", second)
         verifier.hears(name, {"epoch_arrays": str(tmp_path / "second")})
         verifier._queue.submit(lambda: None).result()
-        assert [part.exception() for part in verifier._parts] == [None]
+        assert [part.exception() for part in verifier._parts[name]] == [None]
     assert watcher.heard == []
+
+
+def test_a_run_is_verified_while_epochs_of_the_next_wait(runs, tmp_path, monkeypatch):
+    part, go_on = next(parts_of(runs["plain"])), threading.Event()
+    monkeypatch.setattr(verifying, "read_made", lambda *_: as_pytorch(runs["plain"]))
+    with verifying.Verifying(CONFIGURATION, {}, tmp_path, Watcher(), core_to_spare=True) as verifier:
+        verifier._queue.submit(go_on.wait)
+        for name in (Variant("PyTorch", "float32"), Variant("TensorFlow", "float32")):
+            save_tensors(tmp_path / "part", part.arrays)
+            verifier.hears(name, {"epoch_arrays": str(tmp_path / "part")})
+            verifier.ends(name)
+        go_on.set()
+        assert verifier._runs[Variant("PyTorch", "float32")].result(timeout=60)
 
 
 def test_a_run_that_is_not_finite_is_not_verified_and_ends_nothing(monkeypatch, tmp_path, runs):
