@@ -1,6 +1,6 @@
 """Measure how close sound runs come to what `shared.comparing.verification` allows, and how often one would fail.
 
-`python -m benchmarks.sound` makes the comparisons of benchmarks.sound_space in both frameworks, an hour on two cores,
+`python -m benchmarks.sound` makes the comparisons of benchmarks.sound_space in both frameworks, hours on two cores,
 and verifies every run. It writes benchmarks/sound.json and the tables of benchmarks/sound.md, which
 docs/parity.md explains. What is measured is kept in out/sound/rows.jsonl, one line for each run as it comes: where it
 is interrupted, the next one goes on from there, unless the code or the machine is another by then.

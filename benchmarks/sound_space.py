@@ -27,7 +27,7 @@ DTYPES = {"float32": 70, "float64": 30}
 THREADS = {1: 90, 2: 10}  # on cores that are busy a second one stalls
 DECAYED = CLIPPED = 25
 DECAYS, NORMS = (1e-4, 1e-2), (0.1, 10.0)
-# Updates of a weight in a run: ten minutes for one with Adam.
+# Updates of a weight in a run: one with Adam of twice as many was not verified in ten minutes.
 MOST_UPDATES = 2e9
 # An epoch of a large batch is few steps.
 LARGE_BATCH, ITS_EPOCHS = 1_000, 5

@@ -158,10 +158,12 @@ def _share(arrays: Mapping[str, np.ndarray]) -> None:
 
     Where they can't be written, it takes them from the record.
     """
-    descriptor, path = tempfile.mkstemp(suffix=".safetensors")
-    os.close(descriptor)
-    try:
-        save_tensors(Path(path), arrays)
+    with contextlib.suppress(OSError):
+        descriptor, path = tempfile.mkstemp(suffix=".safetensors")
+        os.close(descriptor)
+        try:
+            save_tensors(Path(path), arrays)
+        except OSError:
+            Path(path).unlink()
+            raise
         progress.tell(epoch_arrays=path)
-    except OSError:
-        Path(path).unlink()
