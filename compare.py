@@ -3,6 +3,7 @@
 Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing compared; 130 interrupted; 70 a fault
 of the program itself.
 With --records nothing is trained; 0 then means that the two agree as far as their files can tell.
+With --pair it is two models of your own; 0 then means that they are the same.
 """
 
 import sys
@@ -23,6 +24,7 @@ with ending.importing("compare.py"):
     from shared.logs import log_pair, log_report, loss_logs
     from shared.mnist import check_files
     from shared.options import name_of
+    from shared.pairs import command as pairs
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.parts import Section
     from shared.running import footprint
@@ -33,8 +35,10 @@ with ending.importing("compare.py"):
     from shared.system.errors import InputError
     from shared.training import KERAS_DEFAULTS
 
-RECORDS_OUT, STOCK_OUT = Path("out/records"), Path("out/stock")
+RECORDS_OUT, STOCK_OUT, PAIR_OUT = Path("out/records"), Path("out/stock"), Path("out/pair")
 SEEDS = 5
+PYTHON_OPTIONS = {f"{name.lower()}_python" for name in FRAMEWORKS}
+PAIR_OPTIONS = {"pair", "data", "steps", "batch_size", "seed", "out", *PYTHON_OPTIONS}
 # The options that name a margin, each by its figure.
 MARGINS = {ACCURACY: "accuracy_margin", LAST_LOSS: "loss_margin"}
 
@@ -91,6 +95,27 @@ def make_parser() -> cli.Parser:
         help="train nothing: compare two loss logs, weight files (.safetensors or .npz) or run records (folders) of "
         f"your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
     )
+    parser.add_argument(
+        "--pair",
+        nargs=2,
+        type=Path,
+        metavar=("TORCH.PY", "KERAS.PY"),
+        help="compare two models of your own, a PyTorch file's and a Keras file's, and say where and why they differ, "
+        f"into {PAIR_OUT} unless --out is given; both files are run, with all your rights",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="NPZ", help="with --pair: inputs and targets (default: random ones)"
+    )
+    parser.add_argument(
+        "--steps",
+        type=cli.count_of("steps", at_least=1),
+        metavar="N",
+        help=f"with --pair: how many steps are trained (default: {pairs.STEPS}), of --batch-size examples "
+        f"(default there: {pairs.BATCH_SIZE})",
+    )
+    parser.add_argument(
+        "--pair-template", type=Path, metavar="FOLDER", help="write two files to start a pair from, and stop"
+    )
     return parser
 
 
@@ -108,6 +133,10 @@ def main() -> int:
     refuse(parser, configuration, options)
     if options.records:
         return compare_records(options, out(RECORDS_OUT), command)
+    if options.pair_template:
+        return pairs.write_template(options.pair_template)
+    if options.pair:
+        return compare_pair(options, out(PAIR_OUT), command)
     check_files()
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if configuration.training.mode == "stock":
@@ -156,8 +185,9 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
     if options.records:
         why = "it compares what was made already"
         cli.take_only(parser, options, {"records", "out"}, doing="--records", why=why)
+    refuse_with_pair(parser, options)
     if configuration.training.mode == "stock":
-        taken = {*FIELDS, "out", *(f"{framework.lower()}_python" for framework in FRAMEWORKS)}
+        taken = {*FIELDS, "out", *PYTHON_OPTIONS}
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
     for option in MARGINS.values():
@@ -170,6 +200,18 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
         check_engine(configuration, framework)
 
 
+def refuse_with_pair(parser: cli.Parser, options: argparse.Namespace) -> None:
+    """Raise InputError for options that do not go with --pair, or go with it alone."""
+    if options.pair_template:
+        cli.take_only(parser, options, {"pair_template"}, doing="--pair-template", why="it writes two files, and stops")
+    if options.pair:
+        why = "the two files say what is trained, and how"
+        cli.take_only(parser, options, PAIR_OPTIONS, doing="--pair", why=why)
+    for name in ("data", "steps"):
+        if getattr(options, name) and not options.pair:
+            raise InputError(f"{name_of(name)} is for --pair, and no pair is given; add --pair TORCH.PY KERAS.PY")
+
+
 def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Path, command: str) -> int:
     """Run both as their tutorials would, and say what each printed."""
     with output.fresh_folder(out) as folder:
@@ -177,6 +219,21 @@ def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Pa
         report.write_alone(attribution_report.section(found), folder, command)
     print(f"{attribution_report.sentence(found)}\nReport: {out / 'report.md'}")
     return ending.OK
+
+
+def compare_pair(options: argparse.Namespace, out: Path, command: str) -> int:
+    """Compare two models of a user's own."""
+    pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
+    asked = pairs.Request(
+        files=(options.pair[0], options.pair[1]),
+        data=options.data,
+        seed=int(getattr(options, "seed", 0)),
+        batch_size=int(getattr(options, "batch_size", pairs.BATCH_SIZE)),
+        steps=options.steps or pairs.STEPS,
+    )
+    same = pairs.compare(asked, pythons, out, command)
+    print(f"Report: {out / 'index.html'}")
+    return ending.OK if same else ending.FAILED
 
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:

@@ -15,15 +15,17 @@ FORBIDDEN = {
     "pytorch_impl/**/*.py": TENSORFLOW | {"compare"},
     "tensorflow_impl/**/*.py": PYTORCH | {"compare"},
     "compare.py": PYTORCH | TENSORFLOW,
+    "examples/*/in_pytorch.py": TENSORFLOW | {"compare", "shared"},
+    "examples/*/in_keras.py": PYTORCH | {"compare", "shared"},
     "library_defaults/*.py": PYTORCH | TENSORFLOW | {"compare"},
     # `shared` imports it.
     "library_defaults/rows.py": PYTORCH | TENSORFLOW | {"compare", "shared", "library_defaults", "benchmarks"},
     "library_defaults/pytorch/*.py": TENSORFLOW | {"compare"},
     "library_defaults/tensorflow/*.py": PYTORCH | {"compare"},
 }
-FOLDERS = ("shared", "pytorch_impl", "tensorflow_impl", "library_defaults", "benchmarks", "tests")
+FOLDERS = ("shared", "pytorch_impl", "tensorflow_impl", "library_defaults", "examples", "benchmarks", "tests")
 # The packages of `shared`, each of which may import those before it; its own modules, "", have their place among them.
-LAYERS = ("system", "", "running", "reference", "comparing", "studies", "reporting", "logs")
+LAYERS = ("system", "", "running", "reference", "comparing", "studies", "reporting", "logs", "pairs")
 
 
 def imported(source):

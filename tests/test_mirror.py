@@ -10,12 +10,19 @@ from tests.conftest import ROOT
 TWINS = {"pytorch_impl": "tensorflow_impl", "library_defaults/pytorch": "library_defaults/tensorflow"}
 
 
+# A trial is made in Keras, and what its float64 needs: PyTorch has nothing to change.
+TRIALS = {"pair/edits.py", "pair/patches.py"}
+# How a framework is seen into is its own: of these only what the other side of the process asks of both is compared.
+SEEING = ("pair/layers.py", "pair/watch.py")
+
+
 def files(package):
-    return sorted(str(path.relative_to(ROOT / package)) for path in (ROOT / package).rglob("*.py"))
+    found = {str(path.relative_to(ROOT / package)) for path in (ROOT / package).rglob("*.py")}
+    return sorted(found - TRIALS)
 
 
 # (PyTorch's package, TensorFlow's, file)
-FILES = [(package, twin, file) for package, twin in TWINS.items() for file in files(package)]
+FILES = [(package, twin, file) for package, twin in TWINS.items() for file in files(package) if file not in SEEING]
 
 
 def outline(path):
@@ -61,14 +68,22 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
         "_compiler",
         "builder",
     }
-    only_one |= {"_passing_on", "_prepare"}
+    # Each has the order of its arguments from its framework.
+    only_one |= {"_passing_on", "_prepare", "default_loss"}
     if file == "optimizers.py":
         only_one |= {name for kind, name, _ in tensorflow if kind == "class"}
+    if file == "pair/subject.py":
+        # What the process asks of both. PyTorch has the names of parameters by itself.
+        tensorflow, pytorch = ([entry for entry in of if not is_own(entry[1])] for of in (tensorflow, pytorch))
     expected = [(kind, forced.get(name, name), parameters) for kind, name, parameters in pytorch]
     both = [
         [entry for entry in entries if entry[1].partition(".")[0] not in only_one] for entries in (tensorflow, expected)
     ]
     assert both[0] == both[1]
+
+
+def is_own(name):
+    return name.rpartition(".")[2].startswith("_") or name == "Model.named_variables"
 
 
 @pytest.mark.parametrize(("package", "twin", "file"), FILES)
@@ -80,7 +95,7 @@ def test_same_docstrings(package, twin, file):
 
     pytorch, tensorflow = docstrings(package), docstrings(twin)
     neutral = {name: (text or "").replace("PyTorch", "X") for name, text in pytorch.items()}
-    say_what_differs = {"read", "warm_up", "interchange", "many_steps"}
+    say_what_differs = {"read", "warm_up", "interchange", "many_steps", "carry", "prepare", "step", "gradients"}
     for name in (pytorch.keys() & tensorflow.keys()) - say_what_differs:
         assert (tensorflow[name] or "").replace("TensorFlow", "X") == neutral[name], name
 

@@ -1,12 +1,13 @@
 """A report's parts as Markdown, for report.md: all that comes from outside is escaped."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shared.reporting import parts
 from shared.reporting.parts import Code, Part, Table
+from shared.system.escaping import code_lines, markdown_code
 from shared.system.escaping import markdown as escaped
-from shared.system.escaping import markdown_code
 
 
 def document(report: parts.Report) -> str:
@@ -48,6 +49,15 @@ def _cell(cell: str) -> str:
     return markdown_code(cell, in_table=True) if isinstance(cell, Code) else escaped(cell)
 
 
+def _sources(part: parts.Sources) -> str:
+    """Each file under its name, in a fence that nothing in it can end."""
+    printed = []
+    for name, text in part.files:
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+        printed.append(f"{markdown_code(name)}\n\n{fence}python\n{code_lines(text)}\n{fence}")
+    return "\n\n".join(printed)
+
+
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
@@ -59,6 +69,7 @@ PRINTERS: dict[type[Part], Callable[[Any], str]] = {
     parts.Paragraph: lambda part: escaped(part.text),
     parts.Bullets: lambda part: _bullets(map(escaped, part.sentences)),
     parts.Command: lambda part: f"{escaped(part.before)} {markdown_code(part.line)}".strip(),
+    parts.Sources: _sources,
     Table: table,
     parts.Bars: lambda part: table(part.table()),
     parts.Digits: lambda part: table(part.table()),

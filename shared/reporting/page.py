@@ -17,18 +17,23 @@ from markupsafe import Markup
 from shared.reporting import plots
 from shared.reporting.parts import Chart, Part, Report, Section, Verdict, pictures, probability
 from shared.reporting.styles import BAND, FEW_POINTS, STYLES
+from shared.system.escaping import code_lines
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Read in this order; the page runs no other script, and a browser refuses it one.
 SCRIPTS = ("uplot.min.js", "page.js")
 STYLE_SHEETS = ("uplot.min.css", "page.css")
+PAIR_STYLE_SHEETS = ("pair.css",)  # more of them, for a report on two models of a user's own
 LIBRARY_LICENCE = "LICENSE-uplot.txt"
 # Enough for a float32 to be read back as the same number.
 SIGNIFICANT_DIGITS = {"float32": 9, "float64": 17}
 
 
-def render(report: Report, stills: Mapping[str, str], dtype: str) -> str:
-    """The whole page. `stills` are the pictures as SVG files, by name; `dtype` is that of the charts' numbers."""
+def render(report: Report, stills: Mapping[str, str], dtype: str, *, pair: bool = False) -> str:
+    """The whole page. `stills` are the pictures as SVG files, by name; `dtype` is that of the charts' numbers.
+
+    `pair` is whether it reports on two models of a user's own: such a page shows their code, and no digits.
+    """
     licence = f"/*\n{_asset(LIBRARY_LICENCE)}*/\n"
     scripts = [licence + _asset(SCRIPTS[0]), *map(_asset, SCRIPTS[1:])]
     verdict = next(part for part in report.parts if isinstance(part, Verdict))
@@ -40,13 +45,14 @@ def render(report: Report, stills: Mapping[str, str], dtype: str) -> str:
             opening=[part for part in report.parts if not isinstance(part, Section)],
             sections=[part for part in report.parts if isinstance(part, Section)],
             verdict=verdict.sentence.partition(":")[0],
+            pair=pair,
             chart_data={
                 "charts": [chart_data(one, dtype) for one in pictures(report.parts) if isinstance(one, Chart)],
                 "styles": chart_styles(),
                 "fewPoints": FEW_POINTS,
                 "bandOpacity": BAND,
             },
-            style=Markup("\n".join(map(_asset, STYLE_SHEETS))),  # noqa: S704 our own files
+            style=Markup("\n".join(map(_asset, STYLE_SHEETS + PAIR_STYLE_SHEETS * pair))),  # noqa: S704 our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704
             script_hashes=[_csp_hash(script) for script in scripts],
         )
@@ -70,6 +76,7 @@ def _environment(stills: Mapping[str, str]) -> Environment:
     environment.filters |= {
         "printed": lambda part: Markup(printed(part)),  # noqa: S704 the template has escaped it
         "still": lambda name: Markup(plots.inline(stills[name], name)),  # noqa: S704 drawn here
+        "code_lines": code_lines,
         "colour": lambda style: STYLES[style].colour,
         "data_uri": _data_uri,
         "probability": probability,

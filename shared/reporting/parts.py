@@ -69,6 +69,13 @@ class Command(Part):
 
 
 @dataclass(frozen=True)
+class Sources(Part):
+    """Files of code beside each other, each its name and its text."""
+
+    files: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Table(Part):
     """Rows of text under a header."""
 

@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def code_lines(text: str) -> str:
+    """A program for reading: its lines as they are, and in each what is not printable as a visible escape."""
+    return "\n".join(map(one_line, text.expandtabs(4).removesuffix("\n").split("\n")))
+
+
 def markdown(text: str) -> str:
     """For a paragraph or a table's cell of a Markdown file: everything in it is plain text.
 

@@ -1,0 +1,1 @@
+"""A user's PyTorch model: seen into, described, trained."""

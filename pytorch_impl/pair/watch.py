@@ -1,0 +1,158 @@
+"""Seeing into a forward pass in PyTorch: hooks on its layers, and a mode that all its functions go through."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from pytorch_impl.pair.layers import DROPOUT, FUNCTIONS, LAYERS, LOSSES, Function, settings_of
+from shared.pairs import description as kinds
+from shared.pairs.description import Call, Setting
+from shared.pairs.protocol import Seen
+
+# The layout of what these give is that of images, signals and volumes.
+WINDOWED = {kinds.CONV, kinds.CONV_TRANSPOSE, kinds.SEPARABLE_CONV, "max_pool", "avg_pool", "upsample"}
+
+
+def called(module: nn.Module) -> str:
+    """A layer's class as its user writes it."""
+    name = type(module).__name__
+    return f"nn.{name}" if type(module).__module__.startswith("torch.nn.") else name
+
+
+def is_whole(module: nn.Module) -> bool:
+    """Whether a layer is looked at from outside alone: PyTorch's own, and no container of others."""
+    ours = type(module).__module__.startswith("torch.nn.")
+    return ours and (type(module) in LAYERS or not any(True for _ in module.children()))
+
+
+class Watch(TorchFunctionMode):
+    """Records the calls of layers and functions of a model while it is active. Nothing is recorded within a layer."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.seen: Seen | None = None
+        self._within = 0  # how many layers and functions the call is in
+        self._places = [""]
+        self._windowed = 0  # the number of dimensions of what has its channels after the batch; 0 for none
+        for path, module in model.named_modules():
+            if isinstance(module, DROPOUT):
+                continue
+            if is_whole(module) or (
+                not any(True for _ in module.children()) and any(True for _ in module.parameters())
+            ):
+                module.register_forward_pre_hook(self._enters_layer(is_whole(module)), with_kwargs=True)
+                module.register_forward_hook(self._leaves_layer(path, is_whole(module)), with_kwargs=True)
+            else:
+                module.register_forward_pre_hook(self._enters(path))
+                module.register_forward_hook(self._leaves)
+
+    @contextlib.contextmanager
+    def recording(self, seen: Seen) -> Iterator[None]:
+        """Record into `seen`."""
+        self.seen, self._within, self._places, self._windowed = seen, 0, [""], 0
+        with self:
+            yield
+        self.seen = None
+
+    def _enters(self, path: str) -> Any:
+        return lambda *_: self._places.append(path)
+
+    def _leaves(self, *_: object) -> None:
+        self._places.pop()
+
+    def _enters_layer(self, whole: bool) -> Any:
+        def enter(*_: object) -> None:
+            self._within += whole
+
+        return enter
+
+    def _leaves_layer(self, path: str, whole: bool) -> Any:
+        def leave(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+            self._within -= whole
+            inputs = tensors_in((arguments, named))
+            if self._within or self.seen is None or not inputs:
+                return
+            known = LAYERS.get(type(module))
+            settings = known.settings(module, inputs[0]) if known else {}
+            kind = known.kind if known else kinds.RAW if not whole else ""
+            self._record(path, kind, called(module), settings, inputs, output)
+
+        return leave
+
+    def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), named: Any = None) -> Any:
+        """Called by PyTorch in place of each of its functions."""
+        named = named or {}
+        if function is F.dropout and self.seen is not None:
+            return arguments[0] if arguments else named["input"]
+        if function is F.scaled_dot_product_attention:
+            named = {**named, "dropout_p": 0.0}
+        known = None if self._within else FUNCTIONS.get(function) or LOSSES.get(function)
+        if known is None or self.seen is None:
+            return function(*arguments, **named)
+        self._within += 1
+        try:
+            output = function(*arguments, **named)
+        finally:
+            self._within -= 1
+        self._function(function, *known, (arguments, named), output)
+        return output
+
+    def _function(self, function: Any, name: str, known: Function, given: tuple[Any, Any], output: Any) -> None:
+        arguments, named = given
+        settings = settings_of(known, arguments, named)
+        if function in LOSSES:
+            assert self.seen is not None
+            call = Call(place="", kind=known.kind, called=name, settings=settings, inputs=[], output="", dtype="")
+            self.seen.losses.append(call)
+        else:
+            inputs = tensors_in((arguments, named))[: 1 if known.kind != "scaled_dot_product_attention" else 3]
+            self._record(self._places[-1], known.kind, name, settings, inputs, output)
+
+    def _record(
+        self, place: str, kind: str, name: str, settings: dict[str, Setting], inputs: list[Tensor], output: Any
+    ) -> None:
+        assert self.seen is not None
+        outputs = tensors_in(output)
+        if not outputs or self.seen.outputs:  # the loss comes after the outputs
+            return
+        number = len(self.seen.calls)
+        names = [f"call/{number}/in/{i}" for i in range(len(inputs))]
+        if kind in WINDOWED or (kind == kinds.BATCH_NORM and outputs[0].ndim > kinds.VECTORS):
+            self._windowed = outputs[0].ndim
+        elif outputs[0].ndim != self._windowed or kind == "permute":
+            self._windowed = 0
+        self.seen.calls.append(
+            Call(
+                place=place,
+                kind=kind,
+                called=name,
+                settings=settings,
+                inputs=names,
+                output=f"call/{number}/out",
+                dtype=str(outputs[0].dtype).removeprefix("torch."),
+                channels_last=False if self._windowed else None,
+            )
+        )
+        for key, tensor in zip([*names, f"call/{number}/out"], [*inputs, outputs[0]], strict=True):
+            self.seen.arrays[key] = to_array(tensor)
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in a value that may be one, or hold them."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return [tensor for each in value for tensor in tensors_in(each)] if isinstance(value, tuple | list) else []
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A copy."""
+    with torch.no_grad():
+        return tensor.detach().cpu().numpy().copy()

@@ -1,0 +1,425 @@
+"""Where two models differ, and why: what may be the cause is tried, and told only where the trial shows it.
+
+Float64 judges, because rounding is far below any mistake there; float32 shows what a user's own curves will look like.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from shared.pairs import causes
+from shared.pairs.carry import Carry, carry
+from shared.pairs.causes import Candidate
+from shared.pairs.climb import (
+    AFTER,
+    LIMITS,
+    Check,
+    Numbers,
+    Sides,
+    climb,
+    first_beyond,
+    flatten_orders,
+    pair_calls,
+)
+from shared.pairs.description import Description
+from shared.pairs.protocol import Arrays, Edit, Until
+from shared.pairs.sides import Process, at_once
+from shared.system.errors import InputError
+
+STEPS_LOOKED_AT = (1, 2, 10)  # and the last
+PERTURBATIONS = 2
+MOST_CAUSES = 12
+FEW_STEPS, FIRST_STEP = 2, (1,)
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A candidate that was tried: with its change the numbers agree, and without it they do not."""
+
+    candidate: Candidate
+    without: Check  # what is off first where everything else is changed, and this is not
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The comparison in one dtype."""
+
+    dtype: Literal["float32", "float64"]
+    checks: list[Check]
+    losses: tuple[np.ndarray, np.ndarray]  # of all steps, PyTorch's and Keras's
+
+    @property
+    def first(self) -> Check | None:
+        """What is off first."""
+        return first_beyond(self.checks, LIMITS[self.dtype])
+
+    @property
+    def largest(self) -> Check:
+        """The check that is furthest off, in noise floors."""
+        return max(self.checks, key=lambda check: check.multiple)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found out about a pair."""
+
+    files: tuple[Path, Path]
+    sides: Sides
+    precisions: dict[str, Precision]
+    causes: list[Cause]
+    unexplained: Check | None  # what is off first once all causes are removed
+    explained: list[Check] = field(default_factory=list)  # the checks with all causes removed
+    read_only: list[str] = field(default_factory=list)  # what differs as it is read, and could not be measured
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Literal["same", "defaults", "different"]:
+        """The answer."""
+        if self.unexplained or self.read_only or any(not cause.candidate.by_default for cause in self.causes):
+            return "different"
+        if self.causes:
+            return "defaults"
+        return "same" if self.precisions["float64"].first is None else "different"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a pair is compared by."""
+
+    files: tuple[Path, Path]
+    data: Path
+    seed: int
+    batch_size: int
+    steps: int
+
+    @property
+    def record_after(self) -> tuple[int, ...]:
+        """The steps after which weights and buffers are compared."""
+        return tuple(sorted({*(s for s in STEPS_LOOKED_AT if s < self.steps), self.steps}))
+
+    def opening(self, side: int, dtype: str) -> dict[str, object]:
+        """What a process is asked to open."""
+        given = {"data": self.data, "seed": self.seed, "batch_size": self.batch_size, "steps": self.steps}
+        return {**given, "file": self.files[side].resolve(), "dtype": dtype}
+
+
+class Bench:
+    """Both sides in one precision, and all that was computed of them."""
+
+    def __init__(self, asked: Asked, processes: tuple[Process, Process], dtype: Literal["float32", "float64"]) -> None:
+        self.asked, self.dtype = asked, dtype
+        self.torch, self.keras = processes
+        (torch, self.torch_weights), (keras, self.keras_weights) = at_once(
+            lambda: self.torch.open(**asked.opening(0, dtype)), lambda: self.keras.open(**asked.opening(1, dtype))
+        )
+        self.sides = _laid_beside(torch, keras, carry(torch, keras), asked)
+
+    def carry_users(self) -> "Carry | None":
+        """With what the user's own `carry` returns in place of the automatic map; None where there is none."""
+        if self.keras.carry(self.torch_weights) is None:
+            return None
+
+        def users(arrays: Arrays) -> Arrays:
+            return self.keras.carry(dict(arrays)) or {}
+
+        return self.sides.carry.override(users)
+
+    def measure(
+        self,
+        edits: Sequence[Edit] = (),
+        until: Until = "training",
+        perturbed: int | None = None,
+        steps: Sequence[int] = (),
+    ) -> Numbers:
+        """The Keras side's numbers alone, after these steps: after all that are looked at where none are named."""
+        weights = self.keras_weights | self.sides.carry.values(self.torch_weights)
+        weights |= {name: np.zeros_like(weights[name]) for name in self.sides.more_in_keras}
+        arrays = self.keras.run(
+            weights,
+            [*(steps or self.asked.record_after)],
+            [*edits],
+            until,
+            perturbed,
+            reverse=bool(perturbed and perturbed > 1),
+            inputs=self.torch.inputs,
+        )
+        return Numbers(arrays, arrays)
+
+    def measure_torch(self, until: Until = "training", perturbed: int | None = None) -> Numbers:
+        """PyTorch's."""
+        arrays = self.torch.run(
+            self.torch_weights,
+            [*self.asked.record_after],
+            [],
+            until,
+            perturbed,
+            reverse=bool(perturbed and perturbed > 1),
+        )
+        return Numbers(arrays, arrays)
+
+    def look(self, until: Until) -> tuple[Numbers, Numbers]:
+        """Both sides, unperturbed."""
+        torch, keras = at_once(lambda: self.measure_torch(until), lambda: self.measure((), until))
+        return torch, keras
+
+    def floors(self, torch: Numbers, keras: Numbers) -> tuple[Numbers, Numbers]:
+        """The same, with what perturbations make of both. A pass in reverse is looked at only where order is none."""
+
+        def perturb(measure: Callable[..., Numbers]) -> list[Arrays]:
+            found = []
+            for number in range(1, PERTURBATIONS + 1):
+                arrays = measure(perturbed=number).arrays
+                found.append({k: v for k, v in arrays.items() if number == 1 or not _by_example(k)})
+            return found
+
+        ours, theirs = at_once(lambda: perturb(self.measure_torch), lambda: perturb(self.measure))
+        return replace(torch, perturbed=ours), replace(keras, perturbed=theirs)
+
+
+def _by_example(key: str) -> bool:
+    """Whether a tensor has a place for each example, so that it can't be compared with one of a reversed batch."""
+    return key.startswith(("evaluation/call", "training/call", "evaluation/output", "training/output", "given/"))
+
+
+def _laid_beside(torch: Description, keras: Description, carried: Carry, asked: Asked) -> Sides:
+    return Sides(torch, keras, carried, pair_calls(torch, keras, carried), {}, asked.record_after)
+
+
+def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say) -> Diagnosis:
+    """Compare both in float64, find the causes, and compare in float32. Raises InputError."""
+    say("reading both files, in float64")
+    bench = Bench(asked, processes, "float64")
+    notes = _settle_weights(bench, say)
+    say("measuring both, and how far rounding alone carries them")
+    torch, keras = bench.look("training")
+    _refuse_not_finite(torch, keras)
+    torch, keras = bench.floors(torch, keras)
+    checks = climb(bench.sides, torch, keras)
+    found: list[Cause] = []
+    unexplained, explained = None, checks
+    if first_beyond(checks, LIMITS["float64"]):
+        search = Search(bench, torch, keras, say)
+        found, unexplained, explained = search.run(checks)
+    exact = Precision("float64", checks, (torch.arrays["losses"], keras.arrays["losses"]))
+    say("once more in float32")
+    plain = _in_float32(asked, processes, bench)
+    return Diagnosis(
+        asked.files,
+        bench.sides,
+        {"float64": exact, "float32": plain},
+        found,
+        unexplained,
+        explained,
+        _read_only(bench.sides),
+        notes,
+    )
+
+
+def _settle_weights(bench: Bench, say: Say) -> list[str]:
+    """Find the order in which Keras flattens, and that of equal siblings, by what a forward pass gives."""
+    notes: list[str] = []
+    users = bench.carry_users()
+    if users:
+        bench.sides = replace(bench.sides, carry=users)
+        if users.users:
+            notes.append(f"Carried by the Keras file's own carry: {', '.join(sorted(users.users))}.")
+    _refuse_what_is_not_carried(bench.sides, say)
+    torch, keras = bench.look("evaluation")
+    if orders := flatten_orders(bench.sides, torch.arrays, keras.arrays):
+        carried = bench.sides.carry
+        for number, order in orders.items():
+            pairing = next(p for p in bench.sides.pairings if p.torch == number)
+            carried = carried.with_rows(bench.sides.keras.calls[pairing.keras].place, order)
+            notes.append(
+                f"{bench.sides.torch.calls[number].place}: its inputs are an image, flattened channel by channel in "
+                "PyTorch and pixel by pixel in Keras; its weights were carried in that order."
+            )
+        bench.sides = replace(bench.sides, carry=carried, orders=orders)
+        keras = bench.measure((), "evaluation")
+    notes += _settle_siblings(bench, torch, keras)
+    return notes
+
+
+def _refuse_what_is_not_carried(sides: Sides, say: Say) -> None:
+    """Raise InputError for a tensor without a counterpart. One side's bias is a difference, and no obstacle."""
+    biases = {*sides.more_in_keras, *sides.more_in_torch}
+    missing = [told for told in sides.carry.missing() if not any(name in told for name in biases)]
+    if missing:
+        say("\n\n".join(missing))
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        first = missing[0].partition(" Say how")[0].splitlines()[0]
+        raise InputError(f"{first}{more}; write the carry(torch) that stands above")
+
+
+def _settle_siblings(bench: Bench, torch: Numbers, keras: Numbers) -> list[str]:
+    """Where the outputs are off, whether equal layers are called in another order on one side."""
+    rough = LIMITS["float64"] * 1000  # no floor is measured yet
+    first = first_beyond(climb(bench.sides, torch, keras, "evaluation"), rough)
+    if first is None:
+        return []
+    for other in bench.sides.carry.alternatives():
+        sides = replace(bench.sides, carry=other, pairings=pair_calls(bench.sides.torch, bench.sides.keras, other))
+        tried = Bench.__new__(Bench)
+        tried.__dict__.update(bench.__dict__ | {"sides": sides})
+        numbers = tried.measure((), "evaluation")
+        if first_beyond(climb(sides, torch, numbers, "evaluation"), rough) is None:
+            bench.sides = sides
+            return [
+                "Layers of equal shape are called in another order in Keras; their weights were carried in that order."
+            ]
+    return []
+
+
+def _refuse_not_finite(torch: Numbers, keras: Numbers) -> None:
+    for name, numbers in (("PyTorch", torch), ("Keras", keras)):
+        for key in ("evaluation/loss", "training/loss"):
+            if not np.isfinite(numbers.arrays[key]).all():
+                raise InputError(
+                    f"{name}: the loss of the first batch is {float(numbers.arrays[key])}, before any step; "
+                    "look for a logarithm of 0 or a division by 0 in the model or the data"
+                )
+
+
+def _in_float32(asked: Asked, processes: tuple[Process, Process], before: Bench) -> Precision:
+    """The same in float32, from the same weights but for rounding."""
+    bench, exact = Bench(asked, processes, "float32"), before.sides
+    bench.torch_weights = {name: values.astype(np.float32) for name, values in before.torch_weights.items()}
+    users = bench.carry_users()
+    bench.sides = replace(
+        bench.sides,
+        carry=replace(exact.carry, torch=bench.sides.torch, keras=bench.sides.keras) if not users else exact.carry,
+        pairings=exact.pairings,
+        orders=exact.orders,
+    )
+    torch, keras = bench.floors(*bench.look("training"))
+    checks = climb(bench.sides, torch, keras)
+    return Precision("float32", checks, (torch.arrays["losses"], keras.arrays["losses"]))
+
+
+def _read_only(sides: Sides) -> list[str]:
+    """What differs as it is read, and is set to 0 before anything is measured: the rates of dropout."""
+    ours = [rate for rate in sides.torch.dropout.values() if rate]
+    theirs = [rate for rate in sides.keras.dropout.values() if rate]
+    if ours == theirs or sorted(ours) == sorted(theirs):
+        return []
+    return [f"dropout, as read: {_rates(sides.torch.dropout)} in PyTorch, {_rates(sides.keras.dropout)} in Keras"]
+
+
+def _rates(rates: Mapping[str, float]) -> str:
+    return ", ".join(f"{rate:g} ({path})" for path, rate in rates.items() if rate) or "none"
+
+
+class Search:
+    """Tries what may be the causes, until the numbers agree or nothing is left to try."""
+
+    def __init__(self, bench: Bench, torch: Numbers, keras: Numbers, say: Say) -> None:
+        self.bench, self.torch, self.keras, self.say = bench, torch, keras, say
+        self.readable: list[Candidate] = []
+
+    def run(self, checks: list[Check]) -> tuple[list[Cause], Check | None, list[Check]]:
+        """The causes, what is off first without them, and the checks without them."""
+        biases = causes.of_biases(self.bench.sides, self.bench.torch_weights)
+        self.readable = [c for c in [*causes.read(self.bench.sides), *biases] if c.edits]
+        applied = self._improving(self.readable, checks)
+        now = self._climb(applied) if applied else checks
+        while (first := self._first(now)) and len(applied) < MOST_CAUSES:
+            better = self._guess(first, now, applied)
+            if better is None:
+                break
+            applied, now = better
+        needed = [cause for candidate in applied if (cause := self._needed(candidate, applied, now))]
+        return needed, self._first(now), now
+
+    def _first(self, checks: Sequence[Check]) -> Check | None:
+        return first_beyond(checks, LIMITS["float64"])
+
+    def _climb(self, applied: Sequence[Candidate]) -> list[Check]:
+        """The checks with these changes, up to the stretch in which the first fails; none where one does not fit."""
+        edits = [edit for candidate in applied for edit in candidate.edits]
+        checks: list[Check] = []
+        for until, steps in self._stretches():
+            try:
+                numbers = self.bench.measure(edits, until, steps=steps)
+            except InputError:  # such a change can't be made in this model
+                return []
+            sides = replace(self.bench.sides, record_after=steps)
+            checks = climb(sides, self.torch, replace(self.keras, arrays=numbers.arrays), until)
+            if self._first(checks):
+                break
+        return checks
+
+    def _stretches(self) -> list[tuple[Until, tuple[int, ...]]]:
+        """A forward pass, a backward pass, the first steps, all steps: what differs early is found in a moment."""
+        steps = self.bench.asked.record_after
+        few = tuple(step for step in steps if step <= FEW_STEPS) or steps[:1]
+        stretches: list[tuple[Until, tuple[int, ...]]] = [
+            ("evaluation", steps),
+            ("gradients", steps),
+            ("training", few),
+        ]
+        return stretches if few == steps else [*stretches, ("training", steps)]
+
+    def _improving(self, kept: list[Candidate], checks: list[Check]) -> list[Candidate]:
+        """Those of what was read that together move the first difference on, or away."""
+        if not kept:
+            return []
+        self.say(f"trying {len(kept)} setting{'s' if len(kept) > 1 else ''} that differ")
+        if self._rank(self._climb(kept)) > self._rank(checks):
+            return kept
+        together: list[Candidate] = []
+        rank = self._rank(checks)
+        for candidate in kept:
+            better = self._rank(self._climb([*together, candidate]))
+            if better > rank:
+                together, rank = [*together, candidate], better
+        return together
+
+    def _rank(self, checks: Sequence[Check]) -> float:
+        """How far the climb comes: the number of the first check that fails; of all, where none does."""
+        if not checks:
+            return -1
+        first = self._first(checks)
+        return np.inf if first is None else [*checks].index(first)
+
+    def _guess(
+        self, first: Check, now: list[Check], applied: list[Candidate]
+    ) -> tuple[list[Candidate], list[Check]] | None:
+        """One more change, guessed from the numbers, with which the first difference goes."""
+        keras = self.keras
+        if applied:
+            edits = [edit for candidate in applied for edit in candidate.edits]
+            steps = tuple(s for s in self.bench.asked.record_after if AFTER + s <= first.stage) or FIRST_STEP
+            keras = replace(self.keras, arrays=self.bench.measure(edits, first.until, steps=steps).arrays)
+        known = {candidate.key for candidate in applied}
+        guesses = causes.guesses(first, self.bench.sides, self.torch, keras)
+        tried = [c for c in [*guesses, *self.readable] if c.edits and c.key not in known]
+        best: tuple[list[Candidate], list[Check]] | None = None
+        for candidate in tried:
+            self.say(f"trying: {candidate.what}")
+            checks = self._climb([*applied, candidate])
+            after = self._first(checks)
+            better = self._rank(checks) > self._rank(best[1] if best else now)
+            if better and (after is None or after.stage > candidate.beyond):
+                best = [*applied, candidate], checks
+            if best and after is None:
+                return best
+        if best:
+            return best
+        # Of formulas, several may be at work at one place: none shows alone.
+        tried = [candidate for candidate in tried if candidate.beyond < first.stage]
+        if len(tried) > 1 and (checks := self._climb([*applied, *tried])) and self._rank(checks) > self._rank(now):
+            return [*applied, *tried], checks
+        return None
+
+    def _needed(self, candidate: Candidate, applied: list[Candidate], now: list[Check]) -> Cause | None:
+        """The candidate as a cause, where leaving it out makes a difference that is not there with it."""
+        if applied == [candidate]:
+            first = self._first(climb(self.bench.sides, self.torch, self.keras))
+            return Cause(candidate, first) if first else None
+        checks = self._climb([other for other in applied if other is not candidate])
+        first = self._first(checks) if checks else None
+        return Cause(candidate, first) if first and self._rank(checks) < self._rank(now) else None

@@ -1,0 +1,390 @@
+"""The report on a pair of users' models: results.json, report.md, index.html, and a summary for the terminal."""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from shared.pairs.alignment import title
+from shared.pairs.causes import decays
+from shared.pairs.climb import EVALUATED, EVALUATION, LIMITS, Check, first_beyond, folded
+from shared.pairs.description import Call, OptimizerFacts, Setting
+from shared.pairs.diagnosis import Cause, Diagnosis, Precision
+from shared.pairs.pair_charts import apart, climbed, losses
+from shared.pairs.pair_words import (
+    GROUPS,
+    NOISE_FLOOR,
+    VERDICTS,
+    alone,
+    begun,
+    called,
+    confirmation,
+    count,
+    effect,
+    excluded,
+    extent,
+    group,
+    largest,
+    not_compared,
+    off,
+    place,
+    same,
+    sentence,
+    times,
+)
+from shared.reporting import page
+from shared.reporting.parts import (
+    Bullets,
+    Caution,
+    Code,
+    Command,
+    Group,
+    KeyFigures,
+    Paragraph,
+    Part,
+    Report,
+    Section,
+    Sources,
+    Table,
+    Verdict,
+)
+from shared.reporting.report import AGAIN, write_files
+from shared.system import escaping
+
+NOT_SETTINGS = {"rank", "training"}  # what a call is, and how it was called
+NONE = "–"
+TRIAL = (
+    "A trial changes the Keras model as it runs, and no file. The code for the Keras file makes that change; the code "
+    "for the PyTorch file does the reverse, and was not tried. A cause is confirmed where the comparison comes further "
+    "with its change than with those of the others alone."
+)
+GUESSED = (
+    "Layers are matched in order of execution, by kind, shapes and names: a guess until the forward passes agree. "
+)
+ROW = "The row of docs/differences.md on it is “{}”. What it does to a curve: {}"
+
+
+def write(diagnosis: Diagnosis, sources: tuple[str, str], folder: Path, command: str) -> None:
+    """Write results.json, the pictures, report.md and index.html. `sources` are the files' texts."""
+    made = report(diagnosis, sources, escaping.one_line(command))
+    stills = write_files(made, results(diagnosis), folder)
+    (folder / "index.html").write_text(page.render(made, stills, "float64", pair=True), encoding="utf-8")
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """What was found, for the terminal: the verdict first."""
+    lines = [sentence(diagnosis)]
+    for cause in diagnosis.causes:
+        kind = "framework default" if cause.candidate.by_default else "cause"
+        lines += ["", f"{kind}: {cause.candidate.what}", f"  {confirmation(cause, diagnosis)}"]
+        lines.append(f"  in the Keras file: {cause.candidate.keras}")
+        if cause.candidate.torch:
+            lines.append(f"  or in the PyTorch file: {cause.candidate.torch}")
+    if left := _left(diagnosis):
+        check, checks = left
+        lines += ["", f"not explained: {check.what}{off(check)}"]
+        lines += [f"  {said}" for said in [place(check, checks, diagnosis)] if said]
+        lines += [f"  agrees before it: {said}" for said in excluded(check, checks)]
+    return "\n".join(map(escaping.one_line, lines))
+
+
+def _left(diagnosis: Diagnosis) -> tuple[Check, Sequence[Check]] | None:
+    """What is off first and not explained, and the checks that it is one of."""
+    if diagnosis.unexplained:
+        return diagnosis.unexplained, diagnosis.explained or diagnosis.precisions["float64"].checks
+    # What is explained in float64 shows in float32 too: only without a cause it says something.
+    plain = diagnosis.precisions["float32"]
+    return (plain.first, plain.checks) if plain.first and not diagnosis.causes else None
+
+
+def report(diagnosis: Diagnosis, sources: tuple[str, str], command: str) -> Report:
+    """All of it, from its first part to its last. `command` is what made it."""
+    torch, keras = diagnosis.files
+    sections = [
+        *([Section("causes", "Causes", causes)] if (causes := [*_causes(diagnosis)]) else []),
+        Section("weights", "Weights", [*_weights(diagnosis)]),
+        Section("layers", "Layer by layer", [*_layers(diagnosis)]),
+        Section("settings", "Settings", [*_settings(diagnosis)]),
+        Section("loss", "Loss", [*map(losses, diagnosis.precisions.values()), apart(diagnosis)]),
+        Section("code", "Both files", [_code(diagnosis, sources)]),
+        Section("limits", "Not compared", [Bullets(not_compared(diagnosis))]),
+        Section("run", "What was run", [_facts(diagnosis), Command(command, AGAIN)]),
+    ]
+    return Report(f"{torch.name} and {keras.name}, from the same weights", [*_opening(diagnosis), *sections])
+
+
+def _opening(diagnosis: Diagnosis) -> Iterator[Part]:
+    yield Verdict(sentence(diagnosis), diagnosis.verdict == "same")
+    yield from (Caution(f"{begun(read)}.", "Not measured") for read in diagnosis.read_only)
+    if diagnosis.causes:
+        yield Bullets([f"{cause.candidate.what}: {confirmation(cause, diagnosis)}." for cause in diagnosis.causes])
+    yield Paragraph(NOISE_FLOOR)
+    if diagnosis.verdict == "same":
+        yield Paragraph(
+            "The verdict covers these files, this data and these steps. Dropout, first weights and the order of the "
+            "data are not part of it: “Not compared” says what else is not."
+        )
+    yield KeyFigures([*_figures(diagnosis)])
+
+
+def _figures(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    for precision in diagnosis.precisions.values():
+        limit = f"{LIMITS[precision.dtype]:,.0f}"
+        yield times(largest(precision.checks)), f"noise floors at most in {precision.dtype}; {limit} are allowed"
+    if diagnosis.causes and diagnosis.explained:
+        yield times(largest(diagnosis.explained)), "noise floors at most in float64, with the confirmed changes"
+    checks = diagnosis.precisions["float64"].checks
+    steps = len(diagnosis.precisions["float64"].losses[0])
+    yield f"{len(checks):,}", f"numbers and tensors compared in each precision, over {count(steps, 'step')}"
+
+
+def _causes(diagnosis: Diagnosis) -> Iterator[Part]:
+    if diagnosis.causes:
+        yield Paragraph(TRIAL)
+    for number, cause in enumerate(diagnosis.causes, start=1):
+        yield Group(f"{number}. {begun(cause.candidate.what)}", [*_cause(cause, diagnosis)])
+    if left := _left(diagnosis):
+        check, checks = left
+        agree = excluded(check, checks)
+        where = place(check, checks, diagnosis)
+        parts: list[Part] = [Paragraph(f"They differ first in {check.what}{off(check)}. No cause of it was confirmed.")]
+        parts += [Paragraph(where)] if where else []
+        parts += [Paragraph("What agrees before it, and is excluded:"), Bullets(agree)] if agree else []
+        yield Group("Not explained", parts)
+
+
+def _cause(cause: Cause, diagnosis: Diagnosis) -> Iterator[Part]:
+    candidate = cause.candidate
+    kind = "A framework default: neither file is wrong. " if candidate.by_default else ""
+    yield Paragraph(f"{kind}{begun(confirmation(cause, diagnosis))}. {effect(cause)}")
+    yield Command(candidate.keras, "In the Keras file:")
+    if candidate.torch:
+        yield Command(candidate.torch, "Or in the PyTorch file:")
+    if candidate.row:
+        yield Paragraph(ROW.format(*(words.replace("`", "") for words in (candidate.row.item, candidate.row.curve))))
+
+
+def _weights(diagnosis: Diagnosis) -> Iterator[Part]:
+    carry = diagnosis.sides.carry
+    yield Paragraph(GUESSED + _carried(diagnosis))
+    rows = [
+        [*(" and ".join(map(title, layers)) for layers in (match.torch, match.keras)), match.fit.how]
+        for match in carry.matches
+    ]
+    yield Table(["PyTorch", "Keras", "what of PyTorch’s was carried, and how"], rows, words=True)
+    if diagnosis.notes:
+        yield Bullets(diagnosis.notes)
+
+
+def _carried(diagnosis: Diagnosis) -> str:
+    """Whether the forward passes bear the matching out."""
+
+    def forward(checks: Sequence[Check]) -> list[Check]:
+        return [check for check in checks if check.stage <= EVALUATED]
+
+    exact = forward(diagnosis.precisions["float64"].checks)
+    changed = forward(diagnosis.explained)
+    if first_beyond(exact, LIMITS["float64"]) is None:
+        return f"Here they do: all {len(exact)} checks of an evaluation in float64."
+    if diagnosis.causes and changed and first_beyond(changed, LIMITS["float64"]) is None:
+        return f"Here they do, with the confirmed changes: all {len(changed)} checks of an evaluation in float64."
+    return "Here they do not all agree: of what comes after the first difference, the matching is not borne out."
+
+
+def _layers(diagnosis: Diagnosis) -> Iterator[Part]:
+    exact, plain = diagnosis.precisions["float64"], diagnosis.precisions["float32"]
+    explained = diagnosis.explained if diagnosis.causes else []
+    yield climbed(exact, explained)
+    yield Paragraph(
+        "The layers and functions of an evaluation in float64, in order of execution. Both numbers are noise floors: "
+        "where what goes in agrees and what comes out does not, the difference is made there."
+    )
+    yield _calls(diagnosis, exact, explained)
+    for key, name in GROUPS.items():
+        checks = [check for check in exact.checks if group(check) == key]
+        if checks and key != EVALUATION:
+            yield Group(f"{begun(name)}, in float64", [_checks(checks, explained)], folded=True)
+    yield climbed(plain)
+
+
+def _calls(diagnosis: Diagnosis, exact: Precision, explained: Sequence[Check]) -> Table:
+    """A row for each pair of calls, in order of execution."""
+    sides = diagnosis.sides
+    rows = []
+    for pairing in sides.pairings:
+        of_it = [c for c in exact.checks if c.stage == EVALUATION and c.pairing == pairing]
+        if not of_it:
+            continue
+        ends = [[c for c in of_it if c.inside == inside] for inside in (False, True)]
+        row = [called(sides.torch.calls[pairing.torch]), called(sides.keras.calls[pairing.keras])]
+        row += [_multiple(checks, exact.first) for checks in ends]
+        if explained:
+            row.append(_multiple([c for c in explained if any(same(c, other) for other in ends[1])], None))
+        rows.append(row)
+    header = ["PyTorch", "Keras", "what goes in", "what comes out"]
+    return Table([*header, *(["with the changes"] if explained else [])], rows, words=True, title="Layers")
+
+
+def _multiple(checks: Sequence[Check], first: Check | None) -> str:
+    """The largest of these; where the first difference is among them, that is said."""
+    if not checks:
+        return NONE
+    marked = " ← the first" if any(check is first for check in checks) else ""
+    return f"{times(max(check.multiple for check in checks))}{marked}"
+
+
+def _checks(checks: Sequence[Check], explained: Sequence[Check]) -> Table:
+    rows = []
+    for check in checks:
+        row = [check.what, _size(check.difference), _size(check.floor), times(check.multiple)]
+        if explained:
+            row.append(next((times(other.multiple) for other in explained if same(check, other)), NONE))
+        rows.append(row)
+    header = ["what", "difference", "noise floor", "difference in noise floors"]
+    return Table([*header, *(["with the changes"] if explained else [])], rows, title=GROUPS[group(checks[0])])
+
+
+def _size(number: float) -> str:
+    return f"{number:.1e}" if number and isfinite(number) else "0" if number == 0 else NONE
+
+
+def _settings(diagnosis: Diagnosis) -> Iterator[Part]:
+    differ, equal = settings_that_differ(diagnosis)
+    also = f"{count(equal, 'setting')} that both sides have {'is' if equal == 1 else 'are'} equal."
+    yield Paragraph(f"As the two models tell them, whether or not they make a difference here. {also}")
+    if differ:
+        header = ["where", "setting", "PyTorch", "Keras"]
+        yield Table(header, [[*row[:2], *map(_shown, row[2:])] for row in differ], words=True, title="What differs")
+    else:
+        yield Paragraph("None differs.")
+    torch, keras = diagnosis.sides.torch, diagnosis.sides.keras
+    yield Group("The optimizer", [_beside(_optimizer(torch.optimizer), _optimizer(keras.optimizer))], folded=True)
+    if torch.losses and keras.losses:
+        yield Group("The loss", [_beside(_of_call(torch.losses[-1]), _of_call(keras.losses[-1]))], folded=True)
+
+
+def settings_that_differ(diagnosis: Diagnosis) -> tuple[list[tuple[str, str, Setting, Setting]], int]:
+    """Where, which, PyTorch's and Keras's; and how many are equal."""
+    sides = diagnosis.sides
+    ours, theirs = folded(sides.torch.calls), folded(sides.keras.calls)
+    found: dict[tuple[str, str], tuple[Setting, Setting]] = {}
+    for pairing in sides.pairings:
+        a, b = ours[pairing.torch][1], theirs[pairing.keras][1]
+        where = f"{called(a)}; {called(b)}"
+        common = (a.settings.keys() & b.settings.keys()) - NOT_SETTINGS if a.kind == b.kind else set()
+        found |= {(where, name): (a.settings[name], b.settings[name]) for name in sorted(common)}
+    first, second = sides.torch.optimizer, sides.keras.optimizer
+    found["the optimizer", "rule"] = first.rule, second.rule
+    common = (first.settings.keys() & second.settings.keys()) - {"weight_decay"}
+    found |= {("the optimizer", name): (first.settings[name], second.settings[name]) for name in sorted(common)}
+    of_torch, of_keras = decays(sides)
+    found |= {(f"the optimizer, of {n}", "weight_decay"): (of_torch[n], of_keras[n]) for n in of_torch}
+    for name, sources in sides.carry.sources.items():
+        if not sides.keras.tensors[name].buffer:
+            trained = any(sides.torch.tensors[source].trainable for source in sources)
+            found[f"{' + '.join(sources)}; {name}", "trained"] = trained, sides.keras.tensors[name].trainable
+    rates = [sorted(rate for rate in side.dropout.values() if rate) for side in (sides.torch, sides.keras)]
+    found["dropout", "rates"] = (*map(list, rates),)  # type: ignore[assignment]
+    differ = [(*key, *values) for key, values in found.items() if values[0] != values[1]]
+    return differ, len(found) - len(differ)
+
+
+def _shown(value: Setting) -> str:
+    if value is None or value == []:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _optimizer(facts: OptimizerFacts) -> dict[str, Setting]:
+    return {"class": facts.called, **facts.settings}
+
+
+def _of_call(call: Call) -> dict[str, Setting]:
+    return {"called": call.called, **call.settings}
+
+
+def _beside(ours: dict[str, Setting], theirs: dict[str, Setting]) -> Table:
+    """All settings of both: what one side has no name for is left open."""
+    rows = [
+        [name, *(_shown(side[name]) if name in side else NONE for side in (ours, theirs))]
+        for name in dict.fromkeys([*ours, *theirs])
+    ]
+    return Table(["setting", "PyTorch", "Keras"], rows, words=True)
+
+
+def _code(diagnosis: Diagnosis, sources: tuple[str, str]) -> Part:
+    return Sources([(str(file), text) for file, text in zip(diagnosis.files, sources, strict=True)])
+
+
+def _facts(diagnosis: Diagnosis) -> Table:
+    sides = (diagnosis.sides.torch, diagnosis.sides.keras)
+    rows = [
+        ["file", *(Code(file) for file in diagnosis.files)],
+        ["returns", *(side.outputs for side in sides)],
+        ["layers with weights", *(f"{len(side.layers):,}" for side in sides)],
+        ["calls in an evaluation", *(f"{len(side.calls):,}" for side in sides)],
+        ["without a counterpart", *(f"{len(calls):,}" for calls in alone(diagnosis).values())],
+        ["compared", extent(diagnosis), ""],
+    ]
+    return Table(["", "PyTorch", "Keras"], rows, words=True)
+
+
+def results(diagnosis: Diagnosis) -> dict[str, Any]:
+    """What results.json holds."""
+    differ, equal = settings_that_differ(diagnosis)
+    return {
+        "verdict": VERDICTS[diagnosis.verdict],
+        "files": dict(zip(("pytorch", "keras"), map(str, diagnosis.files), strict=True)),
+        "causes": [_cause_result(cause) for cause in diagnosis.causes],
+        "unexplained": diagnosis.unexplained and _check_result(diagnosis.unexplained),
+        "as_read": diagnosis.read_only,
+        "notes": diagnosis.notes,
+        "not_compared": not_compared(diagnosis),
+        "weights": [
+            {
+                "pytorch": [layer.path for layer in match.torch],
+                "keras": [layer.path for layer in match.keras],
+                "how": match.fit.how,
+            }
+            for match in diagnosis.sides.carry.matches
+        ],
+        "settings_equal": equal,
+        "settings_that_differ": [
+            {"where": where, "setting": name, "pytorch": ours, "keras": theirs} for where, name, ours, theirs in differ
+        ],
+        "precisions": {dtype: _precision_result(found) for dtype, found in diagnosis.precisions.items()},
+        "with_the_changes": [*map(_check_result, diagnosis.explained)] if diagnosis.causes else [],
+    }
+
+
+def _cause_result(cause: Cause) -> dict[str, Any]:
+    candidate = cause.candidate
+    return {
+        "what": candidate.what,
+        "confirmed": True,
+        "framework_default": candidate.by_default,
+        "in_keras": candidate.keras,
+        "in_pytorch": candidate.torch,
+        "row": candidate.row and candidate.row.key,
+        "without_it": _check_result(cause.without),
+    }
+
+
+def _precision_result(found: Precision) -> dict[str, Any]:
+    return {
+        "limit": LIMITS[found.dtype],
+        "first_beyond": found.first and _check_result(found.first),
+        "largest_times_noise_floor": float(largest(found.checks)),
+        "losses": {name: of.tolist() for name, of in zip(("pytorch", "keras"), found.losses, strict=True)},
+        "checks": [*map(_check_result, found.checks)],
+    }
+
+
+def _check_result(check: Check) -> dict[str, Any]:
+    return {
+        "what": check.what,
+        "difference": float(check.difference),
+        "noise_floor": float(check.floor),
+        "times_noise_floor": float(check.multiple),
+        "largest_number": float(check.largest),
+    }

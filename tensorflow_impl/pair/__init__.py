@@ -1,0 +1,1 @@
+"""A user's Keras model: seen into, described, trained."""

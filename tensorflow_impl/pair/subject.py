@@ -1,0 +1,339 @@
+"""A user's Keras model with its loss and optimizer: described, evaluated, trained."""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shared.pairs import description as kinds
+from shared.pairs.description import Layer, OptimizerFacts, Setting, TensorFacts
+from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, told
+from shared.system.errors import InputError
+from tensorflow_impl.pair import edits as editing
+from tensorflow_impl.pair.layers import DROPOUT, kind_of
+from tensorflow_impl.pair.patches import set_precise
+from tensorflow_impl.pair.watch import Watch, called, install, is_whole, to_array
+
+DEFAULT_RATE = 0.01
+# PyTorch's names for what Keras's optimizers are told; None is written as what it means.
+SETTINGS = {
+    "momentum": "momentum",
+    "nesterov": "nesterov",
+    "centered": "centered",
+    "amsgrad": "amsgrad",
+    "epsilon": "eps",
+    "rho": "rho",
+    "weight_decay": "weight_decay",
+    "initial_accumulator_value": "initial_accumulator_value",
+    "global_clipnorm": "clip_norm",
+    "clipnorm": "clip_norm_each",
+    "clipvalue": "clip_value",
+    "use_ema": "use_ema",
+}
+
+
+def configure(seed: int, dtype: str) -> None:
+    """Set threads, determinism, seeds, and the dtype in which models are made from here on."""
+    tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.run_functions_eagerly(True)
+    keras.backend.clear_session()  # else the names of variables would count on from model to model
+    keras.utils.set_random_seed(seed)
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    set_precise(dtype == "float64")
+
+
+def prepare() -> None:
+    """Before a user's file is read: see to it that what it calls can be seen."""
+    install()
+
+
+def make(module: ModuleType, dtype: str, example: tuple[Arrays, np.ndarray], edits: list[Edit]) -> "Model":
+    """The model of a user's module, and all it is trained with. Raises InputError."""
+    model = module.model()
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{module.__file__}: model() returned {type(model).__name__}; return a keras.Model")
+    return Model(module, model, example, edits)
+
+
+def shapes(module: ModuleType) -> dict[str, Any]:
+    """Of one example: "inputs" by name, "outputs", and "tokens", how many an embedding knows. Raises InputError."""
+    model = module.model()
+    shape, embeddings = (
+        getattr(model, "input_shape", None),
+        [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)],
+    )
+    if not _is_functional(model) and not (isinstance(model, keras.Sequential) and model.built):
+        raise InputError(f"{module.__file__}: the model does not say the shape of what it takes; give --data")
+    shapes: dict[str, Any] = shape if isinstance(shape, dict) else {ALONE: shape}
+    if any(isinstance(each, list) or None in each[1:] for each in [*shapes.values(), model.output_shape]):
+        raise InputError(f"{module.__file__}: the model takes or gives shapes of any size, {shape}; give --data")
+    inputs = {name: list(each[1:]) for name, each in shapes.items()}
+    return {"inputs": inputs, "outputs": list(model.output_shape[1:]), "tokens": min(embeddings, default=None)}
+
+
+def carry(module: ModuleType, torch: Arrays) -> Arrays | None:
+    """What the user's own `carry` makes of PyTorch's tensors; only a Keras file has one."""
+    if not hasattr(module, "carry"):
+        return None
+    made = module.carry(dict(torch))
+    if not isinstance(made, dict):
+        raise InputError(
+            f"{module.__file__}: carry returned {type(made).__name__}; return a dict of arrays by variable path"
+        )
+    return {str(name): np.asarray(values) for name, values in made.items()}
+
+
+def default_loss(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of logits where the targets are integers, else the mean squared error."""
+    if targets.dtype.is_integer:
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
+    same_size = np.prod(outputs.shape) == np.prod(targets.shape)
+    return tf.reduce_mean(((tf.reshape(outputs, targets.shape) if same_size else outputs) - targets) ** 2)
+
+
+class Model:
+    """A user's model, loss and optimizer, freshly made."""
+
+    def __init__(
+        self, module: ModuleType, model: keras.Model, example: tuple[Arrays, np.ndarray], edits: list[Edit]
+    ) -> None:
+        self.module, self.model = module, model
+        self.loss: Callable[[tf.Tensor, Any], tf.Tensor] = getattr(module, "loss", default_loss)
+        self._has_loss = hasattr(module, "loss")
+        self._outputs(example[0], training=False)  # builds what is not built
+        self._dropout = _without_dropout(model)
+        if not model.trainable_variables:
+            why = "no parameters" if not model.weights else "no trainable parameters"
+            raise InputError(f"{module.__file__}: the model has {why}, so nothing can be trained; give one that has")
+        self.watch = Watch()
+        make_optimizer = getattr(module, "optimizer", lambda: keras.optimizers.SGD(DEFAULT_RATE))
+        self.optimizer: keras.optimizers.Optimizer = make_optimizer()
+        self.has_penalty, self.penalty_in_loss, self.in_training = True, True, False
+        self.names = _names_of(model)
+        self._seen = Seen()
+        for edit in edits:
+            editing.apply(self, edit)
+        self.optimizer.build(model.trainable_variables)
+
+    def tensors(self) -> dict[str, TensorFacts]:
+        """All parameters and buffers by name, in the model's order."""
+        trainable = {id(variable) for variable in self.model.trainable_variables}
+        parameters = {id(v) for layer in _layers_of(self.model) for v in _parameters_of(layer)}
+        return {
+            name: TensorFacts(shape=tuple(v.shape), trainable=id(v) in trainable, buffer=id(v) not in parameters)
+            for name, v in self.named_variables()
+        }
+
+    def named_variables(self) -> list[tuple[str, keras.Variable]]:
+        """All variables of floats, by unique name."""
+        return [(self.names[id(v)], v) for v in self.model.variables if id(v) in self.names]
+
+    def layers(self) -> list[Layer]:
+        """The layers with tensors of their own, in order of execution as of the last evaluation."""
+        order = {place: number for number, place in reversed([*enumerate(c.place for c in self._seen.calls)])}
+        settings = {call.place: call.settings for call in reversed(self._seen.calls)}
+        layers = []
+        for layer in _layers_of(self.model):
+            path = layer.path or layer.name
+            own = {_path_in(layer, v): self.names[id(v)] for v in _own_variables(layer) if id(v) in self.names}
+            if own:
+                known = kind_of(layer)
+                kind = known.kind if known else kinds.RAW
+                layers.append(
+                    Layer(path=path, kind=kind, called=called(layer), tensors=own, settings=settings.get(path, {}))
+                )
+        return sorted(layers, key=lambda layer: order.get(layer.path, len(order)))
+
+    def optimizer_facts(self) -> OptimizerFacts:
+        """What updates the weights."""
+        optimizer, kind = self.optimizer, type(self.optimizer)
+        settings: dict[str, Setting] = {
+            name: told(getattr(optimizer, own)) for own, name in SETTINGS.items() if hasattr(optimizer, own)
+        }
+        if hasattr(optimizer, "beta_1"):
+            settings["betas"] = [float(optimizer.beta_1), float(optimizer.beta_2)]
+        settings["weight_decay"] = settings.get("weight_decay") or 0.0
+        ours = kind.__module__.startswith("keras.")
+        rule = next(c.__name__ for c in kind.__mro__ if c.__module__.startswith("keras.")).lower()
+        if rule == "rmsprop":
+            settings["alpha"] = settings.pop("rho")
+        of_tensors: dict[str, dict[str, Setting]] = {}
+        decayed = [(self.names[id(v)], bool(optimizer._use_weight_decay(v))) for v in self.model.trainable_variables]
+        if settings["weight_decay"] and not all(uses for _, uses in decayed):
+            decay = settings.pop("weight_decay")
+            of_tensors = {name: {"weight_decay": decay if uses else 0.0} for name, uses in decayed}
+        return OptimizerFacts(
+            rule=rule,
+            called=f"keras.optimizers.{kind.__name__}" if ours else kind.__name__,
+            settings=settings,
+            of_tensors=of_tensors,
+        )
+
+    def dropout(self) -> dict[str, float]:
+        """The rates as the file has them, by path."""
+        return self._dropout
+
+    def values(self) -> Arrays:
+        """Copies of all tensors."""
+        return {name: to_array(variable.value) for name, variable in self.named_variables()}
+
+    def assign(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set these tensors."""
+        for name, variable in self.named_variables():
+            if name in values:
+                variable.assign(values[name])
+
+    def evaluate(self, inputs: Arrays, targets: np.ndarray) -> Seen:
+        """An evaluation; every call is seen. Nothing is changed by it."""
+        self._seen = Seen()
+        self._pass(self._seen, inputs, targets, training=False)
+        return self._seen
+
+    def gradients(self, inputs: Arrays, targets: np.ndarray) -> tuple[Seen, Arrays]:
+        """What a step on this batch computes, without taking it: the forward pass in training, and the gradients.
+
+        Buffers that the forward pass changes are put back.
+        """
+        kept = self.values()
+        seen = Seen()
+        with tf.GradientTape() as tape:
+            loss = self._pass(seen, inputs, targets, training=True)
+        variables = self.model.trainable_variables
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        self.assign(kept)
+        pairs = zip(variables, gradients, strict=True)
+        return seen, {self.names[id(v)]: to_array(tf.convert_to_tensor(g)) for v, g in pairs if g is not None}
+
+    def step(self, inputs: Arrays, targets: np.ndarray) -> tuple[float, float]:
+        """One update. Returns the loss before it, and the rate it was taken at."""
+        rate = float(self.optimizer.learning_rate)
+        with tf.GradientTape() as tape:
+            loss = self._pass(None, inputs, targets, training=True)
+            trained = loss if self.penalty_in_loss else loss + self._penalty(loss)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(trained, [variable.value for variable in variables]), variables)
+        return float(loss), rate
+
+    def _outputs(self, inputs: Arrays, *, training: bool) -> Any:
+        given = {name: tf.constant(values) for name, values in inputs.items()}
+        if given.keys() == {ALONE}:
+            return self.model(given[ALONE], training=training)
+        if (
+            isinstance(self.model, keras.Sequential)
+            or hasattr(self.model, "_nested_inputs")
+            or _is_functional(self.model)
+        ):
+            return self.model(given, training=training)
+        return self.model(**given, training=training)
+
+    def _penalty(self, loss: tf.Tensor) -> tf.Tensor:
+        penalties = self.model.losses if self.has_penalty else []
+        return tf.add_n([tf.cast(penalty, loss.dtype) for penalty in penalties] or [tf.zeros_like(loss)])
+
+    def _pass(self, seen: Seen | None, inputs: Arrays, targets: np.ndarray, *, training: bool) -> tf.Tensor:
+        self.in_training = training
+        with self.watch.recording(seen):
+            outputs = self._outputs(inputs, training=training)
+            if seen is not None:
+                seen.outputs = named_outputs(outputs)
+                if not isinstance(outputs, tf.Tensor) and not self._has_loss:
+                    told_outputs = ", ".join(seen.outputs)
+                    raise InputError(
+                        f"{self.module.__file__}: the model returns several outputs ({told_outputs}), and no loss says "
+                        "which is trained; write loss(targets, outputs)"
+                    )
+            loss = self.loss(tf.constant(targets), outputs)
+        shape = getattr(loss, "shape", None)
+        if shape is None or np.prod(shape) != 1:
+            what = f"a tensor of shape {tuple(shape)}" if shape is not None else type(loss).__name__
+            raise InputError(
+                f"{self.module.__file__}: loss returned {what}; return the mean over the batch, one number"
+            )
+        loss = tf.reshape(loss, ())
+        if self.penalty_in_loss:
+            loss += self._penalty(loss)
+        if seen is not None:
+            seen.loss = to_array(loss)
+        return loss
+
+
+def named_outputs(outputs: Any) -> Arrays:
+    """The tensors that a model returned, by key or number; alone, by the empty name."""
+    if isinstance(outputs, tf.Tensor):
+        return {ALONE: to_array(outputs)}
+    pairs = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs)
+    return {
+        f"{key}{f'/{name}' if name else ''}": array
+        for key, value in pairs
+        for name, array in named_outputs(value).items()
+    }
+
+
+def _without_dropout(model: keras.Model) -> dict[str, float]:
+    """Set all dropout to 0. Returns the rates that there were, by path."""
+    rates = {}
+    for layer in model._flatten_layers():
+        path = layer.path or layer.name
+        if isinstance(layer, DROPOUT):
+            rates[path], layer.rate = float(layer.rate), 0.0
+        # Of attention, and of a recurrent layer.
+        names = ("_dropout",) if hasattr(layer, "_dropout") else ("dropout", "recurrent_dropout")
+        for name in names:
+            if isinstance(getattr(layer, name, None), float) and getattr(layer, name):
+                rates[path] = getattr(layer, name)
+                setattr(layer, name, 0.0)
+    return rates
+
+
+def _is_functional(model: keras.Model) -> bool:
+    return type(model).__name__ == "Functional" or any(c.__name__ == "Functional" for c in type(model).__mro__)
+
+
+def _layers_of(model: keras.Model) -> list[keras.layers.Layer]:
+    """All layers, those within others too, but not within those that are looked at from outside; each once."""
+    found: list[keras.layers.Layer] = []
+
+    def walk(layer: keras.layers.Layer) -> None:
+        if layer in found:
+            return
+        found.append(layer)
+        if layer is model or not is_whole(layer):
+            for inner in layer._layers:
+                walk(inner)
+
+    walk(model)
+    return found
+
+
+def _own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Of a layer that is looked at from outside, all; of another, what is not its inner layers'."""
+    if is_whole(layer):
+        return list(layer.variables)
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _parameters_of(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """What could be trained: a variable that no setting makes trainable is a buffer."""
+    return [v for v in layer.variables if v.trainable or v.name in {"kernel", "bias", "gamma", "beta", "embeddings"}]
+
+
+def _names_of(model: keras.Model) -> dict[int, str]:
+    """A unique name of each variable of floats: its path, and a number where others have the same."""
+    names: dict[int, str] = {}
+    for variable in model.variables:
+        if id(variable) not in names and tf.as_dtype(variable.dtype).is_floating:
+            same = sum(name.partition("#")[0] == variable.path for name in names.values())
+            names[id(variable)] = f"{variable.path}#{same + 1}" if same else variable.path
+    return names
+
+
+def _path_in(layer: keras.layers.Layer, variable: keras.Variable) -> str:
+    """A variable's name within its layer."""
+    prefix = f"{layer.path or layer.name}/"
+    path = str(variable.path)
+    return path.removeprefix(prefix) if path.startswith(prefix) else variable.name
