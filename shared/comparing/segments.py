@@ -7,6 +7,7 @@ a ReLU whose input lies so near to zero that rounding decides its side, and then
 """
 
 import functools
+import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import numpy as np
 
 from shared.comparing import deviations as limits
 from shared.comparing.deviations import ADAPTIVE, Deviation, deviation
+from shared.network import hidden_layers
 from shared.reference.replay import Replay, Sides, State, Taken, Unit, on
 from shared.running.record import Steps, checkpoints
 from shared.update_rules import UPDATE_RULES
@@ -99,9 +101,27 @@ class Segments:
 
     def _state(self, step: int) -> State:
         """What the run recorded before a step of a checkpoint, or at its end, where it keeps no buffers."""
+        return self._recorded(step)._replace(fused=self._fused)
+
+    def _recorded(self, step: int) -> State:
         if step == self.steps.training.steps:
             return State(step, self.steps.weights, {})
         return State(step, self.steps.at(step, "weights"), self.steps.at(step, "kept"))
+
+    @functools.cached_property
+    def _fused(self) -> bool:
+        """Whether AdamW's shrunk weights are rounded with their update alone, as XLA does: the first step shows it.
+
+        By itself, a weight that shrinks by a few units in the last place is rounded the same way in each step. Over all
+        steps the two differ by what would pass for another decay.
+        """
+        if self.steps.training.optimizer != "adamw":
+            return False
+        (first, until), *_ = self.ends
+        start, end = self._recorded(first), self._recorded(until).weights
+        apart, together = (self.replay.take(start._replace(fused=fused), until).end.weights for fused in (False, True))
+        same = [sum(int((taken[name] == end[name]).sum()) for name in end) for taken in (apart, together)]
+        return same[1] > same[0]
 
     def take(self, first: int, until: int) -> Segment:
         """Take the steps again, and find out where they lie off."""
@@ -162,7 +182,7 @@ class Segments:
         """
         recorded = self.steps.step_losses[start.step : taken.end.step]
         best, reached = None, (_agree(recorded, taken.losses), -LEFT)
-        for candidate in self._near_zero(start, taken, found, near_zero)[:TRIES]:
+        for candidate in self._near_zero(start, taken, found, near_zero):
             trial = self.replay.take(start, taken.end.step, on(sides((*found, candidate))))
             if _share(self._deviations(start, trial)) <= 1:
                 return candidate, trial
@@ -173,26 +193,42 @@ class Segments:
 
     def _off(self, taken: Taken, unit: Unit) -> float:
         """How far the weights of a hidden unit lie from those recorded, in units in the last place."""
-        names = [f"{unit.layer}.{kind}" for kind in ("weight", "bias")]
-        end = self.state(taken.end.step).weights
-        pairs = [(end[name], taken.end.weights[name][unit.unit]) for name in names]
-        return max(
-            float(np.abs(recorded[unit.unit].astype(np.float64) - computed).max() / np.spacing(np.abs(recorded).max()))
-            for recorded, computed in pairs
-        )
+        return float(self._all_off(taken, unit.layer)[unit.unit])
+
+    def _all_off(self, taken: Taken, layer: str) -> np.ndarray:
+        """The same of each unit of a layer, (units,)."""
+        off = []
+        for name in (f"{layer}.weight", f"{layer}.bias"):
+            recorded, computed = self.state(taken.end.step).weights[name], taken.end.weights[name]
+            far = np.abs(recorded.astype(np.float64) - computed).reshape(len(recorded), -1)
+            off.append(far.max(axis=1) / np.spacing(np.abs(recorded).max()))
+        furthest: np.ndarray = np.maximum(*off)
+        return furthest
 
     def _near_zero(self, start: State, taken: Taken, found: Sequence[Crossing], near_zero: float) -> list[Crossing]:
-        """ReLU inputs so near to zero that rounding decides their side, where the unit's weights lie off."""
+        """ReLU inputs so near to zero that rounding decides their side, where the unit's weights lie off.
+
+        As many as are tried: where training is chaotic all inputs are as near, millions of them.
+        """
         near: list[Crossing] = []
         taken_sides = on(sides(found))
+        off = {layer: self._all_off(taken, layer) > OFF for layer in hidden_layers(self.steps.training)}
 
         def sees(step: int, layer: str, entering: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-            unit_in_the_last_place = float(np.spacing(np.abs(entering).max()))
-            for row, unit in np.argwhere(np.abs(entering) <= near_zero * unit_in_the_last_place):
+            far = np.abs(entering)
+            unit_in_the_last_place = float(np.spacing(far.max()))
+            candidates = (far <= near_zero * unit_in_the_last_place) & off[layer]
+            for known in found:
+                if (known.unit.step, known.unit.layer) == (step, layer):
+                    candidates[known.unit.row, known.unit.unit] = False
+            rows_and_units = np.argwhere(candidates)
+            nearest = np.argsort(far[candidates], kind="stable")[:TRIES]
+            for row, unit in rows_and_units[nearest]:
                 value = float(entering[row, unit])
                 example = int(self.replay.batch(step)[row])
                 where = Unit(step, layer, int(row), int(unit))
                 near.append(Crossing(where, example, value, not value > 0, value / unit_in_the_last_place))
+            near[:] = heapq.nsmallest(TRIES, near, key=lambda c: abs(c.ulps))
             return taken_sides(step, layer, entering, slopes)
 
         until = taken.end.step
@@ -200,9 +236,7 @@ class Segments:
         if first_loss is not None and near_zero == NEAR_ZERO:
             until = start.step + first_loss  # what crosses later can't be why this loss lies off
         self.replay.take(start, until, sees)
-        known = {c.unit for c in found}
-        off = [c for c in near if c.unit not in known and self._off(taken, c.unit) > OFF]
-        return sorted(off, key=lambda c: abs(c.ulps))
+        return near
 
     def _found(
         self,

@@ -69,6 +69,11 @@ class Model:
         logarithms: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return logarithms, np.exp(logarithms)
 
+    def mean(self, losses: np.ndarray) -> np.floating:
+        """Of a batch's, (B,)."""
+        mean: np.floating = losses.mean()
+        return mean
+
     def backward(
         self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None
     ) -> tuple[np.floating, dict[str, np.ndarray], list[np.ndarray]]:
@@ -79,7 +84,7 @@ class Model:
         outputs = list(self.outputs(inputs))
         examples = np.arange(len(labels))
         log_probabilities, delta = self.softmax(outputs[-1])
-        loss = -log_probabilities[examples, labels].mean()
+        loss = self.mean(-log_probabilities[examples, labels])
 
         # The gradient by the logits is softmax - one-hot, divided by the size of the batch.
         delta[examples, labels] -= 1

@@ -86,9 +86,14 @@ RULES: dict[str, Rule] = {
 class Optimizer:
     """Applies gradients to a model, and keeps what its rule needs from step to step."""
 
-    def __init__(self, training: Training, weights: Weights, kept: Weights | None = None, steps: int = 0) -> None:
-        """After so many `steps`, and with the `buffers` of then in `kept`; without, at the start."""
-        self._training, self._steps = training, steps
+    def __init__(
+        self, training: Training, weights: Weights, kept: Weights | None = None, steps: int = 0, *, fused: bool = False
+    ) -> None:
+        """After so many `steps`, and with the `buffers` of then in `kept`; without, at the start.
+
+        `fused`: AdamW's shrunk float32 weights are not rounded before their update is subtracted.
+        """
+        self._training, self._steps, self._fused = training, steps, fused
         start = ADAGRAD_INITIAL_ACCUMULATOR if training.optimizer == "adagrad" else 0.0
         self.kept = {name: Kept(np.zeros_like(w), np.full_like(w, start)) for name, w in weights.items()}
         for buffer_and_name, values in (kept or {}).items():
@@ -103,15 +108,20 @@ class Optimizer:
         if training.clip_norm:
             shrinking = np.minimum(training.clip_norm / (self.norm(gradients) + CLIP_EPSILON), 1)
             gradients = {name: shrinking * gradient for name, gradient in gradients.items()}
+        shrunk: Weights = weights
         if decay and training.optimizer == "adamw":
             # Decoupled: weights shrink outside the rule (Loshchilov and Hutter 2019, arXiv 1711.05101).
-            for name in weights:
-                weights[name] *= 1 - rate * decay
+            exactly = np.float64 if self._fused else None  # as the product of two float32 is in float64
+            shrunk = {
+                name: np.multiply(values, values.dtype.type(1 - rate * decay), dtype=exactly)
+                for name, values in weights.items()
+            }
         elif decay:
             # Coupled: the gradient of decay / 2 × |weights|², which goes through the rule like the rest.
             gradients = {name: gradient + decay * weights[name] for name, gradient in gradients.items()}
         for name, gradient in gradients.items():
-            weights[name] -= rate * RULES[training.optimizer](gradient, self.kept[name], self._steps)
+            update = rate * RULES[training.optimizer](gradient, self.kept[name], self._steps)
+            np.subtract(shrunk[name], update, out=weights[name], casting="same_kind")
 
     def norm(self, gradients: Weights) -> np.floating:
         """The Euclidean norm of all gradients together, by which they are clipped: Pascanu et al. 2013."""

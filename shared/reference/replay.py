@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared import random_numbers
 from shared.contract import Dataset
 from shared.network import Weights, perturb
 from shared.reference import optimizers, reordered, train
@@ -16,6 +17,7 @@ from shared.running import batches
 from shared.training import Training
 
 SEEDS_OF_A_DRAW = 10**9  # one for each step
+LANES = 16  # of float32 in a vector
 
 
 class State(NamedTuple):
@@ -24,6 +26,7 @@ class State(NamedTuple):
     step: int
     weights: Weights
     kept: Weights  # by `mean/fc1.weight` and so on; empty where it keeps nothing
+    fused: bool = False  # whether a shrunk weight is rounded together with its update alone
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Stepper:
         return build(self.training, start.weights, "cpu")
 
     def make_optimizer(self, start: State) -> Optimizer:
-        return Optimizer(self.training, self.model.parameters, start.kept, start.step)
+        return Optimizer(self.training, self.model.parameters, start.kept, start.step, fused=start.fused)
 
     def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
         """One update from inputs (B, P) and labels (B,). Returns the mean loss before it."""
@@ -122,15 +125,30 @@ class Perturbed(Stepper):
             getattr(self.optimizer.kept[weight], buffer)[...] = np.maximum(values, 0) if buffer == "square" else values
 
 
+def mean_in_lanes(losses: np.ndarray) -> np.floating:
+    """Their mean, added one after the other in so many lanes, as a compiled loop does. NumPy's own is more exact."""
+    rows = np.zeros((-(-len(losses) // LANES), LANES), losses.dtype)
+    rows.flat[: len(losses)] = losses
+    mean: np.floating = rows.cumsum(axis=0)[-1].sum() / len(losses)
+    return mean
+
+
 @dataclass(frozen=True)
 class PerturbedSoftmax(Model):
-    """Probabilities perturbed by 1 ulp: of an example that is certain, their rounding is all of the gradient."""
+    """Probabilities perturbed by 1 ulp: of an example that is certain, their rounding is all of the gradient.
+
+    The losses are added in an order that is drawn: of a large batch, the rounding of this sum is all that they lie off.
+    """
 
     seed: Callable[[], int]
 
     def softmax(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logarithms, probabilities = super().softmax(logits)
         return logarithms, perturb({"": probabilities}, self.seed())[""]
+
+    def mean(self, losses: np.ndarray) -> np.floating:
+        drawn = random_numbers.bits(len(losses), seed=self.seed(), purpose=random_numbers.ORDER, index=0)
+        return mean_in_lanes(losses[np.argsort(drawn)])
 
 
 class AllPerturbed(Perturbed):
@@ -155,12 +173,18 @@ class AllPerturbed(Perturbed):
 
 
 class OtherSoftmax(Model):
-    """Probabilities by a division, as TensorFlow computes them. Near 1 these are rounded otherwise."""
+    """Probabilities by a division, as TensorFlow computes them. Near 1 these are rounded otherwise.
+
+    And the losses are added in lanes.
+    """
 
     def softmax(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logarithms, _ = super().softmax(logits)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return logarithms, exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def mean(self, losses: np.ndarray) -> np.floating:
+        return mean_in_lanes(losses)
 
 
 class Reordered(Stepper):
@@ -170,7 +194,8 @@ class Reordered(Stepper):
         return OtherSoftmax(**vars(reordered.build(self.training, start.weights, "cpu")))
 
     def make_optimizer(self, start: State) -> Optimizer:
-        return reordered.Optimizer(self.training, self.model.parameters, reordered.reorder(start.kept), start.step)
+        kept = reordered.reorder(start.kept)
+        return reordered.Optimizer(self.training, self.model.parameters, kept, start.step, fused=start.fused)
 
     def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
         backwards: Slopes | None = None
@@ -187,16 +212,19 @@ class Reordered(Stepper):
 
     @property
     def state(self) -> State:
-        step, weights, kept = super().state
-        return State(step, reordered.reorder(weights), reordered.reorder(kept))
+        state = super().state
+        return state._replace(weights=reordered.reorder(state.weights), kept=reordered.reorder(state.kept))
 
 
 class Wide(Stepper):
     """The same in float64, from the same numbers."""
 
     def __init__(self, training: Training, start: State) -> None:
-        wide = [{name: values.astype(np.float64) for name, values in tensors.items()} for tensors in start[1:]]
-        super().__init__(training.model_copy(update={"dtype": "float64"}), State(start.step, *wide))
+        wide = [
+            {name: values.astype(np.float64) for name, values in tensors.items()}
+            for tensors in (start.weights, start.kept)
+        ]
+        super().__init__(training.model_copy(update={"dtype": "float64"}), State(start.step, wide[0], wide[1]))
 
     def take(self, inputs: np.ndarray, labels: np.ndarray, slopes: Slopes | None = None) -> np.floating:
         return super().take(inputs.astype(np.float64), labels, slopes)
@@ -257,10 +285,10 @@ class Replay:
         losses: list[list[np.floating]] = [[] for _ in steppers]
         for step in range(start.step, until):
             plain_slopes = self._slopes(plain, step, sees or (lambda _step, _layer, _entering, slopes: slopes))
-            taken: dict[str, np.ndarray] = {}
+            examples, taken = self._examples(step), dict[str, np.ndarray]()
             for stepper, kept in zip(steppers, losses, strict=True):
                 slopes = _keeping(plain_slopes, taken) if stepper is plain else _again(self.training, taken)
-                kept.append(stepper.take(*self._examples(step), slopes))
+                kept.append(stepper.take(*examples, slopes))
         return [Taken(np.array(kept), stepper.state) for kept, stepper in zip(losses, steppers, strict=True)]
 
 

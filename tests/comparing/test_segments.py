@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.comparing import verification
-from shared.comparing.segments import NEAR_ZERO, Segments, sides
+from shared.comparing.segments import NEAR_ZERO, TRIES, Segments, sides
 from shared.configuration import Configuration
 from shared.network import initial_weights
 from shared.reference.replay import AllPerturbed, Replay, State, Unit, on, rounding_steppers
@@ -116,6 +116,22 @@ def _passes(replay, start, unit):
     seen = {}
     replay.take(start, 2, lambda _step, layer, _entering, slopes: seen.setdefault(layer, slopes))
     return bool(seen[unit.layer][unit.row, unit.unit])
+
+
+def test_where_all_inputs_are_near_zero_no_more_are_kept_than_are_tried(replay, near_zero):
+    """As where training is chaotic: of large batches these are millions."""
+    start, _ = near_zero
+    taken = replay.take(start, END)
+    end = State(END, {name: values + 1e-9 for name, values in taken.end.weights.items()}, {})
+    segments = Segments(steps_of(start, dataclasses.replace(taken, end=end)), replay)
+    found = segments._near_zero(start, taken, [], 1e16)
+    assert len(found) == TRIES
+    assert found == sorted(found, key=lambda crossing: abs(crossing.ulps))
+    first = found[0]
+    assert first.unit not in {crossing.unit for crossing in segments._near_zero(start, taken, [first], 1e16)}
+    inputs = []
+    replay.take(start, END, lambda _step, _layer, entering, slopes: inputs.append(np.abs(entering).ravel()) or slopes)
+    assert abs(first.value) == np.concatenate(inputs).min()
 
 
 def test_a_relu_that_is_far_from_zero_has_no_other_side(replay):
