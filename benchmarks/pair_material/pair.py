@@ -29,7 +29,7 @@ class Pair(NamedTuple):
         torch, keras, data = (folder / name for name in ("my_torch.py", "my_keras.py", "data.npz"))
         torch.write_text(self.torch, encoding="utf-8")
         keras.write_text(self.keras, encoding="utf-8")
-        np.savez(data, **self.data(np.random.default_rng(self.seed)))
+        np.savez(data, **self.data(np.random.default_rng(self.seed)))  # type: ignore[arg-type] # the names are the data's
         return torch, keras, data
 
 

@@ -1,4 +1,4 @@
-"""Kinds of model that people port, in tests/pairs/ports, each side written as its own documents write it.
+"""Kinds of model that people port, in benchmarks/pair_material/ports, each side written as its own documents write it.
 
 Only their shapes were made to agree, so that weights can be carried: all else is as each framework has it.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.pairs.pair import EXAMPLES, Pair, classified, labels, measured, texts, values
+from benchmarks.pair_material.pair import EXAMPLES, Pair, classified, labels, measured, texts, values
 
 FOLDER = Path(__file__).with_suffix("")
 

@@ -9,7 +9,7 @@ from string import Template
 
 import numpy as np
 
-from tests.pairs.pair import EXAMPLES, Pair, classified, labels, measured, texts, values
+from benchmarks.pair_material.pair import EXAMPLES, Pair, classified, labels, measured, texts, values
 
 TORCH = "import numpy as np\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 KERAS = "import keras\nimport numpy as np\nimport tensorflow as tf\nfrom keras import layers, ops\n"

@@ -95,7 +95,7 @@ def _recurrent(layer: Any, _inputs: Tensor) -> Settings:
 
 
 def _embedding(layer: Any, _inputs: Tensor) -> Settings:
-    return {"padding_idx": layer.padding_idx, "max_norm": layer.max_norm}
+    return {"padding_idx": layer.padding_idx, "mask_zero": False}
 
 
 def _attention(layer: Any, _inputs: Tensor) -> Settings:
@@ -154,6 +154,11 @@ class Function(NamedTuple):
 
 
 _SOFTMAX = Function("softmax", ("dim",))
+_SDPA = Function(
+    kinds.SDPA,
+    ("key", "value", "mask", "dropout_p", "is_causal", "scale"),
+    {"scale": None, "is_causal": False, "mask": None},
+)
 _POOL = ("size", "strides", "padding")
 FUNCTIONS: dict[Any, tuple[str, Function]] = {
     **{f: ("F.relu", Function("relu")) for f in (F.relu, torch.relu, Tensor.relu, torch.relu_, Tensor.relu_)},
@@ -175,7 +180,7 @@ FUNCTIONS: dict[Any, tuple[str, Function]] = {
     F.adaptive_avg_pool1d: ("F.adaptive_avg_pool1d", Function("global_avg_pool")),
     F.adaptive_avg_pool2d: ("F.adaptive_avg_pool2d", Function("global_avg_pool")),
     F.interpolate: ("F.interpolate", Function("upsample")),
-    F.scaled_dot_product_attention: ("F.scaled_dot_product_attention", Function("scaled_dot_product_attention")),
+    F.scaled_dot_product_attention: ("F.scaled_dot_product_attention", _SDPA),
     F.layer_norm: ("F.layer_norm", Function("layer_norm", ("shape", "weight", "bias", "eps"), {"eps": 1e-5})),
     F.pad: ("F.pad", Function("pad")),
     **{f: ("torch.flatten", Function("flatten")) for f in (torch.flatten, Tensor.flatten)},
@@ -213,4 +218,9 @@ LOSSES: dict[Any, tuple[str, Function]] = {
 def settings_of(function: Function, arguments: Sequence[Any], named: dict[str, Any]) -> Settings:
     """The settings that a function was called with, those by default included."""
     given = dict(zip(function.names, arguments[1:], strict=False)) | named
-    return dict(function.defaults) | {name: told(given[name]) for name in function.defaults if name in given}
+    settings = dict(function.defaults) | {name: told(given[name]) for name in function.defaults if name in given}
+    if function.kind == kinds.SDPA:
+        query = arguments[0] if arguments else named["query"]
+        settings["scale"] = float(query.shape[-1]) ** -0.5 if settings["scale"] is None else settings["scale"]
+        settings["mask"] = settings["mask"] is not None or named.get("attn_mask") is not None
+    return settings

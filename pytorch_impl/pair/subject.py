@@ -1,5 +1,7 @@
 """A user's PyTorch model with its loss and optimizer: described, evaluated, trained."""
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ from pytorch_impl.pair.watch import Watch, called, is_whole, to_array
 from shared.pairs import description as kinds
 from shared.pairs.description import Layer, OptimizerFacts, Setting, TensorFacts
 from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, told
+from shared.pairs.serving import NO_GRADIENT, ORDER, check_outputs, in_words, named_outputs
 from shared.system.errors import InputError
 
 DEFAULT_RATE = 0.01
@@ -30,16 +33,40 @@ def configure(seed: int, dtype: str) -> None:
     torch.backends.mha.set_fastpath_enabled(False)
 
 
+# What the last clipping was told, by the description's name for it.
+_clipped: dict[str, float] = {}
+
+
+@functools.cache
 def prepare() -> None:
-    """Before a user's file is read: see to it that what it calls can be seen. PyTorch needs nothing for that."""
+    """Before a user's file is read: see to it that what it calls can be seen. Of PyTorch that is clipping alone."""
+    for name, setting in (("clip_grad_norm_", "clip_norm"), ("clip_grad_value_", "clip_value")):
+        _listen(name, setting)
+
+
+def _listen(name: str, setting: str) -> None:
+    clip = getattr(nn.utils, name)
+
+    @functools.wraps(clip)
+    def heard(parameters: Any, limit: float, *arguments: Any, **named: Any) -> Any:
+        _clipped[setting] = float(limit)
+        return clip(parameters, limit, *arguments, **named)
+
+    setattr(nn.utils, name, heard)
+    setattr(nn.utils.clip_grad, name, heard)
 
 
 def make(module: ModuleType, dtype: str, example: tuple[Arrays, np.ndarray], edits: list[Edit]) -> "Model":
     """The model of a user's module, and all it is trained with. Raises InputError."""
     model = module.model()
     if not isinstance(model, nn.Module):
-        raise InputError(f"{module.__file__}: model() returned {type(model).__name__}; return an nn.Module")
-    return Model(module, model.to(getattr(torch, dtype)))
+        raise InputError(f"{module.__file__}: model() returned {in_words(model)}; return an nn.Module; {ORDER}")
+    model = getattr(model, "_orig_mod", model)  # what torch.compile was given
+    model.to(getattr(torch, dtype))
+    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        with torch.no_grad():
+            _call(model.eval(), example[0])
+    return Model(module, model)
 
 
 def shapes(module: ModuleType) -> dict[str, Any]:
@@ -70,16 +97,26 @@ class Model:
         self._dropout = _without_dropout(model)
         self.watch = Watch(model)
         self.loss: Callable[[Any, Tensor], Tensor] = getattr(module, "loss", default_loss)
-        self._has_loss = hasattr(module, "loss")
         self.after_backward: Callable[[nn.Module], object] = getattr(module, "after_backward", lambda _: None)
+        _clipped.clear()
         make_optimizer = getattr(module, "optimizer", lambda m: torch.optim.SGD(m.parameters(), DEFAULT_RATE))
-        if not any(True for _ in model.parameters()):
-            raise InputError(
-                f"{module.__file__}: the model has no parameters, so nothing can be trained; give one that has"
-            )
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            why = "no trainable parameters" if any(True for _ in model.parameters()) else "no parameters"
+            raise InputError(f"{module.__file__}: the model has {why}, so nothing can be trained; give one that has")
+        if complexes := [name for name, parameter in model.named_parameters() if parameter.is_complex()]:
+            raise InputError(f"{module.__file__}: {complexes[0]} is complex; give a model of real parameters")
+        if isinstance(make_optimizer, type):
+            told = f"optimizer is {in_words(make_optimizer)}, and takes no model"
+            raise InputError(f"{module.__file__}: {told}; write def optimizer(model), which returns one")
         self.optimizer = make_optimizer(model)
+        if not isinstance(self.optimizer, torch.optim.Optimizer):
+            told = f"optimizer(model) returned {in_words(self.optimizer)}"
+            raise InputError(f"{module.__file__}: {told}; return a torch.optim.Optimizer")
         make_scheduler = getattr(module, "scheduler", None)
         self.scheduler = make_scheduler(self.optimizer) if make_scheduler else None
+        for name, stepped in (("optimizer(model)", self.optimizer), ("scheduler(optimizer)", self.scheduler)):
+            if stepped is not None:
+                _refuse_what_wants_more(f"{module.__file__}: {name} returned {type(stepped).__name__}", stepped)
         self._seen = Seen()
 
     def tensors(self) -> dict[str, TensorFacts]:
@@ -129,14 +166,14 @@ class Model:
         for group, settings in zip(self.optimizer.param_groups, groups, strict=True):
             own = {k: v for k, v in settings.items() if any(other.get(k) != v for other in groups)}
             of_tensors |= {names[id(p)]: own for p in group["params"] if id(p) in names}
-        common = {k: v for k, v in groups[0].items() if all(other.get(k) == v for other in groups)}
+        common: dict[str, Setting] = {k: v for k, v in groups[0].items() if all(other.get(k) == v for other in groups)}
         kind = type(self.optimizer)
         ours = kind.__module__.startswith("torch.")
         rule = next(c.__name__ for c in kind.__mro__ if c.__module__.startswith("torch.")).lower()
         return OptimizerFacts(
             rule=rule,
             called=f"torch.optim.{kind.__name__}" if ours else kind.__name__,
-            settings=common,
+            settings=common | dict(_clipped),
             of_tensors=of_tensors,
         )
 
@@ -174,7 +211,7 @@ class Model:
         self.optimizer.zero_grad()
         seen = Seen()
         self._pass(seen, inputs, targets).backward()
-        found = {name: to_array(p.grad) for name, p in self.model.named_parameters() if p.grad is not None}
+        found = {name: to_array(p.grad.to_dense()) for name, p in self.model.named_parameters() if p.grad is not None}
         self.optimizer.zero_grad()
         with torch.no_grad():
             for name, buffer in self.model.named_buffers():
@@ -195,39 +232,36 @@ class Model:
         return float(loss), rate
 
     def _outputs(self, inputs: Arrays) -> Any:
-        given = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in inputs.items()}
-        return self.model(given[ALONE]) if given.keys() == {ALONE} else self.model(**given)
+        return _call(self.model, inputs)
 
     def _pass(self, seen: Seen, inputs: Arrays, targets: np.ndarray) -> Tensor:
         with self.watch.recording(seen):
             outputs = self._outputs(inputs)
-            seen.outputs = named_outputs(outputs)
-            if not isinstance(outputs, Tensor) and not self._has_loss:
-                told_outputs = ", ".join(seen.outputs)
-                raise InputError(
-                    f"{self.module.__file__}: the model returns several outputs ({told_outputs}), and no loss says "
-                    "which is trained; write loss(outputs, targets)"
-                )
+            seen.outputs = named_outputs(outputs, Tensor, to_array)
+            check_outputs(outputs, seen.outputs, self.module, "write loss(outputs, targets)")
             loss: Any = self.loss(outputs, torch.from_numpy(np.ascontiguousarray(targets)))
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            what = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise InputError(
-                f"{self.module.__file__}: loss returned {what}; return the mean over the batch, one number"
-            )
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.is_floating_point():
+            what = f"a tensor {tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else in_words(loss)
+            raise InputError(f"{self.module.__file__}: loss returned {what}; return a tensor, the mean over the batch")
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise InputError(f"{self.module.__file__}: {NO_GRADIENT}")
         seen.loss = to_array(loss)
         return loss
 
 
-def named_outputs(outputs: Any) -> Arrays:
-    """The tensors that a model returned, by key or number; alone, by the empty name."""
-    if isinstance(outputs, Tensor):
-        return {ALONE: to_array(outputs)}
-    pairs = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs)
-    return {
-        f"{key}{f'/{name}' if name else ''}": array
-        for key, value in pairs
-        for name, array in named_outputs(value).items()
-    }
+def _call(model: nn.Module, inputs: Arrays) -> Any:
+    given = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in inputs.items()}
+    return model(given[ALONE]) if given.keys() == {ALONE} else model(**given)
+
+
+def _refuse_what_wants_more(told: str, stepped: Any) -> None:
+    """Raise InputError for what can't be stepped by itself, such as LBFGS or ReduceLROnPlateau."""
+    # Of its class: a scheduler puts a function of its own in place of an optimizer's step.
+    parameters = [*inspect.signature(type(stepped).step).parameters.values()][1:]
+    wanted = [p for p in parameters if p.default is p.empty]
+    wanted = [p for p in wanted if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
+    if wanted:
+        raise InputError(f"{told}, whose step takes {wanted[0].name}; give one whose step() takes nothing")
 
 
 def _without_dropout(model: nn.Module) -> dict[str, float]:

@@ -111,7 +111,7 @@ class Watch(TorchFunctionMode):
             call = Call(place="", kind=known.kind, called=name, settings=settings, inputs=[], output="", dtype="")
             self.seen.losses.append(call)
         else:
-            inputs = tensors_in((arguments, named))[: 1 if known.kind != "scaled_dot_product_attention" else 3]
+            inputs = tensors_in((arguments, named))[: 1 if known.kind != kinds.SDPA else 3]
             self._record(self._places[-1], known.kind, name, settings, inputs, output)
 
     def _record(

@@ -22,6 +22,7 @@ from shared.pairs.protocol import ALONE, Arrays, Until
 LIMITS = {"float64": 1000.0, "float32": 64.0}
 RATE_TOLERANCE = 1e-6  # a rate is a setting, and no result: Keras keeps it in float32 in a float32 run
 UNSEEN = {"", "permute", "concatenate", "pad"}  # what only rearranges, or has no counterpart by kind
+STATISTICS = {"moving_mean", "moving_variance"}  # which PyTorch may be told not to keep
 RECURRENT = {RNN, LSTM, GRU, BIDIRECTIONAL}
 # Stages, in order.
 GIVEN, EVALUATION, EVALUATED, TRAINING, TRAINED, GRADIENTS = range(6)
@@ -80,7 +81,7 @@ class Sides:
 
     @property
     def more_in_keras(self) -> dict[str, str]:
-        """Keras's biases where PyTorch's counterpart of the layer has none; each with its layer's path."""
+        """Keras's biases and statistics where PyTorch's counterpart has none; each with its layer's path."""
         layers = [layer for match in self.carry.matches for layer in match.keras]
         return _biases(layers, self.carry.unmatched_keras)
 
@@ -99,7 +100,7 @@ def _biases(layers: Sequence[Layer], unmatched: Sequence[str]) -> dict[str, str]
         name: layer.path
         for layer in layers
         for own, name in layer.tensors.items()
-        if name in unmatched and own.rpartition("/")[2] in {"bias", "beta"}
+        if name in unmatched and own.rpartition("/")[2] in {"bias", "beta", *STATISTICS}
     }
 
 
@@ -371,6 +372,9 @@ class _Comparing:
         expected = self.sides.carry.gradients(ours)
         sources = self.sides.carry.sources
         for name in reversed([*self.sides.keras.tensors]):
+            if name in self.sides.more_in_keras and name in theirs and not self.sides.keras.tensors[name].buffer:
+                told = f"the gradient of {name}: Keras has one, PyTorch has no such tensor"
+                yield Check(GRADIENTS, told, name, np.inf, 0.0, 0.0, tensor=name)
             if name not in sources:
                 continue
             what = f"the gradient of {' + '.join(sources[name])}"

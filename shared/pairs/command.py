@@ -1,18 +1,22 @@
 """`compare.py --pair`: from two files to a report."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from shared.contract import FRAMEWORKS
 from shared.pairs import data, pair_report, sides, template
-from shared.pairs.diagnosis import Asked, diagnose
+from shared.pairs.diagnosis import Asked, Diagnosis, diagnose
 from shared.pairs.protocol import Arrays
 from shared.pairs.serving import save
 from shared.system import ending, output, progress
 from shared.system.errors import InputError
 
 STEPS, BATCH_SIZE = 30, 16
+MOST_STEPS = 100_000  # of which a difference shows in the first, if in any
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,12 @@ class Request:
 def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: str) -> bool:
     """Compare both models, and write the report into `out`. Returns whether they are the same. Raises InputError."""
     sources = _sources(request.files)
+    if request.steps > MOST_STEPS:
+        raise InputError(f"--steps {request.steps:,}: at most {MOST_STEPS:,} are possible; give fewer")
+    if request.data is None and request.batch_size > data.EXAMPLES:
+        told = f"without --data there are {data.EXAMPLES} examples"
+        raise InputError(f"--batch-size {request.batch_size:,}: {told}; give fewer, or --data")
+    _refuse_to_replace(out, [*request.files, *([request.data] if request.data else [])])
     arrays = data.read(request.data, request.batch_size) if request.data else None
     with output.fresh_folder(out) as folder, sides.both(pythons) as processes:
         if arrays is None:
@@ -38,6 +48,7 @@ def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: s
         asked = Asked(request.files, given, request.seed, request.batch_size, request.steps)
         found = diagnose(asked, processes, progress.notice)
         given.unlink()
+        _refuse_what_diverges(found)
         print(pair_report.summary(found))
         pair_report.write(found, sources, folder, command)
     return found.verdict == "same"
@@ -48,23 +59,53 @@ def _sources(files: tuple[Path, Path]) -> tuple[str, str]:
     texts = []
     for name, path in zip(FRAMEWORKS, files, strict=True):
         cure = "give the PyTorch file first, then the Keras file; --pair-template FOLDER writes two to start from"
-        if not path.is_file():
-            raise InputError(f"--pair {path}: there is no such file; {cure}")
         try:
+            if path.exists() and not path.is_file():
+                raise InputError(
+                    f"--pair {path}: it is a {'folder' if path.is_dir() else 'device'}, not a file; {cure}"
+                )
             texts.append(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"--pair {path}: the {name} file can't be read: {error}; {cure}") from None
+        except FileNotFoundError:
+            raise InputError(f"--pair {path}: there is no such file; {cure}") from None
+        except UnicodeDecodeError as error:
+            told = f"it is not UTF-8 at byte {error.start:,}"
+            raise InputError(f"--pair {path}: the {name} file can't be read: {told}; save it as UTF-8") from None
+        except OSError as error:
+            raise InputError(f"--pair {path}: the {name} file can't be read: {error.strerror}; {cure}") from None
+        if path.suffix != ".py":
+            raise InputError(f"--pair {path}: it is no Python file by its name; give one that ends in .py")
     return texts[0], texts[1]
+
+
+def _refuse_to_replace(out: Path, paths: list[Path]) -> None:
+    """Raise InputError where a report in `out` would replace what is compared."""
+    for path in paths:
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):
+            raise InputError(f"--out {out}: it holds {path}, which is compared; give --out a new folder")
+
+
+def _refuse_what_diverges(found: Diagnosis) -> None:
+    """Raise InputError where the losses of both stop being finite, and nothing differs before: that is no agreement."""
+    left = found.unexplained or found.precisions["float64"].first
+    mistaken = found.read_only or any(not cause.candidate.by_default for cause in found.causes)
+    if mistaken or (left and left.difference > 0):
+        return
+    for dtype, precision in found.precisions.items():
+        finite = np.isfinite(precision.losses).all(axis=0)
+        if not finite.all():
+            step = int(np.argmin(finite))
+            lost = " and ".join(str(float(losses[step])) for losses in precision.losses)
+            cure = f"lower the optimizer's rate{f', or give --steps {step}' if step else ''}"
+            raise InputError(
+                f"both models diverge: in {dtype} the losses of step {step + 1:,} are {lost}, so that what follows "
+                f"can't be compared; {cure}"
+            )
 
 
 def _random(processes: tuple[sides.Process, sides.Process], request: Request) -> Arrays:
     progress.notice("no --data: random numbers of the shape that the Keras model says")
     shapes = processes[1].shapes(request.files[1].resolve(), request.seed)
-    arrays = data.random(shapes["inputs"], shapes["tokens"], shapes["outputs"], request.seed)
-    if len(arrays[data.TARGETS]) < request.batch_size:
-        told = f"random data has {data.EXAMPLES} examples"
-        raise InputError(f"--batch-size {request.batch_size}: {told}; give fewer, or --data")
-    return arrays
+    return data.random(shapes["inputs"], shapes["tokens"], shapes["outputs"], request.seed)
 
 
 def write_template(folder: Path) -> int:

@@ -16,6 +16,7 @@ DENSE, CONV, CONV_TRANSPOSE, SEPARABLE_CONV = "dense", "conv", "conv_transpose",
 EMBEDDING, BATCH_NORM, LAYER_NORM, GROUP_NORM = "embedding", "batch_norm", "layer_norm", "group_norm"
 RNN, LSTM, GRU, BIDIRECTIONAL = "rnn", "lstm", "gru", "bidirectional"
 ATTENTION, PRELU = "attention", "prelu"
+SDPA = "scaled_dot_product_attention"
 VECTORS = 2  # dimensions of what is no image, signal or volume: (examples, numbers)
 RAW = "raw"  # tensors that belong to no layer of a known kind: parameters of a user's own class
 

@@ -10,9 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from shared.pairs import causes
 from shared.pairs.carry import Carry, carry
-from shared.pairs.causes import Candidate
+from shared.pairs.causes import CARRY, Candidate
 from shared.pairs.climb import (
     AFTER,
     LIMITS,
@@ -25,8 +24,11 @@ from shared.pairs.climb import (
     pair_calls,
 )
 from shared.pairs.description import Description
+from shared.pairs.guesses import guesses_at
+from shared.pairs.layer_settings import of_activations, of_layers
 from shared.pairs.protocol import Arrays, Edit, Until
 from shared.pairs.sides import Process, at_once
+from shared.pairs.training_settings import of_biases, of_carry, of_loss, of_optimizer, of_trainable
 from shared.system.errors import InputError
 
 STEPS_LOOKED_AT = (1, 2, 10)  # and the last
@@ -136,8 +138,11 @@ class Bench:
         steps: Sequence[int] = (),
     ) -> Numbers:
         """The Keras side's numbers alone, after these steps: after all that are looked at where none are named."""
-        weights = self.keras_weights | self.sides.carry.values(self.torch_weights)
-        weights |= {name: np.zeros_like(weights[name]) for name in self.sides.more_in_keras}
+        sides = without_users(self.sides, edits)
+        edits = [edit for edit in edits if edit.what != CARRY]
+        weights = self.keras_weights | sides.carry.values(self.torch_weights)
+        added = [name for name in self.sides.more_in_keras if not self.sides.keras.tensors[name].buffer]
+        weights |= {name: np.zeros_like(weights[name]) for name in added}
         arrays = self.keras.run(
             weights,
             [*(steps or self.asked.record_after)],
@@ -180,6 +185,13 @@ class Bench:
         return replace(torch, perturbed=ours), replace(keras, perturbed=theirs)
 
 
+def without_users(sides: Sides, edits: Sequence[Edit]) -> Sides:
+    """With the automatic map in place of the user's own, for the tensors that these edits name."""
+    names = {edit.place for edit in edits if edit.what == CARRY}
+    users = {name: made for name, made in sides.carry.users.items() if name not in names}
+    return replace(sides, carry=replace(sides.carry, users=users)) if names else sides
+
+
 def _by_example(key: str) -> bool:
     """Whether a tensor has a place for each example, so that it can't be compared with one of a reversed batch."""
     return key.startswith(("evaluation/call", "training/call", "evaluation/output", "training/output", "given/"))
@@ -189,8 +201,8 @@ def _laid_beside(torch: Description, keras: Description, carried: Carry, asked: 
     return Sides(torch, keras, carried, pair_calls(torch, keras, carried), {}, asked.record_after)
 
 
-def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say) -> Diagnosis:
-    """Compare both in float64, find the causes, and compare in float32. Raises InputError."""
+def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say, *, in_float32: bool = True) -> Diagnosis:
+    """Compare both in float64, find the causes, and compare in float32 unless told not to. Raises InputError."""
     say("reading both files, in float64")
     bench = Bench(asked, processes, "float64")
     notes = _settle_weights(bench, say)
@@ -204,13 +216,14 @@ def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say) -> Diag
     if first_beyond(checks, LIMITS["float64"]):
         search = Search(bench, torch, keras, say)
         found, unexplained, explained = search.run(checks)
-    exact = Precision("float64", checks, (torch.arrays["losses"], keras.arrays["losses"]))
-    say("once more in float32")
-    plain = _in_float32(asked, processes, bench)
+    precisions = {"float64": Precision("float64", checks, (torch.arrays["losses"], keras.arrays["losses"]))}
+    if in_float32:
+        say("once more in float32")
+        precisions["float32"] = _in_float32(asked, processes, bench)
     return Diagnosis(
         asked.files,
         bench.sides,
-        {"float64": exact, "float32": plain},
+        precisions,
         found,
         unexplained,
         explained,
@@ -220,13 +233,15 @@ def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say) -> Diag
 
 
 def _settle_weights(bench: Bench, say: Say) -> list[str]:
-    """Find the order in which Keras flattens, and that of equal siblings, by what a forward pass gives."""
+    """Find the order in which Keras flattens, and that of equal siblings, by what a forward pass gives.
+
+    The user's own `carry` is taken meanwhile for what nothing else carries. Then all that it returns is taken.
+    """
     notes: list[str] = []
     users = bench.carry_users()
     if users:
-        bench.sides = replace(bench.sides, carry=users)
-        if users.users:
-            notes.append(f"Carried by the Keras file's own carry: {', '.join(sorted(users.users))}.")
+        alone = {name: made for name, made in users.users.items() if name not in bench.sides.carry.made}
+        bench.sides = replace(bench.sides, carry=replace(bench.sides.carry, users=alone))
     _refuse_what_is_not_carried(bench.sides, say)
     torch, keras = bench.look("evaluation")
     if orders := flatten_orders(bench.sides, torch.arrays, keras.arrays):
@@ -241,6 +256,10 @@ def _settle_weights(bench: Bench, say: Say) -> list[str]:
         bench.sides = replace(bench.sides, carry=carried, orders=orders)
         keras = bench.measure((), "evaluation")
     notes += _settle_siblings(bench, torch, keras)
+    if users and (all_of_them := bench.carry_users()):
+        bench.sides = replace(bench.sides, carry=all_of_them)
+        if all_of_them.users:
+            notes.append(f"Carried by the Keras file's own carry: {', '.join(sorted(all_of_them.users))}.")
     return notes
 
 
@@ -313,6 +332,12 @@ def _rates(rates: Mapping[str, float]) -> str:
     return ", ".join(f"{rate:g} ({path})" for path, rate in rates.items() if rate) or "none"
 
 
+def read(sides: Sides, weights: Arrays) -> list[Candidate]:
+    """What is set otherwise, as the two descriptions have it."""
+    of_training = (*of_loss(sides), *of_optimizer(sides), *of_trainable(sides), *of_biases(sides, weights))
+    return [*of_carry(sides, weights), *of_layers(sides), *of_activations(sides), *of_training]
+
+
 class Search:
     """Tries what may be the causes, until the numbers agree or nothing is left to try."""
 
@@ -322,8 +347,7 @@ class Search:
 
     def run(self, checks: list[Check]) -> tuple[list[Cause], Check | None, list[Check]]:
         """The causes, what is off first without them, and the checks without them."""
-        biases = causes.of_biases(self.bench.sides, self.bench.torch_weights)
-        self.readable = [c for c in [*causes.read(self.bench.sides), *biases] if c.edits]
+        self.readable = read(self.bench.sides, self.bench.torch_weights)
         applied = self._improving(self.readable, checks)
         now = self._climb(applied) if applied else checks
         while (first := self._first(now)) and len(applied) < MOST_CAUSES:
@@ -331,8 +355,7 @@ class Search:
             if better is None:
                 break
             applied, now = better
-        needed = [cause for candidate in applied if (cause := self._needed(candidate, applied, now))]
-        return needed, self._first(now), now
+        return self._needed(applied, now), self._first(now), now
 
     def _first(self, checks: Sequence[Check]) -> Check | None:
         return first_beyond(checks, LIMITS["float64"])
@@ -346,7 +369,7 @@ class Search:
                 numbers = self.bench.measure(edits, until, steps=steps)
             except InputError:  # such a change can't be made in this model
                 return []
-            sides = replace(self.bench.sides, record_after=steps)
+            sides = replace(without_users(self.bench.sides, edits), record_after=steps)
             checks = climb(sides, self.torch, replace(self.keras, arrays=numbers.arrays), until)
             if self._first(checks):
                 break
@@ -368,8 +391,9 @@ class Search:
         if not kept:
             return []
         self.say(f"trying {len(kept)} setting{'s' if len(kept) > 1 else ''} that differ")
-        if self._rank(self._climb(kept)) > self._rank(checks):
-            return kept
+        now = self._climb(kept)
+        if self._rank(now) > self._rank(checks):
+            return kept if self._first(now) is None else self._without_harm(kept, self._rank(now))
         together: list[Candidate] = []
         rank = self._rank(checks)
         for candidate in kept:
@@ -377,6 +401,15 @@ class Search:
             if better > rank:
                 together, rank = [*together, candidate], better
         return together
+
+    def _without_harm(self, kept: list[Candidate], rank: float) -> list[Candidate]:
+        """Without those that bring nothing: a setting may be read otherwise than a class of the user's takes it."""
+        for candidate in kept if len(kept) > 1 else []:
+            others = [other for other in kept if other is not candidate]
+            without = self._rank(self._climb(others)) if others else -1
+            if without >= rank:
+                kept, rank = others, without
+        return kept
 
     def _rank(self, checks: Sequence[Check]) -> float:
         """How far the climb comes: the number of the first check that fails; of all, where none does."""
@@ -395,7 +428,7 @@ class Search:
             steps = tuple(s for s in self.bench.asked.record_after if AFTER + s <= first.stage) or FIRST_STEP
             keras = replace(self.keras, arrays=self.bench.measure(edits, first.until, steps=steps).arrays)
         known = {candidate.key for candidate in applied}
-        guesses = causes.guesses(first, self.bench.sides, self.torch, keras)
+        guesses = guesses_at(first, self.bench.sides, self.torch, keras)
         tried = [c for c in [*guesses, *self.readable] if c.edits and c.key not in known]
         best: tuple[list[Candidate], list[Check]] | None = None
         for candidate in tried:
@@ -415,11 +448,16 @@ class Search:
             return [*applied, *tried], checks
         return None
 
-    def _needed(self, candidate: Candidate, applied: list[Candidate], now: list[Check]) -> Cause | None:
-        """The candidate as a cause, where leaving it out makes a difference that is not there with it."""
-        if applied == [candidate]:
-            first = self._first(climb(self.bench.sides, self.torch, self.keras))
-            return Cause(candidate, first) if first else None
-        checks = self._climb([other for other in applied if other is not candidate])
-        first = self._first(checks) if checks else None
-        return Cause(candidate, first) if first and self._rank(checks) < self._rank(now) else None
+    def _needed(self, applied: list[Candidate], now: list[Check]) -> list[Cause]:
+        """Those without which a difference comes back. What another one does too is left out, guesses first."""
+        kept = list(applied)
+        found: dict[str, Cause] = {}
+        for candidate in sorted(applied, key=lambda one: one in self.readable):
+            others = [other for other in kept if other is not candidate]
+            checks = self._climb(others) if others else climb(self.bench.sides, self.torch, self.keras)
+            first = self._first(checks)
+            if first is None or self._rank(checks) >= self._rank(now):
+                kept = others
+            else:
+                found[candidate.key] = Cause(candidate, first)
+        return [found[candidate.key] for candidate in kept]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from shared.pairs.alignment import title
-from shared.pairs.causes import decays
 from shared.pairs.climb import EVALUATED, EVALUATION, LIMITS, Check, first_beyond, folded
 from shared.pairs.description import Call, OptimizerFacts, Setting
 from shared.pairs.diagnosis import Cause, Diagnosis, Precision
@@ -32,6 +31,7 @@ from shared.pairs.pair_words import (
     sentence,
     times,
 )
+from shared.pairs.training_settings import decays
 from shared.reporting import page
 from shared.reporting.parts import (
     Bullets,

@@ -5,14 +5,18 @@ the user's file or data is told as one line, with the place in their file.
 """
 
 import contextlib
+import functools
 import importlib.util
+import inspect
 import itertools
 import json
 import os
+import re
 import sys
+import sysconfig
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,9 +25,23 @@ import numpy as np
 
 from shared.pairs.description import Description
 from shared.pairs.protocol import ALONE, GIVEN, Arrays, Carrying, Opening, Seen, Shapes, Side, Subject, Wanted
-from shared.system.errors import InputError, in_one_line
+from shared.system import ending
+from shared.system.errors import LONGEST, InputError, in_one_line
+from shared.system.paths import ROOT
 
 INPUTS, TARGETS = "inputs", "targets"
+# What a user's file may define beside `model`, and how it is called.
+FUNCTIONS = {
+    "loss": "a function of outputs and targets",
+    "optimizer": "a function that returns an optimizer",
+    "prepare": "a function of the inputs",
+    "scheduler": "a function of the optimizer",
+    "after_backward": "a function of the model",
+    "carry": "a function of PyTorch's tensors",
+}
+ORDER = "each side has its own framework alone: --pair takes the PyTorch file first, then the Keras file"
+NO_GRADIENT = "nothing that is trained has a gradient; let the model compute the outputs, and the loss use them"
+SMALLER = "memory is short: make the model smaller, or give a smaller --batch-size"
 
 
 class Served:
@@ -42,9 +60,11 @@ class Served:
         self.inputs, self.targets = self._read(asked)
         self.batches = batches(len(self.targets), asked.batch_size, asked.steps, asked.seed)
         subject = self._make([])
-        with in_users_file(asked.file):
+        with in_users_file(asked.file, self._given()):
             seen, again = (subject.evaluate(*self._batch(0)) for _ in range(2))
             trained, _ = subject.gradients(*self._batch(0))
+            first = subject.values()
+            subject.step(*self._batch(0))  # which clips, where it does
         description = Description(
             framework=self.framework,
             tensors=subject.tensors(),
@@ -59,7 +79,7 @@ class Served:
             ),
             outputs=outputs_in_words(seen.outputs),
         )
-        save(asked.out, subject.values())
+        save(asked.out, first)
         save(asked.inputs_out, self.inputs)
         return description.model_dump(mode="json")
 
@@ -81,7 +101,7 @@ class Served:
 
         arrays: Arrays = {f"given/{name}": values for name, values in batch(0)[0].items()}
         answer: dict[str, Any] = {}
-        with in_users_file(self.asked.file):
+        with in_users_file(self.asked.file, self._given()):
             arrays |= named(subject.evaluate(*batch(0)), "evaluation")
             if asked.until != "evaluation":
                 seen, gradients = subject.gradients(*batch(0))
@@ -120,7 +140,7 @@ class Served:
 
     def _make(self, edits: list[Any]) -> Subject:
         self.side.configure(self.asked.seed, self.asked.dtype)
-        with in_users_file(self.asked.file):
+        with in_users_file(self.asked.file, self._given()):
             return self.side.make(self.module, self.asked.dtype, self._batch(0), edits)
 
     def _read(self, asked: Opening) -> tuple[Arrays, np.ndarray]:
@@ -136,17 +156,16 @@ class Served:
             with in_users_file(asked.file):
                 prepared = prepare(inputs[ALONE] if inputs.keys() == {ALONE} else inputs)
             inputs = prepared if isinstance(prepared, dict) else {ALONE: prepared}
-        values: Any
-        for name, values in inputs.items():
-            if not isinstance(values, np.ndarray) or len(values) != len(arrays[TARGETS]):
-                made = (
-                    f"an array of {len(values)} examples" if isinstance(values, np.ndarray) else type(values).__name__
-                )
-                told = f"prepare made {made} of the {len(arrays[TARGETS])} examples{f' of {name}' if name else ''}"
-                raise InputError(f"{asked.file}: {told}; return NumPy arrays, with as many examples as there are")
+        _check_prepared(inputs, len(arrays[TARGETS]), asked.file)
         return {name: in_dtype(values, asked.dtype) for name, values in inputs.items()}, in_dtype(
             arrays[TARGETS], asked.dtype
         )
+
+    def _given(self) -> str:
+        """A batch, in words: where no line of the user's is to blame, a shape often is."""
+        inputs, targets = self._batch(0)
+        arrays = {**inputs, TARGETS: targets}
+        return ", ".join(f"{name or INPUTS} {values.shape} {values.dtype}" for name, values in arrays.items())
 
     def _taken(self, asked: Wanted) -> Arrays:
         """The inputs of all examples: those of `prepare`, but for those that an edit takes from elsewhere."""
@@ -165,7 +184,11 @@ def serve(framework: str, side: Side) -> int:
     """Answer requests until the parent closes the pipe or is gone."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # so that a user's print is no answer
-    lines = iter(_lines())
+    requests = os.dup(0)
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 0)  # so that a user's input() takes no request
+    sys.dont_write_bytecode = True  # a user's folder stays as it is
+    lines = iter(_lines(requests))
     served = Served(framework, side)
     for line in lines:
         asked = json.loads(line)
@@ -181,20 +204,25 @@ def serve(framework: str, side: Side) -> int:
                     answer = served.carry(Carrying.model_validate(asked))
         except InputError as error:
             answer = {"bad input": str(error)}
-        except Exception:  # noqa: BLE001 the parent ends as for a fault of its own
-            answer = {"fault": traceback.format_exc()}
+        except MemoryError:
+            answer = {"bad input": SMALLER}
+        except Exception as error:  # noqa: BLE001 the parent ends as for a fault of its own
+            if isinstance(error, OSError) and error.errno in ending.CURES:
+                answer = {"bad input": f"{error.strerror}; {ending.CURES[error.errno]}"}
+            else:
+                answer = {"fault": in_one_line(error), "traceback": traceback.format_exc()}
         print(json.dumps(answer), file=answers, flush=True)
     return 0
 
 
-def _lines() -> Iterator[str]:
+def _lines(requests: int) -> Iterator[str]:
     """The requests. Where the parent is gone, the process ends, in whatever it is just then."""
     received: list[str] = []
     there = threading.Condition()
 
     def read() -> None:
-        with open(0, encoding="utf-8", closefd=False) as requests:
-            for line in requests:
+        with open(requests, encoding="utf-8") as told:
+            for line in told:
                 with there:
                     received.append(line)
                     there.notify()
@@ -211,49 +239,108 @@ def _lines() -> Iterator[str]:
 
 def import_file(file: Path) -> ModuleType:
     """A user's file as a module, imported anew, with its own folder's other modules. Raises what it raises."""
-    folder = str(file.parent.resolve())
+    folder = file.parent.resolve()
     for name, module in [*sys.modules.items()]:
-        if (getattr(module, "__file__", None) or "").startswith(folder + os.sep):
+        if is_theirs(getattr(module, "__file__", None) or "", folder):
             del sys.modules[name]
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    # A name that nothing else has: a file may be called json.py, or keras.py.
+    spec = importlib.util.spec_from_file_location(f"pair_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise InputError(f"{file}: it is no Python file; give one whose name ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    if not callable(getattr(module, "model", None)):
+    if not hasattr(module, "model"):
         raise InputError(f"{file}: it has no function model(); write one that returns the model")
+    # A model can be called too, and then takes inputs.
+    if not (isinstance(module.model, type | functools.partial) or inspect.isroutine(module.model)):
+        told = f"model is {in_words(module.model)}, not a function"
+        raise InputError(f"{file}: {told}; write a function model() that returns the model")
+    for name, what in FUNCTIONS.items():
+        if hasattr(module, name) and not callable(getattr(module, name)):
+            told = f"{name} is {in_words(getattr(module, name))}, not {what}"
+            raise InputError(f"{file}: {told}; write def {name}(…), or leave it out")
+    if isinstance(getattr(module, "loss", None), type):
+        raise InputError(f"{file}: loss is {in_words(module.loss)}; write loss = {module.loss.__name__}(…), one of it")
     return module
 
 
+def is_theirs(filename: str, folder: Path) -> bool:
+    """Whether code is the user's: in their file's folder, which may hold an environment, and this repository too."""
+    path = Path(filename)
+    installed = "site-packages" in path.parts or path.is_relative_to(sysconfig.get_path("stdlib"))
+    ours = any(path.is_relative_to(ROOT / of) for of in ("shared", "pytorch_impl", "tensorflow_impl"))
+    return path.is_relative_to(folder) and not installed and not ours
+
+
 @contextlib.contextmanager
-def in_users_file(file: Path) -> Iterator[None]:
+def in_users_file(file: Path, given: str = "") -> Iterator[None]:
     """Tell what is raised in the block as a fault of the user's file: the error, and their line it came from."""
+    folder = file.parent.resolve()
     try:
         yield
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
-        where = f"{Path(error.filename or file).name}, line {error.lineno}"
+        path = Path(error.filename or file)
+        where = f"{path.name}, line {error.lineno}" if error.lineno else path.name
         raise InputError(f"{where}: SyntaxError: {error.msg}; mend it there") from None
-    except (Exception, SystemExit) as raised:  # noqa: BLE001 whatever a user's file raises is theirs to mend
-        fault = raised if isinstance(raised, Exception) else RuntimeError(f"it ended the program, {raised!r}")
-        theirs = [
-            f for f in traceback.extract_tb(fault.__traceback__) if Path(f.filename).parent == file.parent.resolve()
-        ]
-        where = f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else file.name
-        missing = getattr(fault, "name", None) if isinstance(fault, ModuleNotFoundError) else None
-        raise InputError(f"{where}: {in_one_line(fault)}; {MISSING.get(missing or '', 'mend it there')}") from None
+    except BaseException as fault:  # noqa: BLE001 whatever a user's file raises is theirs to mend
+        theirs = [frame for frame in traceback.extract_tb(fault.__traceback__) if is_theirs(frame.filename, folder)]
+        where = f"{Path(theirs[-1].filename).relative_to(folder)}, line {theirs[-1].lineno}" if theirs else file.name
+        words = f"it ended the program, {fault!r}" if isinstance(fault, SystemExit) else plain(fault)
+        cure = "mend it there" if theirs else "mend the file, or the data"
+        if isinstance(fault, ModuleNotFoundError):
+            missing = (fault.name or "").partition(".")[0]
+            beside = f"install {missing} for {sys.executable}, or put it beside the file"
+            cure = ORDER if missing in {"torch", "keras", "tensorflow"} else beside
+        elif isinstance(fault, MemoryError) or re.search("can't allocate|OOM when allocating|out of memory", words):
+            cure = SMALLER
+        shapes = f" (a batch: {given})" if given and not theirs else ""
+        raise InputError(f"{where}: {words}{shapes}; {cure}") from None
 
 
-# A file that was given on the other framework's side.
-MISSING = {
-    "torch": "--pair takes the PyTorch file first, then the Keras file",
-    "keras": "--pair takes the PyTorch file first, then the Keras file",
-    "tensorflow": "--pair takes the PyTorch file first, then the Keras file",
-}
+def plain(fault: BaseException) -> str:
+    """An error in one line, without what Keras adds to it: colours, where it was called, and with what."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(fault)).partition("Arguments received by")[0]
+    text = re.sub(r"^\s*Exception encountered when calling .*?\(\)\.|\{\{function_node.*?\}\}", "", text)
+    return " ".join(f"{type(fault).__name__}: {text}".split())[:LONGEST].removesuffix(":")
+
+
+def in_words(value: object) -> str:
+    """What a value is, for a reader who expected another."""
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a value of type {type(value).__name__}"
+
+
+def not_finite(values: np.ndarray) -> int | None:
+    """The first example that has a number that is not finite."""
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return None
+    return int(np.argmin(np.isfinite(values).reshape(len(values), -1).all(axis=1)))
+
+
+def _check_prepared(inputs: Mapping[Any, Any], examples: int, file: Path) -> None:
+    """Raise InputError unless these are arrays of numbers, with an entry for each example."""
+    if not inputs:
+        raise InputError(f"{file}: prepare made no input; return a NumPy array, or a dict of some by name")
+    for name, values in inputs.items():
+        of = f" of {name}" if name else ""
+        cure = "return NumPy arrays of numbers, with as many examples as there are"
+        if not isinstance(name, str):
+            raise InputError(f"{file}: prepare made an input by the name of {name!r}; name inputs by text")
+        if not isinstance(values, np.ndarray):
+            raise InputError(f"{file}: prepare made {in_words(values)}{of}, not an array; {cure}")
+        if values.ndim == 0 or len(values) != examples:
+            made = f"{len(values):,}" if values.ndim else "a single number"
+            raise InputError(f"{file}: prepare made {made} of the {examples:,} examples{of}; {cure}")
+        if values.dtype.kind not in "fiub":
+            raise InputError(f"{file}: prepare made an array of {values.dtype}{of}; {cure}")
+        if (at := not_finite(values)) is not None:
+            raise InputError(f"{file}: what prepare made of example {at:,}{of} is not finite; {cure}")
 
 
 def batches(examples: int, size: int, steps: int, seed: int) -> list[np.ndarray]:
@@ -282,6 +369,36 @@ def named(seen: Seen, of: str) -> Arrays:
     """The arrays of a forward pass, by the names that the description of its calls gives them."""
     outputs = {f"output/{name}": values for name, values in seen.outputs.items()}
     return {f"{of}/{name}": values for name, values in (seen.arrays | outputs | {"loss": seen.loss}).items()}
+
+
+def named_outputs(outputs: Any, tensor: type, to_array: Callable[[Any], np.ndarray]) -> Arrays:
+    """The tensors that a model returned, by key, field or number; alone, by the empty name."""
+    if isinstance(outputs, tensor):
+        return {ALONE: to_array(outputs)}
+    if isinstance(outputs, Mapping):
+        held = {**outputs}
+    elif isinstance(outputs, tuple) and hasattr(outputs, "_asdict"):
+        held = outputs._asdict()
+    elif isinstance(outputs, tuple | list):
+        held = dict(enumerate(outputs))
+    else:  # a dataclass, or what is like one
+        held = {} if callable(outputs) else getattr(outputs, "__dict__", {})
+    return {
+        f"{key}{f'/{name}' if name else ''}": array
+        for key, value in held.items()
+        if not str(key).startswith("_")
+        for name, array in named_outputs(value, tensor, to_array).items()
+    }
+
+
+def check_outputs(outputs: Any, named: Arrays, module: ModuleType, cure: str) -> None:
+    """Raise InputError where there are no tensors, or several or named ones, and no loss to choose; `cure` has it."""
+    if not named:
+        told = f"the model returned {in_words(outputs)}, in which there is no tensor"
+        raise InputError(f"{module.__file__}: {told}; return one, or several in a tuple, a dict or a dataclass")
+    if named.keys() != {ALONE} and not hasattr(module, "loss"):
+        told = f"the model returns more than a tensor, {outputs_in_words(named)}, and no loss says what is trained"
+        raise InputError(f"{module.__file__}: {told}; {cure}")
 
 
 def outputs_in_words(outputs: Arrays) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -14,11 +15,13 @@ from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
 from shared.pairs.description import Description
 from shared.pairs.protocol import Arrays, Carrying, Edit, Opening, Shapes, Until, Wanted
 from shared.pairs.serving import load, save
-from shared.system import progress
+from shared.system import ending, progress
 from shared.system.errors import CrashError, InputError
 from shared.system.paths import ROOT
 
 LAST_WORDS = 2000  # characters
+# Both on the processor, which is what is the same everywhere: a file that asks whether there is a GPU is told no.
+WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Process:
@@ -32,6 +35,7 @@ class Process:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"{IMPLEMENTATIONS[framework].module}.pair"],
                 cwd=ROOT,
+                env=os.environ | WITHOUT_GPU,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -46,20 +50,28 @@ class Process:
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line.endswith("\n"):
-            raise InputError(self._last_words())
+            raise self._ended()
         answer: dict[str, Any] = json.loads(line)
         if "bad input" in answer:
             raise InputError(f"{self.framework}: {answer['bad input']}")
         if "fault" in answer:
-            raise CrashError(f"{self.framework}: {answer['fault'].strip().splitlines()[-1]}: {answer['fault']}")
+            fault = RuntimeError(f"{self.framework}: {answer['fault']}")
+            fault.add_note(answer["traceback"])  # which is written where this one's is
+            raise fault
         return answer
 
-    def _last_words(self) -> str:
+    def _ended(self) -> Exception:
+        """What to raise where the process has ended: a fault of the program's own has its own status and words."""
         status = self._process.wait()
-        said = self._errors.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:].strip().splitlines() or ["none"]
+        words = self._errors.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:].strip().splitlines()
+        if status == ending.CRASHED and words:
+            return CrashError(f"{self.framework}: {words[-1]}")
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        cure = "was memory short? Give a smaller --batch-size" if status == -signal.SIGKILL else "mend what it says"
-        return f"{self.framework} {how}; its last words: {said[-1]}; {cure}"
+        said = f"its last words: {words[-1]}" if words else "it said nothing"
+        cure = "mend what it says" if words else "see whether the file, or what it calls, ends the program"
+        if status == -signal.SIGKILL:
+            cure = "was memory short? Make the model smaller, or give a smaller --batch-size"
+        return InputError(f"{self.framework} {how}; {said}; {cure}")
 
     def _file(self) -> Path:
         self._number += 1
@@ -148,6 +160,12 @@ def both(pythons: Mapping[str, Path]) -> Iterator[tuple[Process, Process]]:
 
 
 def at_once(*calls: Any) -> list[Any]:
-    """What each returns, all called at the same time; the first that raises, in their order, is raised."""
-    with ThreadPoolExecutor(len(calls)) as executor:
+    """What each returns, all called at the same time; the first that raises, in their order, is raised.
+
+    Nothing is waited for then, nor after an interrupt: the others end with their processes.
+    """
+    executor = ThreadPoolExecutor(len(calls))
+    try:
         return [future.result() for future in [executor.submit(call) for call in calls]]
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)

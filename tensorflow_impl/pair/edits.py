@@ -25,7 +25,8 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "tanh": tf.math.tanh,
     "sigmoid": tf.math.sigmoid,
     "softplus": tf.math.softplus,
-    "softmax": tf.nn.softmax,
+    # Keras takes a softmax back where it finds one before a loss of logits.
+    "softmax": lambda x: tf.identity(tf.nn.softmax(x)),
 }
 
 
@@ -49,7 +50,19 @@ def _set_momentum(model: "Model", path: str, value: float) -> None:
 
 
 def _set_attribute(model: "Model", path: str, name: str, value: Any) -> None:
-    setattr(_layer(model, path), name, tuple(value) if isinstance(value, list) else value)
+    layer = _layer(model, path)
+    if "activation" not in name:
+        setattr(layer, name, tuple(value) if isinstance(value, list) else value)
+        return
+    for each in (getattr(layer, "forward_layer", layer), getattr(layer, "backward_layer", layer)):
+        setattr(each.cell, name, keras.activations.get(value))
+
+
+def _no_mask(model: "Model", path: str) -> None:
+    """Mask nothing."""
+    layer = _layer(model, path)
+    layer.mask_zero = layer.supports_masking = False
+    model.watch.masks = False  # a functional model has them in its graph
 
 
 def _pad(model: "Model", path: str, padding: list[list[int]], fill: str = "zeros", count: bool = True) -> None:
@@ -74,9 +87,16 @@ def _pad(model: "Model", path: str, padding: list[list[int]], fill: str = "zeros
 
 
 def _padding_mode(model: "Model", number: str, padding: list[list[int]], fill: str) -> None:
-    """Let a padding fill otherwise than with zeros."""
-    mode = {"reflect": "REFLECT", "replicate": "SYMMETRIC"}[fill]  # of one pixel, the edge and its mirror are the same
+    """Let a padding add as many as this, and fill them with this."""
+    mode = {"zeros": "CONSTANT", "reflect": "REFLECT", "replicate": "SYMMETRIC"}[
+        fill
+    ]  # of one pixel, the edge and its mirror are the same
     model.watch.functions[int(number)] = lambda x: tf.pad(x, [[0, 0], *padding, [0, 0]], mode)
+
+
+def _told(model: "Model", number: str, name: str, value: Any) -> None:
+    """Let a function be told something else."""
+    model.watch.named.setdefault(int(number), {})[name] = value
 
 
 def _activation(model: "Model", number: str, kind: str, settings: dict[str, Any]) -> None:
@@ -124,8 +144,8 @@ def _linear_outputs(model: "Model", _place: str, scale: float, offset: float) ->
     model._outputs = lambda inputs, *, training: outputs(inputs, training=training) * scale + offset  # type: ignore[method-assign]
 
 
-def _training(model: "Model", path: str, value: bool) -> None:
-    """Let a layer do in training as it does in training, or as in a test, whatever its call is told."""
+def _training(model: "Model", path: str, value: bool, always: bool = False) -> None:
+    """Let a normalisation take the batch's statistics in training, or not, or in tests too, whatever it is told."""
     layer = _layer(model, path)
     # Keras's own, for a class of the user's may not pass on what it is told.
     call = functools.partial(keras.layers.BatchNormalization.call, layer)
@@ -133,7 +153,7 @@ def _training(model: "Model", path: str, value: bool) -> None:
         layer.trainable = True
 
     def told(inputs: tf.Tensor, training: bool | None = None, **named: Any) -> Any:
-        return call(inputs, training=value if model.in_training else training, **named)
+        return call(inputs, training=value if model.in_training or always else training, **named)
 
     layer.call = told
     if value and type(layer) is not keras.layers.BatchNormalization:
@@ -167,6 +187,15 @@ def _loss_shape(model: "Model", _place: str) -> None:
     """Give the loss outputs of the targets' shape."""
     loss = model.loss
     model.loss = lambda targets, outputs: loss(targets, tf.reshape(outputs, targets.shape))
+
+
+def _loss_broadcast(model: "Model", _place: str) -> None:
+    """Set each output against all targets."""
+    loss = model.loss
+    everyone = lambda x: tf.reshape(tf.tile(x, [len(x), 1]), (-1, 1))  # noqa: E731
+    model.loss = lambda targets, outputs: loss(
+        everyone(tf.reshape(targets, (-1, 1))), tf.reshape(tf.repeat(outputs, len(targets), axis=0), (-1, 1))
+    )
 
 
 def _cross_entropy(
@@ -213,12 +242,39 @@ def _binary_cross_entropy(
     return tf.reduce_mean(losses) if reduction == "mean" else tf.reduce_sum(losses)
 
 
+def _huber(
+    targets: tf.Tensor,
+    outputs: tf.Tensor,
+    delta: float = 1.0,
+    beta: float | None = None,
+    reduction: str = "mean",
+    **_: Any,
+) -> tf.Tensor:
+    """PyTorch's Huber loss with `delta`; with `beta` its smooth L1, which is that divided by it."""
+    edge = delta if beta is None else beta
+    sizes = tf.abs(outputs - targets)
+    losses = tf.where(sizes < edge, sizes**2 / 2, edge * (sizes - edge / 2)) / (1.0 if beta is None else beta)
+    return tf.reduce_mean(losses) if reduction == "mean" else tf.reduce_sum(losses)
+
+
 LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "cross_entropy": _cross_entropy,
     "mse": _mse,
     "mae": _mae,
     "binary_cross_entropy": _binary_cross_entropy,
+    "huber": _huber,
+    "smooth_l1": _huber,
 }
+
+
+def _no_gradient_of_a_row(model: "Model", name: str, row: int) -> None:
+    """Leave a row of an embedding out of the training."""
+
+    def change(gradient: Any) -> Any:
+        dense = tf.convert_to_tensor(gradient)
+        return dense * tf.cast(tf.range(len(dense)) != row, dense.dtype)[:, None]
+
+    model.gradient_changes[name] = change
 
 
 def _trainable(model: "Model", name: str, value: bool) -> None:
@@ -318,6 +374,10 @@ def _adam(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> Non
     mean, square = self._momentums[index], self._velocities[index]
     self.assign(mean, self.beta_1 * mean + (1 - self.beta_1) * gradient)
     self.assign(square, self.beta_2 * square + (1 - self.beta_2) * gradient**2)
+    if self.amsgrad:
+        largest = self._velocity_hats[index]
+        self.assign(largest, tf.maximum(largest.value, square.value))
+        square = largest
     count = tf.cast(self.iterations + 1, tf.float64)
     size = tf.cast(tf.cast(rate, tf.float64) / (1 - self.beta_1**count), variable.dtype)
     root = tf.sqrt(square.value) / tf.cast(tf.sqrt(1 - self.beta_2**count), variable.dtype)
@@ -398,7 +458,9 @@ TABLE: dict[str, Callable[..., None]] = {
     "epsilon": _set_epsilon,
     "momentum": _set_momentum,
     "attribute": _set_attribute,
+    "no mask": _no_mask,
     "pad": _pad,
+    "told": _told,
     "activation": _activation,
     "after": _after,
     "linear": _linear,
@@ -411,6 +473,8 @@ TABLE: dict[str, Callable[..., None]] = {
     "loss": _loss,
     "loss scale": _loss_scale,
     "loss shape": _loss_shape,
+    "loss broadcast": _loss_broadcast,
+    "no gradient of a row": _no_gradient_of_a_row,
     "trainable": _trainable,
     "bias": _bias,
     "no regularisers": _no_regularisers,

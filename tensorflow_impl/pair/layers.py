@@ -120,7 +120,7 @@ LAYERS: dict[type[keras.layers.Layer], Kind] = {
     **dict.fromkeys(
         (_L.Conv1DTranspose, _L.Conv2DTranspose, _L.Conv3DTranspose), Kind(kinds.CONV_TRANSPOSE, _conv_transpose)
     ),
-    _L.Embedding: Kind(kinds.EMBEDDING, lambda layer, _: {"mask_zero": layer.mask_zero}),
+    _L.Embedding: Kind(kinds.EMBEDDING, lambda layer, _: {"mask_zero": layer.mask_zero, "padding_idx": None}),
     _L.BatchNormalization: Kind(kinds.BATCH_NORM, _batch_norm),
     _L.LayerNormalization: Kind(kinds.LAYER_NORM, lambda layer, _: {"eps": layer.epsilon}),
     _L.GroupNormalization: Kind(kinds.GROUP_NORM, lambda layer, _: {"eps": layer.epsilon, "groups": layer.groups}),
@@ -176,7 +176,7 @@ FUNCTIONS: dict[str, Function] = {
     "average_pool": Function("avg_pool"),
     "avg_pool": Function("avg_pool"),
     "layer_normalization": Function("layer_norm"),
-    "dot_product_attention": Function("scaled_dot_product_attention"),
+    "dot_product_attention": Function(kinds.SDPA, {"scale": None, "is_causal": False, "mask": None}),
     "pad": Function("pad"),
     "transpose": Function("permute"),
     "concatenate": Function("concatenate"),
@@ -242,6 +242,9 @@ def settings_of(function: Function, called: Any, arguments: Sequence[Any], named
     if "alpha" in given and "negative_slope" in function.defaults:  # TensorFlow's name for it
         given["negative_slope"] = given["alpha"]
     settings = {name: told(given.get(name, default)) for name, default in function.defaults.items()}
+    if function.kind == kinds.SDPA:
+        settings["scale"] = float(given["query"].shape[-1]) ** -0.5 if settings["scale"] is None else settings["scale"]
+        settings["mask"] = settings["mask"] is not None
     if "approximate" in settings:
         settings["approximate"] = "tanh" if settings["approximate"] else "none"
     return settings

@@ -1,5 +1,6 @@
 """A user's Keras model with its loss and optimizer: described, evaluated, trained."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ import tensorflow as tf
 from shared.pairs import description as kinds
 from shared.pairs.description import Layer, OptimizerFacts, Setting, TensorFacts
 from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, told
+from shared.pairs.serving import NO_GRADIENT, ORDER, check_outputs, in_words, named_outputs
 from shared.system.errors import InputError
 from tensorflow_impl.pair import edits as editing
 from tensorflow_impl.pair.layers import DROPOUT, kind_of
@@ -18,6 +20,7 @@ from tensorflow_impl.pair.patches import set_precise
 from tensorflow_impl.pair.watch import Watch, called, install, is_whole, to_array
 
 DEFAULT_RATE = 0.01
+EAGER_STEPS = 3  # what a trace takes is worth some more than these
 # PyTorch's names for what Keras's optimizers are told; None is written as what it means.
 SETTINGS = {
     "momentum": "momentum",
@@ -56,13 +59,15 @@ def make(module: ModuleType, dtype: str, example: tuple[Arrays, np.ndarray], edi
     """The model of a user's module, and all it is trained with. Raises InputError."""
     model = module.model()
     if not isinstance(model, keras.Model):
-        raise InputError(f"{module.__file__}: model() returned {type(model).__name__}; return a keras.Model")
+        raise InputError(f"{module.__file__}: model() returned {in_words(model)}; return a keras.Model; {ORDER}")
     return Model(module, model, example, edits)
 
 
 def shapes(module: ModuleType) -> dict[str, Any]:
     """Of one example: "inputs" by name, "outputs", and "tokens", how many an embedding knows. Raises InputError."""
     model = module.model()
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{module.__file__}: model() returned {in_words(model)}; return a keras.Model; {ORDER}")
     shape, embeddings = (
         getattr(model, "input_shape", None),
         [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)],
@@ -70,8 +75,10 @@ def shapes(module: ModuleType) -> dict[str, Any]:
     if not _is_functional(model) and not (isinstance(model, keras.Sequential) and model.built):
         raise InputError(f"{module.__file__}: the model does not say the shape of what it takes; give --data")
     shapes: dict[str, Any] = shape if isinstance(shape, dict) else {ALONE: shape}
-    if any(isinstance(each, list) or None in each[1:] for each in [*shapes.values(), model.output_shape]):
-        raise InputError(f"{module.__file__}: the model takes or gives shapes of any size, {shape}; give --data")
+    for each in (*shapes.values(), model.output_shape):
+        if not isinstance(each, tuple) or None in each[1:]:
+            told_shape = f"the model takes or gives {each}, of which random data can't be made"
+            raise InputError(f"{module.__file__}: {told_shape}; give --data")
     inputs = {name: list(each[1:]) for name, each in shapes.items()}
     return {"inputs": inputs, "outputs": list(model.output_shape[1:]), "tokens": min(embeddings, default=None)}
 
@@ -85,7 +92,11 @@ def carry(module: ModuleType, torch: Arrays) -> Arrays | None:
         raise InputError(
             f"{module.__file__}: carry returned {type(made).__name__}; return a dict of arrays by variable path"
         )
-    return {str(name): np.asarray(values) for name, values in made.items()}
+    arrays = {str(name): np.asarray(values) for name, values in made.items()}
+    for name, values in arrays.items():
+        if values.dtype.kind not in "fiu":
+            raise InputError(f"{module.__file__}: carry returned {name} of {values.dtype}; return arrays of numbers")
+    return arrays
 
 
 def default_loss(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -104,20 +115,30 @@ class Model:
     ) -> None:
         self.module, self.model = module, model
         self.loss: Callable[[tf.Tensor, Any], tf.Tensor] = getattr(module, "loss", default_loss)
-        self._has_loss = hasattr(module, "loss")
         self._outputs(example[0], training=False)  # builds what is not built
         self._dropout = _without_dropout(model)
         if not model.trainable_variables:
             why = "no parameters" if not model.weights else "no trainable parameters"
             raise InputError(f"{module.__file__}: the model has {why}, so nothing can be trained; give one that has")
+        if complexes := [v.path for v in model.trainable_variables if tf.as_dtype(v.dtype).is_complex]:
+            raise InputError(f"{module.__file__}: {complexes[0]} is complex; give a model of real parameters")
         self.watch = Watch()
         make_optimizer = getattr(module, "optimizer", lambda: keras.optimizers.SGD(DEFAULT_RATE))
         self.optimizer: keras.optimizers.Optimizer = make_optimizer()
+        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+            told_optimizer = f"optimizer() returned {in_words(self.optimizer)}"
+            raise InputError(f"{module.__file__}: {told_optimizer}; return a keras.optimizers.Optimizer")
+        if self.optimizer.built:
+            raise InputError(f"{module.__file__}: optimizer() returned one that is in use; make a new one in it")
         self.has_penalty, self.penalty_in_loss, self.in_training = True, True, False
         self.names = _names_of(model)
         self._seen = Seen()
+        self.gradient_changes: dict[str, Callable[[Any], Any]] = {}  # by the name of a variable
+        self._steps = 0
+        self._graph: Callable[..., tf.Tensor] | None = None
         for edit in edits:
             editing.apply(self, edit)
+        self.names = _names_of(model)  # an edit may have made one
         self.optimizer.build(model.trainable_variables)
 
     def tensors(self) -> dict[str, TensorFacts]:
@@ -204,23 +225,48 @@ class Model:
         with tf.GradientTape() as tape:
             loss = self._pass(seen, inputs, targets, training=True)
         variables = self.model.trainable_variables
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        gradients = self._of(tape, loss)
         self.assign(kept)
+        if all(gradient is None for gradient in gradients):
+            raise InputError(f"{self.module.__file__}: {NO_GRADIENT}")
         pairs = zip(variables, gradients, strict=True)
         return seen, {self.names[id(v)]: to_array(tf.convert_to_tensor(g)) for v, g in pairs if g is not None}
 
     def step(self, inputs: Arrays, targets: np.ndarray) -> tuple[float, float]:
         """One update. Returns the loss before it, and the rate it was taken at."""
         rate = float(self.optimizer.learning_rate)
+        tensors = {name: tf.constant(values) for name, values in inputs.items()}
+        self._steps += 1
+        take = self._train if self._steps <= EAGER_STEPS else self._compiled
+        return float(take(tensors, tf.constant(targets))), rate
+
+    def _compiled(self, inputs: dict[str, tf.Tensor], targets: tf.Tensor) -> tf.Tensor:
+        """A step as a graph, which is traced once; eagerly where the user's code can't be traced."""
+        if self._graph is None:
+            self._graph = self._train
+            tf.config.run_functions_eagerly(False)
+            with contextlib.suppress(Exception):
+                traced = tf.function(self._train, jit_compile=False, autograph=False)
+                self._graph = traced.get_concrete_function(inputs, targets)
+            tf.config.run_functions_eagerly(True)
+        return self._graph(inputs, targets)
+
+    def _train(self, inputs: dict[str, tf.Tensor], targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self._pass(None, inputs, targets, training=True)
             trained = loss if self.penalty_in_loss else loss + self._penalty(loss)
+        self.optimizer.apply(self._of(tape, trained), self.model.trainable_variables)
+        return loss
+
+    def _of(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[Any]:
+        """The gradients of the variables that are trained."""
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(trained, [variable.value for variable in variables]), variables)
-        return float(loss), rate
+        pairs = zip(variables, tape.gradient(loss, [variable.value for variable in variables]), strict=True)
+        changes = self.gradient_changes
+        return [changes.get(self.names[id(v)], lambda g: g)(g) if g is not None else None for v, g in pairs]
 
     def _outputs(self, inputs: Arrays, *, training: bool) -> Any:
-        given = {name: tf.constant(values) for name, values in inputs.items()}
+        given = {name: tf.convert_to_tensor(values) for name, values in inputs.items()}
         if given.keys() == {ALONE}:
             return self.model(given[ALONE], training=training)
         if (
@@ -240,38 +286,22 @@ class Model:
         with self.watch.recording(seen):
             outputs = self._outputs(inputs, training=training)
             if seen is not None:
-                seen.outputs = named_outputs(outputs)
-                if not isinstance(outputs, tf.Tensor) and not self._has_loss:
-                    told_outputs = ", ".join(seen.outputs)
-                    raise InputError(
-                        f"{self.module.__file__}: the model returns several outputs ({told_outputs}), and no loss says "
-                        "which is trained; write loss(targets, outputs)"
-                    )
-            loss = self.loss(tf.constant(targets), outputs)
-        shape = getattr(loss, "shape", None)
-        if shape is None or np.prod(shape) != 1:
-            what = f"a tensor of shape {tuple(shape)}" if shape is not None else type(loss).__name__
-            raise InputError(
-                f"{self.module.__file__}: loss returned {what}; return the mean over the batch, one number"
+                seen.outputs = named_outputs(outputs, tf.Tensor, to_array)
+                check_outputs(outputs, seen.outputs, self.module, "write loss(targets, outputs)")
+            loss = self.loss(tf.convert_to_tensor(targets), outputs)
+        if not isinstance(loss, tf.Tensor) or np.prod(loss.shape) != 1 or not loss.dtype.is_floating:
+            what = (
+                f"a tensor {tuple(loss.shape)} of tf.{loss.dtype.name}"
+                if isinstance(loss, tf.Tensor)
+                else in_words(loss)
             )
+            raise InputError(f"{self.module.__file__}: loss returned {what}; return a tensor, the mean over the batch")
         loss = tf.reshape(loss, ())
         if self.penalty_in_loss:
             loss += self._penalty(loss)
         if seen is not None:
             seen.loss = to_array(loss)
         return loss
-
-
-def named_outputs(outputs: Any) -> Arrays:
-    """The tensors that a model returned, by key or number; alone, by the empty name."""
-    if isinstance(outputs, tf.Tensor):
-        return {ALONE: to_array(outputs)}
-    pairs = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs)
-    return {
-        f"{key}{f'/{name}' if name else ''}": array
-        for key, value in pairs
-        for name, array in named_outputs(value).items()
-    }
 
 
 def _without_dropout(model: keras.Model) -> dict[str, float]:

@@ -58,6 +58,8 @@ class Watch:
         self.inputs: dict[tuple[int, int], Change] = {}
         self.outputs: dict[int, Change] = {}
         self.after: dict[int, Change] = {}  # what follows the call
+        self.masks = True  # whether layers are given masks
+        self.named: dict[int, dict[str, Any]] = {}  # what a function is told otherwise
         self.functions: dict[int, Change] = {}  # in place of the function or activation that is called
         self.kept: dict[tuple[int, str], tf.Tensor] = {}  # the first input, "in", and the output, "out", of each call
         self._within = 0
@@ -82,6 +84,8 @@ class Watch:
         if self._within or isinstance(layer, DROPOUT):
             return original(layer, *arguments, **named)
         known = kind_of(layer)
+        if not self.masks:
+            named.pop("mask", None)
         if not is_whole(layer):
             return self._container(layer, original, arguments, named)
         number, inputs, given = self._enter(arguments, named)
@@ -139,12 +143,12 @@ class Watch:
         number, inputs, given = self._enter(arguments, named)
         try:
             replaced = self.functions.get(number)
-            output = replaced(given[0]) if replaced else original(*given, **named)
+            output = replaced(given[0]) if replaced else original(*given, **named | self.named.get(number, {}))
         finally:
             self._within -= 1
         output = self._changed(number, output)
         settings = settings_of(known, original, arguments, named)
-        some = inputs if known.kind == "scaled_dot_product_attention" else inputs[:1]
+        some = inputs if known.kind == kinds.SDPA else inputs[:1]
         self._record(number, self._places[-1] if self._places else "", known.kind, name, settings, some, output)
         return output
 

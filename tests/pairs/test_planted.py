@@ -6,11 +6,11 @@ import collections
 import numpy as np
 import pytest
 
+from benchmarks.pair_material.pair import EXAMPLES as ROWS_OF_DATA
+from benchmarks.pair_material.planted import EXAMPLES, KERAS, NAIVE, PLANTED, TORCH
+from benchmarks.pair_material.ports import PORTS
+from benchmarks.pair_material.sound import PAIRS
 from library_defaults.rows import ROWS
-from tests.pairs.pair import EXAMPLES as ROWS_OF_DATA
-from tests.pairs.planted import EXAMPLES, KERAS, NAIVE, PLANTED, TORCH
-from tests.pairs.ports import PORTS
-from tests.pairs.sound import PAIRS
 
 NAMES = [f"{number} {mistake.example} {mistake.kind}" for number, mistake in enumerate(PLANTED)]
 

@@ -1,0 +1,367 @@
+"""What the numbers may come from at the check that fails first."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from shared.pairs import description as kinds
+from shared.pairs.causes import Candidate, measured, name_of, rows, sources_of, tensors_of
+from shared.pairs.climb import (
+    AFTER,
+    EVALUATED,
+    EVALUATION,
+    GIVEN,
+    GRADIENTS,
+    TRAINED,
+    TRAINING,
+    Check,
+    Numbers,
+    Pairing,
+    Sides,
+    laid_out,
+)
+from shared.pairs.description import Call, Setting
+from shared.pairs.protocol import GIVEN as GIVEN_EDIT
+from shared.pairs.protocol import Arrays, Edit
+from shared.pairs.relations import FEW, FIT, fitted, linear_words, named_number, reordered
+
+FIT_OF_INPUTS = 2e-6  # `prepare` often computes in float32
+
+
+def guesses_at(check: Check, sides: Sides, torch: Numbers, keras: Numbers) -> list[Candidate]:
+    """What the numbers at this check, the first that fails, may come from."""
+    found: Iterator[Candidate] = iter(())
+    if check.stage == GIVEN:
+        found = _of_input(check, torch.arrays, keras.arrays)
+    elif check.stage in {EVALUATION, TRAINING} and check.pairing:
+        found = _of_call(check, check.pairing, sides, torch, keras)
+    elif check.stage in {EVALUATED, TRAINED}:
+        is_loss = "the loss" in check.what
+        found = (
+            _of_loss_value(check, sides, torch.arrays, keras.arrays) if is_loss else _of_outputs(check, torch, keras)
+        )
+    elif check.stage == GRADIENTS:
+        found = _of_gradients(sides, torch.arrays, keras.arrays)
+    elif check.stage >= AFTER:
+        found = _of_update(check, sides, torch.arrays, keras.arrays)
+    return [*found]
+
+
+def _of_input(check: Check, torch: Arrays, keras: Arrays) -> Iterator[Candidate]:
+    """What `prepare` makes otherwise. The trial gives Keras what PyTorch's makes; what that is, the numbers tell."""
+    name, ours, theirs = check.key.removeprefix("given/"), torch[check.key], keras[check.key]
+    axes = [*range(ours.ndim)]
+    if ours.shape != theirs.shape:
+        if ours.ndim != theirs.ndim or ours.ndim < 3:  # noqa: PLR2004
+            return
+        axes = [0, *axes[2:], 1]
+    ours = ours.transpose(axes)
+    what, fix = _input_words(ours, theirs) if ours.shape == theirs.shape else (None, "")
+    edit = Edit(what=GIVEN_EDIT, place=name, values={"axes": axes})
+    gap = float(np.abs(ours.astype(np.float64) - theirs).max()) if ours.shape == theirs.shape else np.inf
+    size = float(np.abs(ours).max())
+    unknown = f"what prepare makes differs, by up to {gap:.3g}, where the largest number is {size:.3g}"
+    yield Candidate(
+        f"{check.what}: {what or unknown}",
+        (edit,),
+        fix or "in prepare, make what the PyTorch file's makes",
+    )
+
+
+def _input_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]:
+    """What of PyTorch's input Keras's is, and the code that makes it equal; None where no rule was found."""
+    if np.issubdtype(ours.dtype, np.floating) and (fit := fitted(ours, theirs, FIT_OF_INPUTS)):
+        scale, offset = fit
+        more = f" + {offset:.7g}" if offset else ""
+        return linear_words("it", scale, offset, FIT_OF_INPUTS), f"inputs * {scale:.7g}{more} in prepare"
+    for dtype in (np.float16, np.float32):
+        if np.array_equal(ours.astype(dtype), theirs) and not np.array_equal(ours, theirs):
+            return (
+                f"rounded to {np.dtype(dtype).name} in Keras, of less precision",
+                "the dtype of the inputs, in prepare",
+            )
+    return _axes_words(ours, theirs)
+
+
+def _axes_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]:
+    """The same where the numbers are equal, but stand in other places."""
+    side = round(ours.shape[-1] ** 0.5)
+    if side**2 == ours.shape[-1] and side > 1:
+        squares = ours.reshape(*ours.shape[:-1], side, side).swapaxes(-1, -2).reshape(ours.shape)
+        if np.array_equal(squares, theirs):
+            return f"each image of {side} × {side} is transposed in Keras", "swapaxes(1, 2) before it is flattened"
+    for axis in range(ours.ndim - 1, 0, -1):
+        if order := reordered(ours, theirs, axis):
+            turned = order == [*range(len(order))][::-1]
+            channels = turned and len(order) in {3, 4} and axis == ours.ndim - 1
+            how = "reversed" if turned else f"in the order {order if len(order) <= FEW else '…'}"
+            return (
+                f"axis {axis} is {how} in Keras{' (BGR against RGB?)' if channels else ''}",
+                f"take axis {axis} in that order",
+            )
+    for one in range(1, ours.ndim):
+        for other in range(one + 1, ours.ndim):
+            if ours.shape[one] == ours.shape[other] and np.array_equal(np.swapaxes(theirs, one, other), ours):
+                return f"axes {one} and {other} are exchanged in Keras: transposed", f"inputs.swapaxes({one}, {other})"
+    return None, ""
+
+
+def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras: Numbers) -> Iterator[Candidate]:
+    """Of what goes into a call, or comes out of it."""
+    of = "evaluation" if check.stage == EVALUATION else "training"
+    calls = sides.torch.calls if check.stage == EVALUATION else sides.torch.training_calls
+    twins = sides.keras.calls if check.stage == EVALUATION else sides.keras.training_calls
+    a, b = calls[pairing.torch], twins[pairing.keras]
+    if check.inside:
+        number, where, slot = pairing.keras, "out", 0
+        ours, theirs = torch.arrays[f"{of}/{a.output}"], keras.arrays[f"{of}/{b.output}"]
+        if check.stage == TRAINING and a.kind == kinds.BATCH_NORM:
+            yield from _frozen_norm(a, b)
+    else:
+        first_a, first_b = calls[pairing.first_torch], twins[pairing.first_keras]
+        slot = int(check.key.rpartition("/")[2])
+        number, where = pairing.first_keras, "in"
+        ours, theirs = torch.arrays[f"{of}/{first_a.inputs[slot]}"], keras.arrays[f"{of}/{first_b.inputs[slot]}"]
+        a, b = first_a, first_b
+    if pairing.torch in sides.orders:
+        ours = ours[..., sides.orders[pairing.torch]]
+    arranged = laid_out(ours, theirs, a, b)
+    if arranged is None:
+        return
+    if fit := fitted(ours, arranged):
+        scale, offset = fit
+        values: dict[str, Setting] = {"where": where, "slot": slot, "scale": scale, "offset": offset}
+        yield Candidate(
+            linear_words(check.what, scale, offset),
+            (Edit(what="linear", place=str(number), values=values),),
+            f"multiply it by {named_number(scale)}{f' and add {offset:.9g}' if offset else ''} there",
+        )
+    yield from _orders(
+        check, ours, arranged, theirs, Edit(what="", place=str(number), values={"where": where, "slot": slot})
+    )
+    yield from _other_tensors(check, number, where, slot, (ours, arranged), twins, keras.arrays, of)
+
+
+def _orders(
+    check: Check, ours: np.ndarray, arranged: np.ndarray, theirs: np.ndarray, place: Edit
+) -> Iterator[Candidate]:
+    if arranged is not theirs:
+        return
+    for axis in range(1, ours.ndim):
+        if order := reordered(ours, arranged, axis):
+            how = "reversed" if order == [*range(len(order))][::-1] else "in another order"
+            yield Candidate(
+                f"{check.what}: axis {axis} is {how} in Keras",
+                (
+                    place.model_copy(
+                        update={"what": "rearrange", "values": place.values | {"axis": axis, "order": order}}
+                    ),
+                ),
+                f"take axis {axis} in the order {order if len(order) <= 8 else '…'} there",  # noqa: PLR2004
+            )
+            return
+
+
+def _other_tensors(  # noqa: PLR0913, PLR0917 a place and what was seen
+    check: Check,
+    number: int,
+    where: str,
+    slot: int,
+    arrays: tuple[np.ndarray, np.ndarray],
+    twins: Sequence[Call],
+    keras: Arrays,
+    of: str,
+) -> Iterator[Candidate]:
+    """Whether PyTorch's tensor is another of Keras's, or Keras's plus another: a skipped or an added connection."""
+    ours, theirs = arrays
+    if ours.size < 8 or not np.isfinite(ours).all() or not np.isfinite(theirs).all():  # noqa: PLR2004
+        return
+    size, gap = np.abs(ours).max(), ours - theirs
+    for other, call in enumerate(twins[:number]):
+        for end, key in (("in", call.inputs[0] if call.inputs else ""), ("out", call.output)):
+            seen = keras.get(f"{of}/{key}")
+            if seen is None or seen.shape != ours.shape or not np.issubdtype(seen.dtype, np.floating):
+                continue
+            named = f"{'what goes into' if end == 'in' else 'the output of'} {name_of(call)}"
+            values: dict[str, Setting] = {"where": where, "slot": slot, "other": other, "end": end}
+            if np.abs(seen - ours).max() <= FIT * size:
+                edit = Edit(what="instead", place=str(number), values=values)
+                between = ", ".join(dict.fromkeys(name_of(c) for c in twins[other + 1 : number]))
+                keras_has = f"in Keras {between} stands between" if end == "out" and between else "in Keras it is not"
+                what = f"{check.what}: in PyTorch it is {named}, {keras_has}"
+                yield Candidate(what, (edit,), f"take {named} there")
+                return
+            for sign, verb in ((1, "is missing in Keras"), (-1, "is added in Keras alone")):
+                if np.abs(sign * seen - gap).max() <= FIT * size:
+                    edit = Edit(what="add", place=str(number), values={**values, "scale": sign})
+                    fix = "add" if sign > 0 else "do not add"
+                    yield Candidate(f"{check.what}: {named} {verb}", (edit,), f"{fix} {named} there")
+                    return
+
+
+def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:
+    for training in (True, False):
+        edit = Edit(what="training", place=b.place, values={"value": training})
+        which = ("the batch's", "its running") if training else ("its running", "the batch's")
+        yield Candidate(
+            f"{name_of(a)} ({a.called}) in training takes {which[0]} mean and variance in PyTorch, {which[1]} in Keras",
+            (edit,),
+            f"{name_of(b)}(…, training={training})",
+            "module.eval()" if training else "module.train()",
+            rows()["batch_norm_frozen"],
+        )
+
+
+def _of_outputs(check: Check, torch: Numbers, keras: Numbers) -> Iterator[Candidate]:
+    ours = torch.arrays.get(check.key)
+    theirs = keras.arrays.get(check.key)
+    if ours is None or theirs is None or ours.shape != theirs.shape:
+        return
+    if fit := fitted(ours, theirs):
+        scale, offset = fit
+        yield Candidate(
+            linear_words(check.what, scale, offset),
+            (Edit(what="linear outputs", values={"scale": scale, "offset": offset}),),
+            f"multiply it by {named_number(scale)}{f' and add {offset:.9g}' if offset else ''}",
+        )
+
+
+def _of_loss_value(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iterator[Candidate]:
+    ours, theirs = float(torch[check.key]), float(keras[check.key])
+    if sides.keras.outputs != sides.torch.outputs or "1)" in sides.keras.outputs:
+        yield Candidate(
+            "the loss sets outputs of shape (B, 1) against targets of shape (B,), so that each meets all",
+            (Edit(what="loss shape"),),
+            "targets[:, None] in the loss, or outputs[:, 0]",
+            row=rows()["column_against_vector"],
+        )
+    if "1)" in sides.torch.outputs:
+        yield Candidate(
+            "the loss in PyTorch sets outputs of shape (B, 1) against targets of shape (B,): each meets every other",
+            (Edit(what="loss broadcast"),),
+            "nothing: Keras sets each output against its own target",
+            "targets[:, None] in the loss, or outputs[:, 0]",
+            rows()["column_against_vector"],
+        )
+    yield Candidate(
+        "the regularisers in Keras: PyTorch has none, nor a weight decay in their place",
+        (Edit(what="no regularisers"),),
+        "no kernel_regularizer, bias_regularizer, activity_regularizer",
+        "weight_decay of twice their strength",
+        rows()["l2_gradient"],
+    )
+    yield Candidate(
+        "the loss in Keras includes the penalty of its regularisers",
+        (Edit(what="penalty"),),
+        "leave it out of the loss that is looked at; it is trained all the same",
+        row=rows()["l2_gradient"],
+        by_default=True,
+    )
+    if theirs and np.isfinite(ours / theirs):
+        scale = ours / theirs
+        yield Candidate(
+            f"the loss is {named_number(1 / scale)} times PyTorch's in Keras",
+            (Edit(what="loss scale", values={"scale": scale}),),
+            f"multiply the loss by {named_number(scale)}: a sum against a mean, or another count that is divided by",
+            beyond=GRADIENTS,
+        )
+
+
+def _of_gradients(sides: Sides, torch: Arrays, keras: Arrays) -> Iterator[Candidate]:
+    """Tensors that no gradient reaches in PyTorch, though they are trained."""
+    expected = sides.carry.gradients(
+        {k.removeprefix("gradient/"): v for k, v in torch.items() if k.startswith("gradient/")}
+    )
+    cut = [n for n in sides.carry.sources if f"gradient/{n}" in keras and n not in expected]
+    more = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
+    if cut:
+        yield Candidate(
+            f"{sources_of(sides, cut[0])}{more}: no gradient in PyTorch (detach, no_grad?), and one in Keras",
+            tuple(Edit(what="trainable", place=name, values={"value": False}) for name in cut),
+            "keras.ops.stop_gradient where PyTorch detaches",
+            "no detach(), no torch.no_grad() on the way to it",
+        )
+
+
+FORMULA = {
+    "adam": "adam_epsilon_place",
+    "adamw": "adam_epsilon_place",
+    "rmsprop": "rmsprop_epsilon_place",
+    "adagrad": "adagrad_epsilon_place",
+    "sgd": "sgd_momentum",
+}
+
+
+def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iterator[Candidate]:
+    """What the formulas of the two frameworks do otherwise, with the same numbers."""
+    if "the rate" in check.what:
+        rates = [float(rate) for rate in torch["rates"]]
+        step = int(check.what.rpartition(" ")[2].replace(",", "")) - 1
+        yield Candidate(
+            f"the learning rate of step {step + 1:,}: {rates[step]:g} in PyTorch, {keras['rates'][step]:g} in Keras",
+            (Edit(what="rates", values={"rates": rates}),),
+            _rates_code(rates),
+        )
+        return
+    for pairing in sides.pairings:
+        a, b = sides.torch.calls[pairing.torch], sides.keras.calls[pairing.keras]
+        if a.kind == kinds.BATCH_NORM and check.tensor in {*tensors_of(sides, b.place)}:
+            yield Candidate(
+                f"the running variance of {name_of(a)} ({a.called}): by n − 1 in PyTorch, by n in Keras",
+                (Edit(what="unbiased variance", place=b.place),),
+                rows()["batch_norm_running_variance"].keras,
+                rows()["batch_norm_running_variance"].pytorch,
+                rows()["batch_norm_running_variance"],
+                by_default=True,
+            )
+    rule = sides.torch.optimizer.rule
+    if any(call.kind == kinds.EMBEDDING for call in sides.keras.calls):
+        yield Candidate(
+            "a token that occurs more than once in a batch: Keras squares each part of its gradient, PyTorch their sum",
+            (Edit(what="dense gradients"),),
+            "in a subclass of the optimizer: apply([tf.convert_to_tensor(g) for g in grads], …)",
+            by_default=True,
+        )
+    if (limit := sides.torch.optimizer.settings.get("clip_norm")) is not None:
+        yield Candidate(
+            "clipping: PyTorch divides by the norm of all gradients + 1e-6, Keras by the norm",
+            (Edit(what="clip", values={"limit": limit}),),
+            rows()["clipping_denominator"].keras,
+            rows()["clipping_denominator"].pytorch,
+            rows()["clipping_denominator"],
+            by_default=True,
+        )
+    if rule in FORMULA:
+        row = rows()[FORMULA[rule]]
+        yield Candidate(
+            f"the formula of {rule}: {row.item}: {measured('PyTorch')[row.key]} in PyTorch, "
+            f"{measured('TensorFlow')[row.key]} in Keras",
+            (Edit(what="formula"),),
+            row.keras,
+            row.pytorch,
+            row,
+            by_default=True,
+        )
+    yield from _two_biases(sides)
+
+
+def _two_biases(sides: Sides) -> Iterator[Candidate]:
+    twice = [name for name, made in sides.carry.made.items() if made.summed]
+    trained = [n for n in twice if sum(sides.torch.tensors[source].trainable for source in sides.carry.sources[n]) > 1]
+    if trained:
+        yield Candidate(
+            f"{' + '.join(sides.carry.sources[trained[0]])}: PyTorch trains two biases where Keras has one, their sum",
+            (Edit(what="two biases", values={"names": list(trained)}),),
+            "nothing: Keras has one bias",
+            "lstm.bias_hh_l0.requires_grad_(False) after nn.init.zeros_(lstm.bias_hh_l0)",
+            by_default=True,
+        )
+
+
+def _rates_code(rates: Sequence[float]) -> str:
+    steady = len(set(rates)) == 1
+    return (
+        f"learning_rate={rates[0]:g}"
+        if steady
+        else f"a schedule that gives {', '.join(f'{r:g}' for r in rates[:4])}, …"
+    )

@@ -1,0 +1,320 @@
+"""What is set otherwise in layers that are each other's counterpart, as the two descriptions have it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.pairs import description as kinds
+from shared.pairs.causes import Candidate, both_default, name_of, rows, tensors_of
+from shared.pairs.climb import Pairing, Sides, folded
+from shared.pairs.description import Call, Setting
+from shared.pairs.protocol import Edit
+
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "gelu",
+    "leaky_relu",
+    "elu",
+    "silu",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softmax",
+    "mish",
+    "hard_silu",
+)
+
+
+def of_layers(sides: Sides) -> Iterator[Candidate]:
+    """Settings of layers that are each other's counterpart; those that differ alike are one difference."""
+    alike: dict[tuple[str, ...], list[Candidate]] = {}
+    for setting, a, b, candidate in _of_each_layer(sides):
+        told = (setting, a.called, b.called, str(a.settings[setting]), str(b.settings[setting]))
+        alike.setdefault(told, []).append(candidate)
+    for candidates in alike.values():
+        first, more = candidates[0], len(candidates) - 1
+        edits = tuple(edit for candidate in candidates for edit in candidate.edits)
+        where, colon, values = first.what.partition(": ")
+        some = f" and {more} more" if more else ""
+        yield replace(first, what=f"{where}{some}{colon}{values}", edits=edits)
+
+
+def _of_each_layer(sides: Sides) -> Iterator[tuple[str, Call, Call, Candidate]]:
+    ours, theirs = folded(sides.torch.calls), folded(sides.keras.calls)
+    seen = set()
+    for pairing in sides.pairings:
+        a, b = ours[pairing.torch][1], theirs[pairing.keras][1]
+        if (a.place, b.place, a.kind) in seen and a.kind not in ACTIVATIONS:
+            continue
+        seen.add((a.place, b.place, a.kind))
+        for name in sorted(a.settings.keys() & b.settings.keys()):
+            if a.settings[name] != b.settings[name] and a.kind == b.kind:
+                weight = next(iter(tensors_of(sides, b.place)), "")
+                found = BY_SETTING[name](name, Layers(a, b, pairing, weight)) if name in BY_SETTING else ()
+                yield from ((name, a, b, candidate) for candidate in found)
+
+
+class Layers(NamedTuple):
+    """Two calls that are each other's counterpart."""
+
+    torch: Call
+    keras: Call
+    pairing: Pairing
+    weight: str  # Keras's first tensor of the layer
+
+    def told(self, name: str) -> str:
+        """Both values of a setting."""
+        return f"{self.torch.settings[name]} in PyTorch, {self.keras.settings[name]} in Keras"
+
+
+def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:
+    """ε and momentum of a normalisation."""
+    a, b = pair.torch, pair.keras
+    ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
+    match name:
+        case "eps":
+            key = {kinds.BATCH_NORM: "batch_norm_epsilon", kinds.LAYER_NORM: "layer_norm_epsilon"}.get(
+                a.kind, "group_norm_epsilon"
+            )
+            yield Candidate(
+                f"ε of {name_of(a)} ({a.called}): {told}",
+                (Edit(what="epsilon", place=b.place, values={"value": ours}),),
+                f"{b.called}(…, epsilon={ours})",
+                f"{a.called}(…, eps={theirs})",
+                rows()[key],
+                both_default(key, ours, theirs),
+            )
+        case "momentum":
+            yield Candidate(
+                f"momentum of {name_of(a)} ({a.called}), as the weight of the new batch: {told}",
+                (Edit(what="momentum", place=b.place, values={"value": ours}),),
+                f"{b.called}(…, momentum={1 - float(str(ours)):g})",
+                f"{a.called}(…, momentum={theirs})",
+                rows()["batch_norm_weight_of_the_new"],
+                both_default("batch_norm_weight_of_the_new", ours, theirs),
+            )
+
+
+def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
+    """How many zeros are added where, with what they are filled, and whether they count."""
+    a, b = pair.torch, pair.keras
+    ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
+    match name:
+        case "padding":
+            fill = (
+                a.settings.get("padding_mode", "zeros")
+                if a.kind == kinds.CONV
+                else "lowest"
+                if a.kind == "max_pool"
+                else "zeros"
+            )
+            counts = bool(a.settings.get("count_include_pad", True))
+            edit = Edit(what="pad", place=b.place, values={"padding": ours, "fill": fill, "count": counts})
+            if pair.pairing.first_keras != pair.pairing.keras:  # a padding of its own stands before it
+                values = {"padding": ours, "fill": fill}
+                edit = Edit(what="padding mode", place=str(pair.pairing.first_keras), values=values)
+            yield Candidate(
+                f"padding of {name_of(a)} ({a.called}), before and after in each dimension: {told}",
+                (edit,),
+                f'keras.layers.ZeroPadding{len(ours)}D({_pads(ours)}) before {name_of(b)}, and there padding="valid"',  # type: ignore[arg-type]
+                f"F.pad(…, {_pads(theirs)}) before {name_of(a)}, and there padding=0",
+                rows()["halving_padding"] if a.kind == kinds.CONV else rows()["average_pooling_padding"],
+                pair.pairing.first_keras == pair.pairing.keras and _same_size_asked(ours, theirs),
+            )
+        case "padding_mode":
+            values = {"padding": b.settings["padding"], "fill": ours}
+            padded = pair.pairing.first_keras != pair.pairing.keras
+            edit = Edit(what="pad", place=b.place, values={**values, "padding": a.settings["padding"]})
+            yield Candidate(
+                f"padding mode of {name_of(a)} ({a.called}): {told}",
+                (Edit(what="padding mode", place=str(pair.pairing.first_keras), values=values),) if padded else (edit,),
+                f'tf.pad(…, {_pads(a.settings["padding"])}, "{str(ours).upper()}") before {name_of(b)}',
+                f'{a.called}(…, padding_mode="zeros")',
+            )
+        case "count_include_pad":
+            edit = Edit(
+                what="pad",
+                place=b.place,
+                values={"padding": a.settings["padding"], "fill": "zeros", "count": bool(ours)},
+            )
+            yield Candidate(
+                f"whether the zeros of the border count in {name_of(a)} ({a.called}): {told}",
+                (edit,),
+                rows()["average_pooling_padding"].keras,
+                f"{a.called}(…, count_include_pad=False)",
+                rows()["average_pooling_padding"],
+                by_default=True,
+            )
+
+
+def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
+    """What an activation or an attention is told."""
+    a, b = pair.torch, pair.keras
+    ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
+    match name:
+        case "approximate" | "negative_slope" | "alpha":
+            settings = {
+                key: value for key, value in a.settings.items() if key in {"approximate", "negative_slope", "alpha"}
+            }
+            yield Candidate(
+                f"{name} of {a.kind.replace('_', ' ')} after {name_of(a)}: {told}",
+                (
+                    Edit(
+                        what="activation", place=str(pair.pairing.keras), values={"kind": a.kind, "settings": settings}
+                    ),
+                ),
+                _activation_code(a.kind, ours),
+                _activation_in_torch(b.kind, theirs),
+                rows().get({"approximate": "gelu_function", "negative_slope": "leaky_relu_layer"}.get(name, "")),
+                _activation_default(name, a, b),
+            )
+        case "scale" | "is_causal":
+            where = f"{a.called} in {name_of(a)}"
+            if name == "scale" or not (a.settings["mask"] or b.settings["mask"]):
+                yield Candidate(
+                    f"{'scale of the products' if name == 'scale' else 'causal mask'} in {where}: {told}",
+                    (Edit(what="told", place=str(pair.pairing.keras), values={"name": name, "value": ours}),),
+                    f"{b.called}(…, {name}={ours})",
+                    f"{a.called}(…, {name}={theirs})",
+                )
+
+
+def _of_embedding(name: str, pair: Layers) -> Iterator[Candidate]:
+    """Tokens that are masked, or not trained."""
+    a, b = pair.torch, pair.keras
+    ours = a.settings[name]
+    match name:
+        case "mask_zero":
+            yield Candidate(
+                f"mask of {name_of(a)} ({a.called}): none in PyTorch, token 0 is masked in Keras",
+                (Edit(what="no mask", place=b.place),),
+                f"{b.called}(…, mask_zero=False)",
+                "nn.utils.rnn.pack_padded_sequence, and the mask in the loss",
+            )
+        case "padding_idx":
+            yield Candidate(
+                f"padding_idx of {name_of(a)} ({a.called}): {ours} in PyTorch, whose row is not trained; none in Keras",
+                (Edit(what="no gradient of a row", place=pair.weight, values={"row": ours}),),
+                "multiply that row of the gradient by 0 in a subclass of the optimizer",
+                f"{a.called}(…, padding_idx=None)",
+            )
+
+
+def _of_window(name: str, pair: Layers) -> Iterator[Candidate]:
+    """Strides and sizes."""
+    a, b = pair.torch, pair.keras
+    ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
+    own = {"dilation": "dilation_rate", "size": "pool_size"}.get(name, name)
+    yield Candidate(
+        f"{name} of {name_of(a)} ({a.called}): {told}",
+        (Edit(what="attribute", place=b.place, values={"name": own, "value": ours}),),
+        f"{b.called}(…, {own}={tuple(ours)})",  # type: ignore[arg-type]
+        f"{a.called}(…, {name.removesuffix('s') if name == 'strides' else name}={theirs})",
+    )
+
+
+def _of_attribute(name: str, pair: Layers) -> Iterator[Candidate]:
+    """What Keras's layer has as an attribute."""
+    a, b = pair.torch, pair.keras
+    ours, told = a.settings[name], pair.told(name)
+    yield Candidate(
+        f"{name} of {name_of(a)} ({a.called}): {told}",
+        (Edit(what="attribute", place=b.place, values={"name": name, "value": ours}),),
+        f"{b.called}(…, {name}={ours!r})",
+    )
+
+
+BY_SETTING: dict[str, Callable[[str, Layers], Iterator[Candidate]]] = {
+    **dict.fromkeys(("eps", "momentum"), _of_norm),
+    **dict.fromkeys(("padding", "padding_mode", "count_include_pad"), _of_padding),
+    **dict.fromkeys(("strides", "dilation", "size"), _of_window),
+    **dict.fromkeys(("approximate", "negative_slope", "alpha", "scale", "is_causal"), _of_function),
+    **dict.fromkeys(("mask_zero", "padding_idx"), _of_embedding),
+    **dict.fromkeys(
+        ("reset_after", "go_backwards", "activation", "recurrent_activation", "heads", "groups", "merge_mode"),
+        _of_attribute,
+    ),
+}
+
+
+def _pads(padding: Setting) -> str:
+    return str(tuple(tuple(pair) for pair in padding)) if isinstance(padding, list) else str(padding)  # type: ignore[arg-type]
+
+
+def _same_size_asked(ours: Setting, theirs: Setting) -> bool:
+    """Whether both add as many zeros, on other sides: what padding=1 and "same" do to a stride of 2."""
+    return all(np.sum(np.array(pads)) > 0 for pads in (ours, theirs))
+
+
+def _activation_default(name: str, a: Call, b: Call) -> bool:
+    if name == "approximate":
+        return a.settings[name] == "none" and b.called == "keras.ops.gelu"
+    key = "leaky_relu_layer" if b.called == "keras.layers.LeakyReLU" else "leaky_relu_function"
+    return name == "negative_slope" and both_default(key, a.settings[name], b.settings[name])
+
+
+def _activation_code(kind: str, setting: Setting) -> str:
+    match kind:
+        case "gelu":
+            return f"keras.activations.gelu(…, approximate={setting == 'tanh'})"
+        case "leaky_relu":
+            return f"keras.layers.LeakyReLU(negative_slope={setting})"
+        case "":
+            return "no activation"
+    return f'activation="{kind}"'
+
+
+def _activation_in_torch(kind: str, setting: Setting) -> str:
+    match kind:
+        case "gelu":
+            return f'nn.GELU(approximate="{setting}")'
+        case "leaky_relu":
+            return f"nn.LeakyReLU({setting})"
+    return f"F.{kind}" if kind else "no activation"
+
+
+def of_activations(sides: Sides) -> Iterator[Candidate]:
+    """Between two layers that have counterparts: one activation in place of another, one more, one less."""
+    pairings = [*sides.pairings]
+    starts = [Pairing(-1, -1, -1, -1), *pairings]
+    ends = [
+        *pairings,
+        Pairing(len(sides.torch.calls), len(sides.keras.calls), len(sides.torch.calls), len(sides.keras.calls)),
+    ]
+    for start, end in zip(starts, ends, strict=True):
+        ours = [n for n in range(start.torch + 1, end.first_torch) if sides.torch.calls[n].kind in ACTIVATIONS]
+        theirs = [n for n in range(start.keras + 1, end.first_keras) if sides.keras.calls[n].kind in ACTIVATIONS]
+        if len(ours) == 1 and len(theirs) == 1:
+            a, b = sides.torch.calls[ours[0]], sides.keras.calls[theirs[0]]
+            settings = {k: v for k, v in a.settings.items() if k in {"approximate", "negative_slope", "alpha"}}
+            yield Candidate(
+                f"the activation {_after(start, sides)}: {a.called} in PyTorch, {b.kind} ({b.called}) in Keras",
+                (Edit(what="activation", place=str(theirs[0]), values={"kind": a.kind, "settings": settings}),),
+                _activation_code(a.kind, next(iter(settings.values()), None)),
+                _activation_in_torch(b.kind, next(iter(b.settings.values()), None)),
+            )
+        elif len(theirs) == 1 and not ours:
+            b = sides.keras.calls[theirs[0]]
+            yield Candidate(
+                f"the activation {_after(start, sides)}: none in PyTorch, {b.kind} ({b.called}) in Keras",
+                (Edit(what="activation", place=str(theirs[0]), values={"kind": "", "settings": {}}),),
+                f"no {b.kind} there",
+                _activation_in_torch(b.kind, None),
+            )
+        elif len(ours) == 1 and not theirs and start.keras >= 0 and not sides.orders.get(start.torch, np.zeros(0)).size:
+            a = sides.torch.calls[ours[0]]
+            edit = Edit(what="after", place=str(start.keras), values={"kind": a.kind, "settings": a.settings})
+            code = _activation_code(a.kind, next(iter(a.settings.values()), None))
+            yield Candidate(
+                f"the activation {_after(start, sides)}: {a.called} in PyTorch, none in Keras",
+                (edit,),
+                code,
+                f"no {a.called} there",
+            )
+
+
+def _after(start: Pairing, sides: Sides) -> str:
+    return f"after {name_of(sides.torch.calls[start.torch])}" if start.torch >= 0 else "of the input"

@@ -1,0 +1,253 @@
+"""What is set otherwise in the loss, the optimizer and what it trains, and carried otherwise by the user's own map."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from shared.pairs.causes import CARRY, Candidate, both_default, rows, sources_of
+from shared.pairs.climb import Sides
+from shared.pairs.description import Call, OptimizerFacts, Setting
+from shared.pairs.protocol import Arrays, Edit, told
+from shared.pairs.relations import reordered
+
+# Kinds of losses for which the Keras side has PyTorch's formula.
+LOSSES = {"cross_entropy", "mse", "mae", "binary_cross_entropy", "huber", "smooth_l1"}
+
+
+def of_loss(sides: Sides) -> Iterator[Candidate]:
+    """The loss, as it is called."""
+    if not sides.torch.losses or not sides.keras.losses:
+        return
+    ours, theirs = sides.torch.losses[-1], sides.keras.losses[-1]
+    settings = dict(theirs.settings)
+    if "ignore_class" in settings:
+        settings["ignore_index"] = -100 if settings["ignore_class"] is None else settings["ignore_class"]
+    if settings.get("reduction") == "sum_over_batch_size":
+        settings["reduction"] = "mean"
+    settings.setdefault("label_smoothing", 0.0)  # a loss that has none
+    differ = {
+        k: (ours.settings[k], settings[k]) for k in ours.settings if k in settings and ours.settings[k] != settings[k]
+    }
+    if ours.kind != theirs.kind:
+        told = f"{ours.called} in PyTorch, {theirs.called} in Keras"
+    elif differ:
+        told = "; ".join(f"{name}: {a} in PyTorch, {b} in Keras" for name, (a, b) in differ.items())
+    else:
+        return
+    if ours.kind in LOSSES:
+        row = rows()["cross_entropy_input"] if "from_logits" in differ else None
+        yield Candidate(
+            f"the loss, {told}",
+            (Edit(what="loss", values={"kind": ours.kind, "settings": ours.settings}),),
+            _loss_code(theirs, ours, differ),
+            "",
+            row,
+            bool(row and differ["from_logits"] == (True, False)),
+        )
+
+
+def _loss_code(theirs: Call, ours: Call, differ: Mapping[str, tuple[Setting, Setting]]) -> str:
+    names = {"ignore_index": "ignore_class"}
+    given = ", ".join(f"{names.get(name, name)}={value!r}" for name, (value, _) in differ.items())
+    return f"{theirs.called}(…, {given})" if given else f"Keras's counterpart of {ours.called}"
+
+
+def of_trainable(sides: Sides) -> Iterator[Candidate]:
+    """Tensors that one side trains and the other does not."""
+    for name, sources in sides.carry.sources.items():
+        facts = sides.keras.tensors[name]
+        ours = any(sides.torch.tensors[source].trainable for source in sources)
+        if not facts.buffer and ours != facts.trainable:
+            one, other = ("trained", "frozen") if ours else ("frozen", "trained")
+            yield Candidate(
+                f"{' + '.join(sources)}: {one} in PyTorch, {other} in Keras",
+                (Edit(what="trainable", place=name, values={"value": ours}),),
+                f"layer.trainable = {ours} for the layer of {name}",
+                f"parameter.requires_grad_({not ours})",
+            )
+
+
+def of_carry(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
+    """What the user's own `carry` makes otherwise than the automatic map does."""
+    users = sides.carry.values(weights)
+    automatic = replace(sides.carry, users={}).values(weights)
+    for name in sides.carry.users:
+        if name in automatic and not np.array_equal(users[name], automatic[name]):
+            how, fix = _carried_otherwise(users[name], automatic[name])
+            yield Candidate(
+                f"carry, of {name}: {how} than it must be, {sources_of(sides, name)} of PyTorch",
+                (Edit(what=CARRY, place=name),),
+                fix,
+            )
+
+
+def _carried_otherwise(users: np.ndarray, right: np.ndarray) -> tuple[str, str]:
+    if users.shape == right.T.shape and np.array_equal(users, right.T):
+        return "the transpose, not transposed as a kernel is, rather", "transpose it in carry: .T"
+    for axis, what in ((0, "rows (inputs, as after a flatten)"), (right.ndim - 1, "columns (gates or units)")):
+        if reordered(right, users, axis):
+            return f"its {what} are in another order", f"put its {what} into PyTorch's order in carry"
+    if users.size == right.size and np.array_equal(np.sort(users, axis=None), np.sort(right, axis=None)):
+        return "the same numbers stand in another order", "reshape or transpose it in another order in carry"
+    return "it has other numbers", "leave it out of carry: it is carried without"
+
+
+def of_biases(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
+    """A layer has a bias on one side alone. In a trial Keras's stays at zero, or it is given PyTorch's."""
+    for name, path in sides.more_in_keras.items():
+        if name.endswith("moving_mean"):
+            yield Candidate(
+                f"the statistics of {path}: PyTorch keeps none, and takes the batch's in evaluation too",
+                (Edit(what="training", place=path, values={"value": True, "always": True}),),
+                f"{path}(…, training=True) in evaluation too",
+                "nn.BatchNorm2d(…, track_running_stats=True)",
+            )
+        if sides.keras.tensors[name].buffer:
+            continue
+        yield Candidate(
+            f"{name}: a bias that PyTorch does not have",
+            (Edit(what="trainable", place=name, values={"value": False}),),
+            f"{path}: use_bias=False (of a normalisation: center=False)",
+            "bias=True",
+        )
+    for name, path in sides.more_in_torch.items():
+        yield Candidate(
+            f"{name}: a bias that Keras does not have, in {path}",
+            (Edit(what="bias", place=path, values={"values": told(weights[name].tolist())}),),
+            f"{path}: use_bias=True",
+            "bias=False",
+        )
+
+
+def of_optimizer(sides: Sides) -> Iterator[Candidate]:
+    """Its class and its numbers."""
+    ours, theirs = sides.torch.optimizer, sides.keras.optimizer
+    if ours.rule != theirs.rule:
+        settings = _rule_settings(ours)
+        yield Candidate(
+            f"the optimizer: {ours.called} in PyTorch, {theirs.called} in Keras",
+            (Edit(what="rule", values={"rule": ours.rule, "settings": settings}), *_decay_edits(sides)),
+            f"keras.optimizers.{ours.called.rpartition('.')[2]}",
+            f"torch.optim.{theirs.called.rpartition('.')[2]}",
+        )
+        return
+    if ours.settings.get("dampening"):
+        yield Candidate(
+            f"dampening of the optimizer: {ours.settings['dampening']} in PyTorch; Keras has none",
+            (Edit(what="formula", values={"dampening": ours.settings["dampening"]}),),
+            "a subclass of keras.optimizers.SGD whose update_step multiplies the gradient by 1 - dampening",
+            f"{ours.called}(…, dampening=0)",
+        )
+    names = {"momentum", "nesterov", "betas", "eps", "amsgrad", "alpha", "rho", "centered", "initial_accumulator_value"}
+    for name in sorted(names & ours.settings.keys() & theirs.settings.keys()):
+        a, b = ours.settings[name], theirs.settings[name]
+        if a != b:
+            key = f"{ours.rule}_{ {'eps': 'epsilon', 'alpha': 'smoothing', 'rho': 'smoothing', 'initial_accumulator_value': 'accumulator'}.get(name, name) }"  # noqa: E501
+            candidate = Candidate(
+                f"{'ε' if name == 'eps' else name} of the optimizer: {a} in PyTorch, {b} in Keras",
+                (Edit(what="optimizer", values={"name": name, "value": a}),),
+                f"{theirs.called}(…, {_keras_name(name, a)})",
+                f"{ours.called}(…, {name}={_tupled(b)})",
+                rows().get(key),
+                both_default(key, a, b),
+            )
+            yield candidate
+            if not theirs.called.startswith("keras.") and name in {"amsgrad", "nesterov"}:
+                # A class of the user's own may not look at it.
+                yield replace(candidate, edits=(*candidate.edits, Edit(what="formula")))
+    for name in ("clip_norm", "clip_norm_each", "clip_value"):
+        a, b = ours.settings.get(name), theirs.settings.get(name)
+        if a != b and name != "clip_norm":
+            yield Candidate(
+                f"clipping ({name}): {a} in PyTorch, {b} in Keras",
+                (Edit(what="clip", values={"limit": ours.settings.get("clip_norm")}),),
+                f"{theirs.called}(…, {_keras_name(name, a)})",
+                row=rows()["clipping_scope"],
+            )
+        elif a != b:
+            yield Candidate(
+                f"clipping of the norm of all gradients: at {a} in PyTorch, at {b} in Keras",
+                (Edit(what="clip", values={"limit": a}),),
+                f"{theirs.called}(…, global_clipnorm={a})",
+                f"nn.utils.clip_grad_norm_(model.parameters(), {b})",
+            )
+    yield from _of_decay(sides)
+
+
+def _tupled(value: Setting) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _rule_settings(facts: OptimizerFacts) -> dict[str, Setting]:
+    kept = {"momentum", "nesterov", "betas", "eps", "amsgrad", "alpha", "centered", "initial_accumulator_value"}
+    return {name: value for name, value in facts.settings.items() if name in kept}
+
+
+def _keras_name(name: str, value: Setting) -> str:
+    names = {"eps": "epsilon", "alpha": "rho", "clip_norm_each": "clipnorm", "clip_value": "clipvalue"}
+    if name == "betas" and isinstance(value, list):
+        return f"beta_1={value[0]}, beta_2={value[1]}"
+    return f"{names.get(name, name)}={value}"
+
+
+def decays(sides: Sides) -> tuple[dict[str, float], dict[str, float]]:
+    """The decay of each of Keras's tensors, as PyTorch has it and as Keras does."""
+    ours, theirs = sides.torch.optimizer, sides.keras.optimizer
+
+    def of(facts: OptimizerFacts, name: str) -> float:
+        value = facts.of_tensors.get(name, {}).get("weight_decay", facts.settings.get("weight_decay", 0.0))
+        return float(str(value or 0.0))
+
+    trained = [n for n, facts in sides.keras.tensors.items() if facts.trainable and n in sides.carry.sources]
+    return {n: of(ours, sides.carry.sources[n][0]) for n in trained}, {n: of(theirs, n) for n in trained}
+
+
+COUPLED = {
+    "sgd",
+    "adam",
+    "rmsprop",
+    "adagrad",
+    "adadelta",
+    "adamax",
+    "nadam",
+}  # where PyTorch's decay is part of the gradient
+
+
+def _decay_edits(sides: Sides) -> tuple[Edit, ...]:
+    ours, _ = decays(sides)
+    if not any(ours.values()):
+        return ()
+    how = "coupled decay" if sides.torch.optimizer.rule in COUPLED else "decays"
+    return (Edit(what=how, values={"decays": {n: d for n, d in ours.items() if d}}),)
+
+
+def _of_decay(sides: Sides) -> Iterator[Candidate]:
+    ours, theirs = decays(sides)
+    differ = [name for name in ours if ours[name] != theirs[name]]
+    coupled = sides.torch.optimizer.rule in COUPLED and any(ours.values()) and any(theirs.values())
+    if not differ and not coupled:
+        return
+    edits = _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),)
+    if not differ:
+        yield Candidate(
+            "weight decay: part of the gradient in PyTorch, beside the rule in Keras",
+            edits,
+            "keras.regularizers.L2(decay / 2) for each layer, and no weight_decay",
+            "p.detach().mul_(1 - rate * decay) after each step, and no weight_decay",
+            rows().get(f"{sides.torch.optimizer.rule}_weight_decay"),
+            by_default=True,
+        )
+        return
+    name = differ[0]
+    some = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+    values = {(ours[n], theirs[n]) for n in differ}
+    key = "adamw_weight_decay"
+    yield Candidate(
+        f"weight decay of {sources_of(sides, name)}{some}: {ours[name]} in PyTorch, {theirs[name]} in Keras",
+        edits,
+        f"weight_decay={max(ours.values())}, and optimizer.exclude_from_weight_decay(var_names=[…]) for those without",
+        f"weight_decay={max(theirs.values())}",
+        rows()[key] if sides.torch.optimizer.rule == "adamw" else None,
+        len(values) == 1 and both_default(key, *next(iter(values))),
+    )
