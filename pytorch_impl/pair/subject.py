@@ -62,6 +62,8 @@ def make(module: ModuleType, dtype: str, example: tuple[Arrays, np.ndarray], edi
     if not isinstance(model, nn.Module):
         raise InputError(f"{module.__file__}: model() returned {in_words(model)}; return an nn.Module; {ORDER}")
     model = getattr(model, "_orig_mod", model)  # what torch.compile was given
+    if complexes := [name for name, parameter in model.named_parameters() if parameter.is_complex()]:
+        raise InputError(f"{module.__file__}: {complexes[0]} is complex; give a model of real parameters")
     model.to(getattr(torch, dtype))
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         with torch.no_grad():
@@ -103,8 +105,6 @@ class Model:
         if not any(parameter.requires_grad for parameter in model.parameters()):
             why = "no trainable parameters" if any(True for _ in model.parameters()) else "no parameters"
             raise InputError(f"{module.__file__}: the model has {why}, so nothing can be trained; give one that has")
-        if complexes := [name for name, parameter in model.named_parameters() if parameter.is_complex()]:
-            raise InputError(f"{module.__file__}: {complexes[0]} is complex; give a model of real parameters")
         if isinstance(make_optimizer, type):
             told = f"optimizer is {in_words(make_optimizer)}, and takes no model"
             raise InputError(f"{module.__file__}: {told}; write def optimizer(model), which returns one")

@@ -16,7 +16,8 @@ from shared.system import ending, output, progress
 from shared.system.errors import InputError
 
 STEPS, BATCH_SIZE = 30, 16
-MOST_STEPS = 100_000  # of which a difference shows in the first, if in any
+MOST_STEPS = 100_000  # a difference shows in the first ones, if in any
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,7 @@ class Request:
 def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: str) -> bool:
     """Compare both models, and write the report into `out`. Returns whether they are the same. Raises InputError."""
     sources = _sources(request.files)
-    if request.steps > MOST_STEPS:
-        raise InputError(f"--steps {request.steps:,}: at most {MOST_STEPS:,} are possible; give fewer")
-    if request.data is None and request.batch_size > data.EXAMPLES:
-        told = f"without --data there are {data.EXAMPLES} examples"
-        raise InputError(f"--batch-size {request.batch_size:,}: {told}; give fewer, or --data")
+    _refuse_too_large(request)
     _refuse_to_replace(out, [*request.files, *([request.data] if request.data else [])])
     arrays = data.read(request.data, request.batch_size) if request.data else None
     with output.fresh_folder(out) as folder, sides.both(pythons) as processes:
@@ -46,7 +43,8 @@ def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: s
         given = folder / "given.npz"
         save(given, arrays)
         asked = Asked(request.files, given, request.seed, request.batch_size, request.steps)
-        found = diagnose(asked, processes, progress.notice)
+        with np.errstate(all="ignore"):  # of a training that diverges, the differences are told, and not warned of
+            found = diagnose(asked, processes, progress.notice)
         given.unlink()
         _refuse_what_diverges(found)
         print(pair_report.summary(found))
@@ -75,6 +73,17 @@ def _sources(files: tuple[Path, Path]) -> tuple[str, str]:
         if path.suffix != ".py":
             raise InputError(f"--pair {path}: it is no Python file by its name; give one that ends in .py")
     return texts[0], texts[1]
+
+
+def _refuse_too_large(request: Request) -> None:
+    """Raise InputError for numbers that could only fail later."""
+    if request.steps > MOST_STEPS:
+        raise InputError(f"--steps {request.steps:,}: at most {MOST_STEPS:,} are possible; give fewer")
+    if request.seed > LARGEST_SEED:
+        raise InputError(f"--seed {request.seed}: Keras takes none above {LARGEST_SEED}; give a smaller one")
+    if request.data is None and request.batch_size > data.EXAMPLES:
+        told = f"without --data there are {data.EXAMPLES} examples"
+        raise InputError(f"--batch-size {request.batch_size:,}: {told}; give fewer, or --data")
 
 
 def _refuse_to_replace(out: Path, paths: list[Path]) -> None:

@@ -35,6 +35,7 @@ STEPS_LOOKED_AT = (1, 2, 10)  # and the last
 PERTURBATIONS = 2
 MOST_CAUSES = 12
 FEW_STEPS, FIRST_STEP = 2, (1,)
+POWERS = 100
 Say = Callable[[str], object]
 
 
@@ -227,7 +228,7 @@ def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say, *, in_f
         found,
         unexplained,
         explained,
-        _read_only(bench.sides),
+        _read_only(bench.sides, found),
         notes,
     )
 
@@ -319,8 +320,19 @@ def _in_float32(asked: Asked, processes: tuple[Process, Process], before: Bench)
     return Precision("float32", checks, (torch.arrays["losses"], keras.arrays["losses"]))
 
 
-def _read_only(sides: Sides) -> list[str]:
-    """What differs as it is read, and is set to 0 before anything is measured: the rates of dropout."""
+def _read_only(sides: Sides, found: Sequence[Cause]) -> list[str]:
+    """What differs as it is read: rates of dropout, which are set to 0, and biases that no trial was about."""
+    told = " ".join(cause.candidate.what for cause in found)
+    alone = {"Keras": sides.more_in_torch, "PyTorch": sides.more_in_keras}
+    return _dropout(sides) + [
+        f"{name}: a bias that {lacks} does not have"
+        for lacks, names in alone.items()
+        for name in names
+        if name not in told
+    ]
+
+
+def _dropout(sides: Sides) -> list[str]:
     ours = [rate for rate in sides.torch.dropout.values() if rate]
     theirs = [rate for rate in sides.keras.dropout.values() if rate]
     if ours == theirs or sorted(ours) == sorted(theirs):
@@ -412,11 +424,14 @@ class Search:
         return kept
 
     def _rank(self, checks: Sequence[Check]) -> float:
-        """How far the climb comes: the number of the first check that fails; of all, where none does."""
+        """How far the climb comes: the number of the check that fails first, and more where it is off by less."""
         if not checks:
             return -1
         first = self._first(checks)
-        return np.inf if first is None else [*checks].index(first)
+        if first is None:
+            return np.inf
+        powers = int(np.log10(first.multiple)) if np.isfinite(first.multiple) else POWERS
+        return [*checks].index(first) + 1 - min(powers, POWERS) / POWERS
 
     def _guess(
         self, first: Check, now: list[Check], applied: list[Candidate]

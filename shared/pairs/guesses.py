@@ -191,12 +191,29 @@ def _other_tensors(  # noqa: PLR0913, PLR0917 a place and what was seen
                 what = f"{check.what}: in PyTorch it is {named}, {keras_has}"
                 yield Candidate(what, (edit,), f"take {named} there")
                 return
-            for sign, verb in ((1, "is missing in Keras"), (-1, "is added in Keras alone")):
-                if np.abs(sign * seen - gap).max() <= FIT * size:
-                    edit = Edit(what="add", place=str(number), values={**values, "scale": sign})
-                    fix = "add" if sign > 0 else "do not add"
-                    yield Candidate(f"{check.what}: {named} {verb}", (edit,), f"{fix} {named} there")
-                    return
+            share = float(np.vdot(seen, gap) / np.vdot(seen, seen)) if np.any(seen) else 0.0
+            if share and np.abs(share * seen - gap).max() <= FIT * size:
+                if end == "out" and abs(abs(share) - 1) > FIT:
+                    factor: dict[str, Setting] = {"where": "out", "slot": 0, "scale": 1 + share, "offset": 0.0}
+                    yield Candidate(
+                        f"{named} is scaled in PyTorch, by a factor of {named_number(1 + share)}, and not in Keras",
+                        (Edit(what="linear", place=str(other), values=factor),),
+                        f"multiply it by {named_number(1 + share)}",
+                    )
+                edit = Edit(what="add", place=str(number), values={**values, "scale": share})
+                yield Candidate(
+                    f"{check.what}: {_added(named, share)}", (edit,), f"add {named_number(share)} × {named} there"
+                )
+                return
+
+
+def _added(named: str, share: float) -> str:
+    """What Keras lacks of a tensor, or has too much of."""
+    if abs(share - 1) < FIT:
+        return f"{named} is missing in Keras, where PyTorch adds it: a residual connection?"
+    if abs(share + 1) < FIT:
+        return f"{named} is added in Keras alone: a residual connection?"
+    return f"{named} has another factor in PyTorch: {named_number(share)} times more of it, beside the one in Keras"
 
 
 def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:

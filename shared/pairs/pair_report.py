@@ -92,9 +92,7 @@ def _left(diagnosis: Diagnosis) -> tuple[Check, Sequence[Check]] | None:
     """What is off first and not explained, and the checks that it is one of."""
     if diagnosis.unexplained:
         return diagnosis.unexplained, diagnosis.explained or diagnosis.precisions["float64"].checks
-    # What is explained in float64 shows in float32 too: only without a cause it says something.
-    plain = diagnosis.precisions["float32"]
-    return (plain.first, plain.checks) if plain.first and not diagnosis.causes else None
+    return None
 
 
 def report(diagnosis: Diagnosis, sources: tuple[str, str], command: str) -> Report:

@@ -25,8 +25,8 @@ NOISE_FLOOR = (
     "A noise floor is how far rounding alone carries a number. It is measured on these two models: all weights and "
     "inputs are moved by one unit in the last place, and the examples of each batch are taken in reverse. Two sound "
     "models lie up to some tens of noise floors apart, because the frameworks sum in another order. "
-    f"{LIMITS['float64']:,.0f} are allowed in float64, which judges, and {LIMITS['float32']:,.0f} in float32, which "
-    "shows what your own curves will look like."
+    f"{LIMITS['float64']:,.0f} are allowed in float64, which judges. Float32 shows what your own curves will look "
+    "like, and does not judge: there rounding alone may put an input of a ReLU on the other side of zero."
 )
 SHOWN_NAMES = 12
 TENTHS_BELOW, EXPONENT_FROM = 100, 10_000
@@ -129,12 +129,9 @@ def _each_confirmed(causes: Sequence[Cause]) -> str:
 
 
 def _different(diagnosis: Diagnosis) -> Iterator[str]:
-    exact, plain = diagnosis.precisions["float64"].first, diagnosis.precisions["float32"].first
-    causes, left = diagnosis.causes, diagnosis.unexplained
+    exact, causes, left = diagnosis.precisions["float64"].first, diagnosis.causes, diagnosis.unexplained
     if exact:
         yield f"they differ first in {exact.what}{off(exact)} in float64"
-    elif plain:
-        yield f"in float64 they compute the same; in float32 they differ first in {plain.what}{off(plain)}"
     if causes:
         yield f"{count(len(causes), 'cause')} {_each_confirmed(causes)}"
         if left:
@@ -145,7 +142,7 @@ def _different(diagnosis: Diagnosis) -> Iterator[str]:
         yield "no cause was confirmed"
     for read in diagnosis.read_only:
         yield f"{read}, which was not measured"
-    if not exact and not plain:
+    if not exact:
         yield f"apart from that, {agreement(diagnosis)}"
 
 

@@ -117,8 +117,13 @@ def _at(model: "Model", number: str, where: str, slot: int, change: Callable[[tf
 
 
 def _linear(model: "Model", number: str, where: str, slot: int, scale: float, offset: float) -> None:
-    """Multiply, and add a number."""
-    _at(model, number, where, slot, lambda x: x * scale + offset)
+    """Multiply, and add a number. Whole numbers, such as positions, stay whole."""
+
+    def change(x: tf.Tensor) -> tf.Tensor:
+        real = tf.cast(x, tf.float64) if x.dtype.is_integer else x
+        return tf.cast(real * scale + offset, x.dtype)
+
+    _at(model, number, where, slot, change)
 
 
 def _rearrange(model: "Model", number: str, where: str, slot: int, axis: int, order: list[int]) -> None:
