@@ -270,6 +270,13 @@ OPTIMIZERS = (
         "keras.layers.Dense(units, kernel_regularizer=keras.regularizers.L2(decay / 2))",
     ),
     Row(
+        "adam_repeated_token",
+        "Adam and its like: of the gradients of a token that a batch has n times, the mean square takes in",
+        "Frequent tokens move up to √n times as far on one side at first. SGD and Adamax do the same on both.",
+        "square.mul_(0.999).index_add_(0, tokens, vectors.grad**2, alpha=0.001)",
+        "gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]",
+    ),
+    Row(
         "adamw_weight_decay",
         "AdamW: decay",
         "Weights shrink 2.5 times as fast on one side: its training loss is higher, and it overfits later.",

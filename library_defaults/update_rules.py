@@ -144,6 +144,20 @@ def adam_decay(weights: np.ndarray) -> str:
     return _decay(weights, plain)
 
 
+OCCURRENCES = 3  # of one token, in one batch
+
+
+def repeated_token(step: float) -> str:
+    """What Adam's mean square takes in of a token's gradients, from the first step of its vector.
+
+    The token occurs OCCURRENCES times, each time with the first gradient of the STEADY steps, and there is no ε.
+    """
+    (rate, gradient), _ = STEADY
+    total = OCCURRENCES * gradient
+    squares = {"the square of their sum": total**2, "the sum of their squares": OCCURRENCES * gradient**2}
+    return recognise(step, {name: rate * total / math.sqrt(square) for name, square in squares.items()})
+
+
 def penalty_gradient(gradient: float) -> str:
     """What an L2 penalty of strength DECAY is, from what it adds to the gradient of a weight at START."""
     return recognise(gradient, {"λ·w": DECAY * START, "2·λ·w": 2 * DECAY * START})

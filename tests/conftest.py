@@ -38,6 +38,7 @@ SLOW = (
     "tests/comparing/test_verification.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/benchmarks/test_sound.py",
+    "tests/pairs/test_diagnosis.py",
     "tests/pairs/test_pair_command.py",
     "tests/pairs/test_pair_report.py",
     "tests/pairs/test_template.py",

@@ -57,6 +57,17 @@ def adam_weight_decay() -> str:
     return update_rules.adam_decay(_updated(torch.optim.Adam, betas=BETAS, eps=0.0, weight_decay=DECAY))
 
 
+def adam_repeated_token() -> str:
+    """What Adam's mean square takes in where a batch has one token several times."""
+    (rate, gradient), _ = STEADY
+    embedding = nn.Embedding(1, 1, dtype=torch.float64)
+    nn.init.zeros_(embedding.weight)
+    optimizer = torch.optim.Adam(embedding.parameters(), lr=rate, betas=BETAS, eps=0.0)
+    (gradient * embedding(torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64))).sum().backward()
+    optimizer.step()
+    return update_rules.repeated_token(-embedding.weight.item())
+
+
 def adamw_weight_decay() -> float:
     return default(torch.optim.AdamW, "weight_decay")
 

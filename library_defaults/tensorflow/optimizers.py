@@ -58,6 +58,17 @@ def adam_weight_decay() -> str:
     return update_rules.adam_decay(_updated(keras.optimizers.Adam, **options))
 
 
+def adam_repeated_token() -> str:
+    """What Adam's mean square takes in where a batch has one token several times."""
+    (rate, gradient), _ = STEADY
+    embedding = keras.layers.Embedding(1, 1, embeddings_initializer="zeros", dtype="float64")
+    optimizer = keras.optimizers.Adam(rate, beta_1=BETAS[0], beta_2=BETAS[1], epsilon=0.0)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(gradient * embedding(tf.zeros(update_rules.OCCURRENCES, tf.int64)))
+    optimizer.apply(tape.gradient(total, embedding.trainable_variables), embedding.trainable_variables)
+    return update_rules.repeated_token(-embedding.embeddings.numpy().item())
+
+
 def adamw_weight_decay() -> float:
     return default(keras.optimizers.AdamW, "weight_decay")
 

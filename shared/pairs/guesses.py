@@ -337,6 +337,7 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
             "a token that occurs more than once in a batch: Keras squares each part of its gradient, PyTorch their sum",
             (Edit(what="dense gradients"),),
             "in a subclass of the optimizer: apply([tf.convert_to_tensor(g) for g in grads], …)",
+            row=rows()["adam_repeated_token"],
             by_default=True,
         )
     if (limit := sides.torch.optimizer.settings.get("clip_norm")) is not None:

@@ -179,6 +179,10 @@ def tensorflow_that_changed():
     layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
     maximum, mean, pooling, divergence = tf.maximum, tf.reduce_mean, layers.AveragePooling1D, losses.KLDivergence
 
+    class DenseAdam(optimizers.Adam):
+        def apply(self, gradients, weights):
+            super().apply([tf.convert_to_tensor(gradient) for gradient in gradients], weights)
+
     def uniform(fan_in):
         return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
 
@@ -213,6 +217,7 @@ def tensorflow_that_changed():
         "clip_gradient": (tf, "clip_by_value", clipping_within_the_limits),
         "norm_gradient": (tf, "norm", lambda x: tf.sqrt(maximum(tf.reduce_sum(x**2), 1e-30))),
         "sgd_learning_rate": (optimizers, "SGD", defaulting(optimizers.SGD, learning_rate=0.5)),
+        "adam_repeated_token": (optimizers, "Adam", DenseAdam),
         "adadelta_learning_rate": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, learning_rate=0.5)),
         "adadelta_smoothing": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, rho=0.5)),
         "adadelta_epsilon": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, epsilon=0.5)),

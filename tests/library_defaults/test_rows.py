@@ -67,6 +67,7 @@ NUMBERS = {
 # Where a default shows only with other arrays.
 FIRST = np.array([0])
 OTHER_ARRAYS = {
+    "adam_repeated_token": {"square": np.zeros((1, 1))},
     "batch_norm_running_variance": {"inputs": formulas.BATCH},
     "leaky_relu_function": {"inputs": np.array([-1.0])},
     "gelu_function": {"inputs": np.array([1.0])},
@@ -118,6 +119,9 @@ def pytorch_names(key, arrays, gradients):
         parameter.grad = tensor
     optimizer = torch.optim.SGD(parameters, lr=update_rules.TENTH, momentum=update_rules.MOMENTUM)
     optimizer.step()
+    tokens = torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64)
+    vectors = torch.zeros(update_rules.OCCURRENCES, 1, dtype=torch.float64)
+    vectors.grad = torch.ones_like(vectors)
     return {
         **{name: torch.from_numpy(array) for name, array in arrays.items()},
         "torch": torch,
@@ -137,6 +141,8 @@ def pytorch_names(key, arrays, gradients):
         "p": parameters[0],
         "gradients": tensors,
         "optimizer": optimizer,
+        "tokens": tokens,
+        "vectors": vectors,
     }
 
 
@@ -424,6 +430,33 @@ def test_the_optimizer_that_is_named(name, after):
         assert update_rules.default_optimizer(step) == COMMITTED["TensorFlow"]["values"]["default_optimizer"]
     else:
         assert names["model"].optimizer is names["optimizer"]
+
+
+def test_a_token_that_occurs_several_times(name, tmp_path):
+    (rate, gradient), _ = update_rules.STEADY
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        tokens = torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64)
+        vectors = torch.nn.Embedding(1, 1, dtype=torch.float64)(tokens)
+        vectors.retain_grad()
+        (gradient * vectors).sum().backward()
+        square = torch.zeros(1, 1, dtype=torch.float64)
+        run_code(name, "adam_repeated_token", {"square": square, "tokens": tokens, "vectors": vectors}, tmp_path)
+        step = rate * vectors.grad.sum().item() / (square.item() / 0.001) ** 0.5
+    else:
+        tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        embedding = keras.layers.Embedding(1, 1, embeddings_initializer="zeros", dtype="float64")
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(gradient * embedding(tf.zeros(update_rules.OCCURRENCES, tf.int64)))
+        gradients = tape.gradient(total, embedding.trainable_variables)
+        assert isinstance(gradients[0], tf.IndexedSlices)
+        names = run_code(name, "adam_repeated_token", {"tf": tf, "gradients": gradients}, tmp_path)
+        beta_1, beta_2 = update_rules.BETAS
+        optimizer = keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2, epsilon=0.0)
+        optimizer.apply(names["gradients"], embedding.trainable_variables)
+        step = -embedding.embeddings.numpy().item()
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.repeated_token(step) == COMMITTED[other]["values"]["adam_repeated_token"]
 
 
 def test_momentum_carried_over_a_change_of_rate(name, tmp_path):

@@ -336,8 +336,8 @@ MUTANTS: list[Mutant] = [
                 ("what was kept is not taken up (reference)", "buffer)[...] = values", "buffer)"),
                 (
                     "the steps that were taken are not counted (reference)",
-                    "self._training, self._steps = training, steps",
-                    "self._training, self._steps = training, 0",
+                    "self._training, self._steps, self._fused = training, steps, fused",
+                    "self._training, self._steps, self._fused = training, 0, fused",
                 ),
                 ("buffers are not copied (reference)", "getattr(kept, buffer).copy()", "getattr(kept, buffer)"),
             ],

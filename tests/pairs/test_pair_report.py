@@ -120,6 +120,13 @@ def in_float32_alone():
     return found(plain=1e4)
 
 
+def test_a_framework_default_beside_what_is_unexplained_does_not_excuse_it():
+    left = climbed(7e5)
+    both = {"causes": [cause(by_default=True)], "explained": left}
+    assert found(2.5e9, unexplained=left[4], **both).verdict == "different"
+    assert found(2.5e9, causes=[cause(by_default=True)], explained=climbed()).verdict == "defaults"
+
+
 KINDS = {make.__name__: make for make in (same, defaults, mistaken, half_explained, unexplained, read_only)} | {
     "float32": in_float32_alone
 }

@@ -1,0 +1,106 @@
+"""What is called a cause: on a bench whose faults are known, each with the change that mends it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from shared.pairs import diagnosis
+from shared.pairs.causes import Candidate
+from shared.pairs.climb import GRADIENTS, LIMITS, climb, first_beyond
+from shared.pairs.diagnosis import Search
+from shared.pairs.protocol import Edit
+from shared.system.errors import InputError
+from tests.pairs.test_climb import arrays, described, numbers
+
+# What each fault puts off.
+NORM, LOSS, RULE = "evaluation/call/0/out", "evaluation/loss", "after/1/dense/kernel"
+
+
+class Bench:
+    """The Keras side: `faults` are there unless a change mends them, `harm` is there if a change brings it."""
+
+    def __init__(self, faults, harm=None, impossible=()):
+        self.sides, self.asked, self.torch_weights = described(), SimpleNamespace(record_after=(1, 2)), {}
+        self.faults, self.harm, self.impossible = faults, harm or {}, impossible
+
+    def measure(self, edits, *_, **__):
+        done = {edit.what for edit in edits}
+        if done & set(self.impossible):
+            raise InputError("it does not fit")
+        off = [key for key, mended_by in self.faults.items() if not done & set(mended_by)]
+        return numbers(arrays("TensorFlow", off=[*off, *(key for what, key in self.harm.items() if what in done)]))
+
+
+def candidate(what, **more):
+    return Candidate(f"{what} differs", (Edit(what=what),), f"mend {what}", **more)
+
+
+def searched(bench, monkeypatch, readable=(), guesses=()):
+    monkeypatch.setattr(diagnosis, "read", lambda *_: [candidate(what) for what in readable])
+    monkeypatch.setattr(diagnosis, "guesses_at", lambda *_: list(guesses))
+    torch, keras = numbers(arrays("PyTorch")), bench.measure([])
+    causes, unexplained, explained = Search(bench, torch, keras, lambda _: None).run(climb(bench.sides, torch, keras))
+    return [cause.candidate.edits[0].what for cause in causes], unexplained, explained
+
+
+def test_three_faults_are_three_causes_and_what_brings_nothing_is_none(monkeypatch):
+    bench = Bench({NORM: ["norm"], LOSS: ["loss"], RULE: ["rule"]})
+    causes, unexplained, explained = searched(bench, monkeypatch, ["idle", "rule", "norm", "loss"])
+    assert sorted(causes) == ["loss", "norm", "rule"]
+    assert unexplained is None
+    assert first_beyond(explained, LIMITS["float64"]) is None
+
+
+def test_a_guess_is_tried_where_nothing_was_read(monkeypatch):
+    bench = Bench({NORM: ["norm"], LOSS: ["loss"]})
+    causes, unexplained, _ = searched(bench, monkeypatch, ["norm"], [candidate("other"), candidate("loss")])
+    assert sorted(causes) == ["loss", "norm"]
+    assert unexplained is None
+
+
+def test_what_is_left_is_told_and_no_cause_is_made_up(monkeypatch):
+    bench = Bench({NORM: ["norm"], LOSS: ["what nobody thinks of"]})
+    causes, unexplained, _ = searched(bench, monkeypatch, ["norm", "idle"], [candidate("other")])
+    assert causes == ["norm"]
+    assert unexplained.what == "the loss"
+
+
+def test_a_setting_whose_change_does_harm_is_left_out(monkeypatch):
+    bench = Bench({NORM: ["norm"]}, harm={"read wrongly": RULE})
+    causes, unexplained, _ = searched(bench, monkeypatch, ["read wrongly", "norm"])
+    assert causes == ["norm"]
+    assert unexplained is None
+
+
+def test_of_two_changes_that_do_the_same_one_is_the_cause(monkeypatch):
+    causes, unexplained, _ = searched(Bench({NORM: ["norm", "norm too"]}), monkeypatch, ["norm", "norm too"])
+    assert len(causes) == 1
+    assert unexplained is None
+
+
+def test_a_factor_that_explains_one_number_is_no_cause(monkeypatch):
+    # It makes the loss agree, as a factor of any one number would; the gradient stays off.
+    bench = Bench({LOSS: ["factor"], "gradient/dense/kernel": []})
+    causes, unexplained, _ = searched(bench, monkeypatch, guesses=[candidate("factor", beyond=GRADIENTS)])
+    assert causes == []
+    assert unexplained.what == "the loss"
+    assert searched(bench, monkeypatch, guesses=[candidate("factor")])[0] == ["factor"]
+
+
+def test_two_formulas_that_show_together_alone_are_tried_together(monkeypatch):
+    class Both(Bench):
+        def measure(self, edits, *_, **__):
+            done = {edit.what for edit in edits}
+            return numbers(arrays("TensorFlow", off=[] if done >= {"clip", "formula"} else [RULE]))
+
+    guesses = [candidate("clip"), candidate("formula"), candidate("idle")]
+    causes, unexplained, _ = searched(Both({}), monkeypatch, guesses=guesses)
+    assert sorted(causes) == ["clip", "formula"]
+    assert unexplained is None
+
+
+@pytest.mark.parametrize("readable", [["impossible"], ["impossible", "norm"]])
+def test_a_change_that_can_not_be_made_is_no_cause_and_no_match(monkeypatch, readable):
+    causes, unexplained, _ = searched(Bench({NORM: ["norm"]}, impossible=["impossible"]), monkeypatch, readable)
+    assert causes == [what for what in readable if what == "norm"]
+    assert (unexplained is None) == ("norm" in readable)
