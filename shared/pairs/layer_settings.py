@@ -89,7 +89,7 @@ def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:
             )
         case "momentum":
             yield Candidate(
-                f"momentum of {name_of(a)} ({a.called}), as the weight of the new batch: {told}",
+                f"momentum (the weight of the new batch) of {name_of(a)} ({a.called}): {told}",
                 (Edit(what="momentum", place=b.place, values={"value": ours}),),
                 f"{b.called}(…, momentum={1 - float(str(ours)):g})",
                 f"{a.called}(…, momentum={theirs})",
@@ -117,7 +117,7 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
                 values = {"padding": ours, "fill": fill}
                 edit = Edit(what="padding mode", place=str(pair.pairing.first_keras), values=values)
             yield Candidate(
-                f"padding of {name_of(a)} ({a.called}), before and after in each dimension: {told}",
+                f"padding (before and after, in each dimension) of {name_of(a)} ({a.called}): {told}",
                 (edit,),
                 f'keras.layers.ZeroPadding{len(ours)}D({_pads(ours)}) before {name_of(b)}, and there padding="valid"',  # type: ignore[arg-type]
                 f"F.pad(…, {_pads(theirs)}) before {name_of(a)}, and there padding=0",
