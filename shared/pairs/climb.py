@@ -23,6 +23,7 @@ LIMITS = {"float64": 1000.0, "float32": 64.0}
 RATE_TOLERANCE = 1e-6  # a rate is a setting, and no result: Keras keeps it in float32 in a float32 run
 UNSEEN = {"", "permute", "concatenate", "pad"}  # what only rearranges, or has no counterpart by kind
 STATISTICS = {"moving_mean", "moving_variance"}  # which PyTorch may be told not to keep
+MASKED = 1000.0  # so far below the largest, the exponential is 0 in float64 too
 RECURRENT = {RNN, LSTM, GRU, BIDIRECTIONAL}
 # Stages, in order.
 GIVEN, EVALUATION, EVALUATED, TRAINING, TRAINED, GRADIENTS = range(6)
@@ -214,6 +215,12 @@ def last_of(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray | None:
     return None
 
 
+def _seen_by_softmax(values: np.ndarray) -> np.ndarray:
+    """A mask may be -inf on one side and a large number on the other: both give a probability of exactly 0."""
+    masked = values < values.max(axis=-1, keepdims=True) - MASKED
+    return np.where(masked, -np.inf, values)
+
+
 def _gap(a: np.ndarray, b: np.ndarray) -> float:
     """The largest difference; infinite where one has a number that is not finite and the other another."""
     if a.size == 0:
@@ -329,6 +336,8 @@ class _Comparing:
         ours, theirs = self.torch.arrays.get(key), self.keras.arrays.get(twin)
         if ours is None or theirs is None:
             return None
+        if ours_call.kind == "softmax" and np.issubdtype(ours.dtype, np.floating):
+            ours, theirs = _seen_by_softmax(ours), _seen_by_softmax(theirs)
         if order is not None:
             return ours[..., order], theirs
         if ours_call.kind in RECURRENT and ours.ndim == 3 and theirs.ndim == 2:  # noqa: PLR2004

@@ -307,10 +307,14 @@ class Model:
 def _without_dropout(model: keras.Model) -> dict[str, float]:
     """Set all dropout to 0. Returns the rates that there were, by path."""
     rates = {}
-    for layer in model._flatten_layers():
+    layers = model._flatten_layers()
+    within = [layer._dropout_layer for layer in layers if isinstance(layer, keras.layers.MultiHeadAttention)]
+    for layer in layers:
         path = layer.path or layer.name
         if isinstance(layer, DROPOUT):
-            rates[path], layer.rate = float(layer.rate), 0.0
+            if all(layer is not inner for inner in within):  # an attention's is told by the attention
+                rates[path] = float(layer.rate)
+            layer.rate = 0.0
         # Of attention, and of a recurrent layer.
         names = ("_dropout",) if hasattr(layer, "_dropout") else ("dropout", "recurrent_dropout")
         for name in names:

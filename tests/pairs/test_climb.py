@@ -157,6 +157,23 @@ def test_images_are_laid_out_by_what_the_calls_say_and_not_by_the_smallest_diffe
     assert not np.array_equal(laid_out(image, image, first, last), image)
 
 
+def test_a_mask_of_infinity_is_one_of_a_large_number_before_a_softmax_alone():
+    for kind, agrees in (("softmax", True), ("relu", False)):
+        torch, keras = arrays("PyTorch"), arrays("TensorFlow")
+        for side, mask in ((torch, -np.inf), (keras, -1e30)):
+            side["evaluation/call/1/in/0"] = np.array([[7.0, mask]] * 4)
+        sides = described()
+        calls = [sides.torch.calls[0], call(1, "", kind)], [sides.keras.calls[0], call(1, "dense", kind)]
+        torch_side, keras_side = (
+            side.model_copy(update={"calls": of}) for side, of in zip((sides.torch, sides.keras), calls, strict=True)
+        )
+        sides = dataclasses.replace(
+            sides, torch=torch_side, keras=keras_side, pairings=pair_calls(torch_side, keras_side, sides.carry)
+        )
+        first = first_beyond(climb(sides, numbers(torch), numbers(keras), "evaluation"), LIMITS["float64"])
+        assert (first is None) == agrees
+
+
 def test_a_sequence_with_time_first_meets_one_with_the_batch_first():
     sequence = np.arange(24.0).reshape(4, 3, 2)
     plain = call(0, "a", "lstm")
