@@ -39,6 +39,9 @@ class Watch(TorchFunctionMode):
         self.seen: Seen | None = None
         self._within = 0  # how many layers and functions the call is in
         self._places = [""]
+        # Copies of what went into the layers that the call is in: a layer may write over its input, such as
+        # nn.ReLU(inplace=True).
+        self._given: list[list[Tensor]] = []
         self._windowed = 0  # the number of dimensions of what has its channels after the batch; 0 for none
         for path, module in model.named_modules():
             if isinstance(module, DROPOUT):
@@ -55,7 +58,7 @@ class Watch(TorchFunctionMode):
     @contextlib.contextmanager
     def recording(self, seen: Seen) -> Iterator[None]:
         """Record into `seen`."""
-        self.seen, self._within, self._places, self._windowed = seen, 0, [""], 0
+        self.seen, self._within, self._places, self._given, self._windowed = seen, 0, [""], [], 0
         with self:
             yield
         self.seen = None
@@ -67,15 +70,16 @@ class Watch(TorchFunctionMode):
         self._places.pop()
 
     def _enters_layer(self, whole: bool) -> Any:
-        def enter(*_: object) -> None:
+        def enter(_module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            self._given.append([] if self._within or self.seen is None else copied(tensors_in((arguments, named))))
             self._within += whole
 
         return enter
 
     def _leaves_layer(self, path: str, whole: bool) -> Any:
-        def leave(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        def leave(module: nn.Module, _arguments: tuple[Any, ...], _named: dict[str, Any], output: Any) -> None:
             self._within -= whole
-            inputs = tensors_in((arguments, named))
+            inputs = self._given.pop()
             if self._within or self.seen is None or not inputs:
                 return
             known = LAYERS.get(type(module))
@@ -95,23 +99,24 @@ class Watch(TorchFunctionMode):
         known = None if self._within else FUNCTIONS.get(function) or LOSSES.get(function)
         if known is None or self.seen is None:
             return function(*arguments, **named)
+        given = copied(tensors_in((arguments, named))[: 1 if known[1].kind != kinds.SDPA else 3])
         self._within += 1
         try:
             output = function(*arguments, **named)
         finally:
             self._within -= 1
-        self._function(function, *known, (arguments, named), output)
+        self._function(function, *known, (arguments, named), given, output)
         return output
 
-    def _function(self, function: Any, name: str, known: Function, given: tuple[Any, Any], output: Any) -> None:
-        arguments, named = given
-        settings = settings_of(known, arguments, named)
+    def _function(
+        self, function: Any, name: str, known: Function, told: tuple[Any, Any], inputs: list[Tensor], output: Any
+    ) -> None:
+        settings = settings_of(known, *told)
         if function in LOSSES:
             assert self.seen is not None
             call = Call(place="", kind=known.kind, called=name, settings=settings, inputs=[], output="", dtype="")
             self.seen.losses.append(call)
         else:
-            inputs = tensors_in((arguments, named))[: 1 if known.kind != kinds.SDPA else 3]
             self._record(self._places[-1], known.kind, name, settings, inputs, output)
 
     def _record(
@@ -150,6 +155,11 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, dict):
         value = tuple(value.values())
     return [tensor for each in value for tensor in tensors_in(each)] if isinstance(value, tuple | list) else []
+
+
+def copied(tensors: list[Tensor]) -> list[Tensor]:
+    """Copies, outside of any gradient."""
+    return [tensor.detach().clone() for tensor in tensors]
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

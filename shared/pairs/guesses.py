@@ -320,17 +320,7 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
             _rates_code(rates),
         )
         return
-    for pairing in sides.pairings:
-        a, b = sides.torch.calls[pairing.torch], sides.keras.calls[pairing.keras]
-        if a.kind == kinds.BATCH_NORM and check.tensor in {*tensors_of(sides, b.place)}:
-            yield Candidate(
-                f"the running variance of {name_of(a)} ({a.called}): by n − 1 in PyTorch, by n in Keras",
-                (Edit(what="unbiased variance", place=b.place),),
-                rows()["batch_norm_running_variance"].keras,
-                rows()["batch_norm_running_variance"].pytorch,
-                rows()["batch_norm_running_variance"],
-                by_default=True,
-            )
+    yield from _of_running_variance(check, sides)
     rule = sides.torch.optimizer.rule
     if any(call.kind == kinds.EMBEDDING for call in sides.keras.calls):
         yield Candidate(
@@ -361,6 +351,26 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
             by_default=True,
         )
     yield from _two_biases(sides)
+
+
+def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
+    """Of all batch normalisations together, and of the one that is off."""
+    calls = [(sides.torch.calls[p.torch], sides.keras.calls[p.keras]) for p in sides.pairings]
+    norms = {a.place: (a, b) for a, b in calls if a.kind == kinds.BATCH_NORM}
+    one = [(a, b) for a, b in norms.values() if check.tensor in tensors_of(sides, b.place)]
+    row = rows()["batch_norm_running_variance"]
+    for some in ([*norms.values()], one) if one and len(norms) > 1 else (one,):
+        if some:
+            more = f" and {len(some) - 1} more" if len(some) > 1 else ""
+            yield Candidate(
+                f"the running variance of {name_of(some[0][0])} ({some[0][0].called}){more}: by n − 1 in PyTorch, by n "
+                "in Keras",
+                tuple(Edit(what="unbiased variance", place=b.place) for _, b in some),
+                row.keras,
+                row.pytorch,
+                row,
+                by_default=True,
+            )
 
 
 def _two_biases(sides: Sides) -> Iterator[Candidate]:
