@@ -48,9 +48,10 @@ def _listen(name: str, setting: str) -> None:
     clip = getattr(nn.utils, name)
 
     @functools.wraps(clip)
-    def heard(parameters: Any, limit: float, *arguments: Any, **named: Any) -> Any:
-        _clipped[setting] = float(limit)
-        return clip(parameters, limit, *arguments, **named)
+    def heard(*arguments: Any, **named: Any) -> Any:
+        given = inspect.signature(clip).bind(*arguments, **named).arguments
+        _clipped[setting] = float(given.get("max_norm", given.get("clip_value")))
+        return clip(*arguments, **named)
 
     setattr(nn.utils, name, heard)
     setattr(nn.utils.clip_grad, name, heard)
