@@ -50,7 +50,7 @@ def _listen(name: str, setting: str) -> None:
     @functools.wraps(clip)
     def heard(*arguments: Any, **named: Any) -> Any:
         given = inspect.signature(clip).bind(*arguments, **named).arguments
-        _clipped[setting] = float(given.get("max_norm", given.get("clip_value")))
+        _clipped[setting] = float(given["max_norm" if setting == "clip_norm" else "clip_value"])
         return clip(*arguments, **named)
 
     setattr(nn.utils, name, heard)
