@@ -1,6 +1,5 @@
 """`python -m pytorch_impl`: train the MLP in PyTorch alone."""
 
-import sys
 from typing import TYPE_CHECKING
 
 from shared.system import ending
@@ -23,4 +22,4 @@ def load() -> "Implementation[torch.device, torch.Tensor, MLP, torch.optim.Optim
 
 
 if __name__ == "__main__":
-    sys.exit(runner.main("PyTorch", load))
+    ending.leave(runner.main("PyTorch", load))

@@ -1,6 +1,5 @@
 """`python -m tensorflow_impl`: train the MLP in TensorFlow alone."""
 
-import sys
 from typing import TYPE_CHECKING
 
 from shared.system import ending, progress
@@ -25,4 +24,4 @@ def load() -> "Implementation[tf.DeviceSpec, tf.Tensor, MLP, keras.optimizers.Op
 
 
 if __name__ == "__main__":
-    sys.exit(runner.main("TensorFlow", load))
+    ending.leave(runner.main("TensorFlow", load))

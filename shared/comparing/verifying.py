@@ -1,6 +1,7 @@
 """Verifies each framework's run while it is made, beside the runs."""
 
 import dataclasses
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ from shared.running.record import Run, Steps
 from shared.system import machine, progress
 from shared.system.errors import CrashError, InputError
 from shared.system.files import read_safetensors
+
+NICENESS = 10
+
+
+def _give_way() -> None:
+    """Let the thread that calls this run only where a core has nothing else to do; on macOS, the whole process."""
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 class Verifying(Watcher):
@@ -44,13 +52,14 @@ class Verifying(Watcher):
         self._so_far: dict[Variant, dict[str, np.ndarray]] = {}
         self._parts: defaultdict[Variant, list[Future[None]]] = defaultdict(list)
         self._runs: dict[Variant, Future[Verification | None]] = {}
-        self._last = False  # whether no other run is to come
+        self._last = self._over = False  # whether the last run has begun, and whether it has ended
 
     def __enter__(self) -> Self:
         cores, threads = machine.cores(), self._configuration.execution.threads
-        self._queue = ThreadPoolExecutor(1)
-        # Each thread takes a segment.
-        self._beside, self._alone = ThreadPoolExecutor(max(1, cores - threads)), ThreadPoolExecutor(cores)
+        # One thread verifies; those of the others take a segment each. All give way to the runs, whose times are told.
+        self._queue, self._beside, self._alone = (
+            ThreadPoolExecutor(count, initializer=_give_way) for count in (1, max(1, cores - threads), cores)
+        )
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -76,6 +85,10 @@ class Verifying(Watcher):
             pass  # the run is over, or all is: what is missing is taken from its record
         finally:
             path.unlink(missing_ok=True)
+
+    @property
+    def _threads(self) -> Executor:
+        return self._alone if self._over else self._beside
 
     @staticmethod
     def _is_plain(variant: Variant) -> bool:
@@ -107,11 +120,12 @@ class Verifying(Watcher):
         so_far |= arrays | {"step_losses": np.concatenate(losses)}
         if all(np.isfinite(values).all() for values in so_far.values()):
             training = configuration_of(variant, self._configuration).training
-            self._begin(variant).go_on(Steps(training, variant.checkpoint_steps, so_far, {}), self._beside)
+            self._begin(variant).go_on(Steps(training, variant.checkpoint_steps, so_far, {}), self._threads)
 
     def ends(self, variant: Variant) -> None:
         """Verify the run, if it is a framework's own."""
         self._watcher.ends(variant)
+        self._over = self._last
         if self._is_plain(variant):
             self._runs[variant] = self._queue.submit(self._verify, variant)
 
@@ -121,7 +135,7 @@ class Verifying(Watcher):
         run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         if checks.not_finite(run):
             return None
-        return self._verified(variant, run, self._alone if self._last else self._beside)
+        return self._verified(variant, run, self._threads)
 
     def finish(self, dtype: str) -> dict[str, Verification]:
         """The verifications of the frameworks' runs in `dtype`; of those alone whose numbers are finite."""

@@ -7,10 +7,9 @@ import numpy as np
 from shared import metrics
 from shared.comparing.checks import PREDICTIONS, Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
-from shared.comparing.verification import EVERY_STEP, Finding, Verification
+from shared.comparing.verification import EVERY_STEP, Finding, Verification, examples_of
 from shared.mnist import MNIST
 from shared.options import written
-from shared.reference import data
 from shared.reporting.charts import spread
 from shared.reporting.parts import Bars, Bullets, Group, Image, Paragraph, Part, Table
 from shared.reporting.styles import style_of
@@ -98,7 +97,7 @@ def first_divergence(outcome: Outcome) -> list[Part]:
     first = outcome.first_divergence
     if not first:
         return [Paragraph(NO_DIVERGENCE if outcome.verdict.verified else NOT_LOOKED_FOR)]
-    train = data.read("train") if first.crossings else None
+    train = examples_of("train") if first.crossings else None
     images = dict.fromkeys(crossing.example for crossing in first.crossings)
     said = Paragraph(f"They diverge at step {first.step:,}, counted from 0: {first.cause}.")
     return [said, *(_crossing(i, int(train.labels[i]), train.images[i]) for i in images if train)]

@@ -87,6 +87,7 @@ def files(drawn: Figure | None) -> tuple[bytes, str]:
     """A figure as a PNG and as an SVG file; it is let go of."""
     assert drawn
     raster, vector = png(drawn), io.StringIO()
+    drawn.set_layout_engine("none")  # all is in its place by now
     drawn.savefig(vector, format="svg", transparent=True, metadata={"Date": None})
     return raster, vector.getvalue()
 

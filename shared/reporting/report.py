@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.comparing.comparison import Outcome
-from shared.reference import data
+from shared.comparing.verification import examples_of
 from shared.reporting import charts, epochs, findings, markdown, mistakes, page, plots
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.parts import (
@@ -49,7 +49,7 @@ SCHEMA = 1  # of results.json
 
 def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) -> Report:
     """All parts of a comparison's report. `command` is what made it; `studies` were made besides."""
-    found = mistakes.compare(outcome.runs, data.read("test"))
+    found = mistakes.compare(outcome.runs, examples_of("test"))
     studied = {section.name: section for section in studies}
     title = f"{findings.listed(findings.names(outcome))}, the same network"
     sections = [

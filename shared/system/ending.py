@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.system import progress
 from shared.system.errors import CrashError, InputError
@@ -85,6 +85,13 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     except BaseException as error:  # noqa: BLE001 told in one line
         return _end(program, error)
     return status
+
+
+def leave(status: int) -> NoReturn:
+    """End this process at once. A framework would take up to a second to free what the system frees in no time."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 def raise_lost_interrupt() -> None:
