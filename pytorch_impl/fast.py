@@ -32,9 +32,13 @@ PACKAGE = "steps.pt2"
 def warm_up(training: Training, model: MLP, optimizer: Optimizer, dataset: Dataset[Tensor]) -> None:
     """Do beforehand what would slow the first step: compile, or load what an earlier run compiled.
 
-    Raises InputError for any update but plain SGD's, the only one that is compiled, and where there is no C++ compiler.
+    Raises InputError for any update but plain SGD's, the only one that is compiled, on a GPU, and where there is no C++
+    compiler.
     """
     check_fast(training, "PyTorch")
+    if not dataset.inputs.is_cpu:  # there PyTorch 2.11 crashes when it loads what it has compiled
+        told = "--engine fast: PyTorch's compiled steps run on a CPU alone"
+        raise InputError(f"{told}; use --engine eager, or --device cpu")
     if training.steps_per_epoch >= STEPS:
         many_steps(model, optimizer, dataset, training.batch_size)
 

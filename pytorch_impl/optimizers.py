@@ -27,7 +27,8 @@ NAMES: dict[Buffer, set[str]] = {
 
 def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
     """The training's optimizer for the model, at its first step. It clips, decays and changes its rate by itself."""
-    weights, rate, decay = model.parameters(), training.learning_rate, training.weight_decay
+    weights, rate, decay = list(model.parameters()), training.learning_rate, training.weight_decay
+    on_cpu = all(weight.is_cpu for weight in weights)
     optimizer: torch.optim.Optimizer
     # Fused: one call updates all weights. Keras's update is part of the traced step.
     match training.optimizer:
@@ -42,8 +43,8 @@ def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
         case "adam" | "adamw":
             # Corrects the bias, in double precision, and then adds epsilon; Keras adds epsilon before.
             adam = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-            # On a GPU the fused AdamW decays by a subtraction, as Keras does, which rounds differently.
-            fused = training.optimizer == "adam"
+            # On a GPU the fused rule takes 1 - beta in float32, 1.3e-5 off, and AdamW decays by a subtraction.
+            fused = training.optimizer == "adam" and on_cpu
             optimizer = adam(weights, rate, ADAM_BETAS, ADAM_EPSILON, weight_decay=decay, fused=fused)
         case "rmsprop":
             # Adds epsilon to the root; Keras to what is under it. There is no fused RMSprop.
@@ -56,7 +57,7 @@ def make_optimizer(training: Training, model: MLP) -> torch.optim.Optimizer:
                 weight_decay=decay,
                 initial_accumulator_value=ADAGRAD_INITIAL_ACCUMULATOR,
                 eps=ADAGRAD_EPSILON,
-                fused=True,
+                fused=on_cpu,  # there is none on a GPU
             )
     if training.clip_norm:
 

@@ -370,3 +370,23 @@ def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, c
                 assert f"{copied} is damaged: it is made again\n" in capsys.readouterr().err
                 assert is_whole(copied)
     assert len(files) >= 4
+
+
+def test_pytorchs_fast_engine_is_for_a_cpu_alone(framework, implementation):
+    if framework != "pytorch":
+        pytest.skip("PyTorch's compiled steps alone are for a CPU")
+    examples = Examples(np.zeros((64, 784), np.uint8), np.zeros(64))
+    elsewhere = implementation.data.to_dataset(examples, Training(), "meta")
+    with pytest.raises(InputError, match=r"^--engine fast: .* run on a CPU alone; use --engine eager, or --device cpu$"):
+        implementation.fast.warm_up(Training(), None, None, elsewhere)
+
+
+@pytest.mark.parametrize(("optimizer", "on_a_gpu"), [("sgd", True), ("adam", False), ("adagrad", False)])
+def test_pytorchs_update_is_fused_where_that_is_exact(framework, implementation, optimizer, on_a_gpu):
+    """On a GPU the fused Adam takes 1 - beta in float32, and there is no fused Adagrad."""
+    if framework != "pytorch":
+        pytest.skip("PyTorch alone has fused updates")
+    training = Training(optimizer=optimizer)
+    for device, fused in (("cpu", True), ("meta", on_a_gpu)):
+        model = implementation.model.build(training, initial_weights(training), device)
+        assert implementation.optimizers.make_optimizer(training, model).defaults["fused"] == fused
