@@ -377,7 +377,7 @@ def test_pytorchs_fast_engine_is_for_a_cpu_alone(framework, implementation):
         pytest.skip("PyTorch's compiled steps alone are for a CPU")
     examples = Examples(np.zeros((64, 784), np.uint8), np.zeros(64))
     elsewhere = implementation.data.to_dataset(examples, Training(), "meta")
-    with pytest.raises(InputError, match=r"^--engine fast: .* run on a CPU alone; use --engine eager, or --device cpu$"):
+    with pytest.raises(InputError, match=r"^--engine fast: .* on a CPU alone; use --engine eager, or --device cpu$"):
         implementation.fast.warm_up(Training(), None, None, elsewhere)
 
 
