@@ -40,6 +40,7 @@ SLOW = (
     "tests/benchmarks/test_sound.py",
     "tests/pairs/test_diagnosis.py",
     "tests/pairs/test_pair_command.py",
+    "tests/pairs/test_each_side.py",
     "tests/pairs/test_pair_report.py",
     "tests/pairs/test_template.py",
     "tests/logs/test_log_report.py",

@@ -145,6 +145,28 @@ LAYERS: dict[type[nn.Module], Kind] = {
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
+# The functions that drop, and whether they do unless told otherwise.
+DROPPING: dict[Any, bool] = {
+    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, torch.dropout), True),
+    **dict.fromkeys((F.alpha_dropout, F.feature_alpha_dropout), False),
+}
+RATE = 4  # the place of the rate among what F.scaled_dot_product_attention takes
+
+
+def dropped(function: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> float:
+    """The rate at which one of `DROPPING` is called; 0 where it is not in training."""
+    given = dict(zip(("input", "p", "training"), arguments, strict=False)) | dict(named)
+    in_training = given.get("training", given.get("train", DROPPING[function]))
+    return float(given.get("p", 0.5)) if in_training else 0.0
+
+
+def undropped(arguments: Sequence[Any], named: Mapping[str, Any]) -> tuple[float, tuple[Any, ...], dict[str, Any]]:
+    """The rate that F.scaled_dot_product_attention is told, and what it is told else, the rate being 0."""
+    if len(arguments) > RATE:
+        return float(arguments[RATE]), (*arguments[:RATE], 0.0, *arguments[RATE + 1 :]), dict(named)
+    return float(named.get("dropout_p", 0.0)), tuple(arguments), {**named, "dropout_p": 0.0}
+
+
 class Function(NamedTuple):
     """A function, its kind, and the names of what it takes after its first argument, with what is taken by default."""
 
@@ -163,14 +185,20 @@ _POOL = ("size", "strides", "padding")
 FUNCTIONS: dict[Any, tuple[str, Function]] = {
     **{f: ("F.relu", Function("relu")) for f in (F.relu, torch.relu, Tensor.relu, torch.relu_, Tensor.relu_)},
     F.gelu: ("F.gelu", Function("gelu", ("approximate",), {"approximate": "none"})),
-    F.leaky_relu: ("F.leaky_relu", Function("leaky_relu", ("negative_slope",), {"negative_slope": 0.01})),
-    F.elu: ("F.elu", Function("elu", ("alpha",), {"alpha": 1.0})),
+    **dict.fromkeys(
+        (F.leaky_relu, F.leaky_relu_),
+        ("F.leaky_relu", Function("leaky_relu", ("negative_slope",), {"negative_slope": 0.01})),
+    ),
+    **dict.fromkeys((F.elu, F.elu_), ("F.elu", Function("elu", ("alpha",), {"alpha": 1.0}))),
     F.silu: ("F.silu", Function("silu")),
     F.softplus: ("F.softplus", Function("softplus")),
     F.mish: ("F.mish", Function("mish")),
     F.hardswish: ("F.hardswish", Function("hard_silu")),
-    **{f: ("torch.tanh", Function("tanh")) for f in (F.tanh, torch.tanh, Tensor.tanh)},
-    **{f: ("torch.sigmoid", Function("sigmoid")) for f in (F.sigmoid, torch.sigmoid, Tensor.sigmoid)},
+    **{f: ("torch.tanh", Function("tanh")) for f in (F.tanh, torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_)},
+    **dict.fromkeys(
+        (F.sigmoid, torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_),
+        ("torch.sigmoid", Function("sigmoid")),
+    ),
     **dict.fromkeys((F.softmax, torch.softmax, Tensor.softmax), ("F.softmax", _SOFTMAX)),
     F.log_softmax: ("F.log_softmax", Function("log_softmax")),
     **{f: ("F.max_pool1d", Function("max_pool", _POOL)) for f in (F.max_pool1d, torch.max_pool1d)},

@@ -20,6 +20,7 @@ from shared.pairs.serving import NO_GRADIENT, ORDER, check_outputs, in_words, na
 from shared.system.errors import InputError
 
 DEFAULT_RATE = 0.01
+EUCLIDEAN = 2.0
 NOT_SETTINGS = {"params", "initial_lr", "foreach", "fused", "capturable", "differentiable"}
 
 
@@ -34,23 +35,29 @@ def configure(seed: int, dtype: str) -> None:
 
 
 # What the last clipping was told, by the description's name for it.
-_clipped: dict[str, float] = {}
+_clipped: dict[str, Setting] = {}
 
 
 @functools.cache
 def prepare() -> None:
     """Before a user's file is read: see to it that what it calls can be seen. Of PyTorch that is clipping alone."""
-    for name, setting in (("clip_grad_norm_", "clip_norm"), ("clip_grad_value_", "clip_value")):
-        _listen(name, setting)
+    for name in ("clip_grad_norm_", "clip_grads_with_norm_", "clip_grad_value_"):
+        _listen(name)
 
 
-def _listen(name: str, setting: str) -> None:
+def _listen(name: str) -> None:
     clip = getattr(nn.utils, name)
 
     @functools.wraps(clip)
     def heard(*arguments: Any, **named: Any) -> Any:
         given = inspect.signature(clip).bind(*arguments, **named).arguments
-        _clipped[setting] = float(given["max_norm" if setting == "clip_norm" else "clip_value"])
+        alone = isinstance(given["parameters"], Tensor)  # each by its own norm, in a loop
+        if "clip_value" in given:
+            _clipped["clip_value"] = float(given["clip_value"])
+        else:
+            _clipped["clip_norm_each" if alone else "clip_norm"] = float(given["max_norm"])
+        if (norm_type := float(given.get("norm_type", EUCLIDEAN))) != EUCLIDEAN:
+            _clipped["clip_norm_type"] = str(norm_type)  # which may be infinite, and JSON has no such number
         return clip(*arguments, **named)
 
     setattr(nn.utils, name, heard)
@@ -97,8 +104,8 @@ class Model:
 
     def __init__(self, module: ModuleType, model: nn.Module) -> None:
         self.module, self.model = module, model
-        self._dropout = _without_dropout(model)
-        self.watch = Watch(model)
+        self.watch = Watch(model, _without_dropout(model))
+        self._dropout: dict[str, float] = {}
         self.loss: Callable[[Any, Tensor], Tensor] = getattr(module, "loss", default_loss)
         self.after_backward: Callable[[nn.Module], object] = getattr(module, "after_backward", lambda _: None)
         _clipped.clear()
@@ -179,7 +186,7 @@ class Model:
         )
 
     def dropout(self) -> dict[str, float]:
-        """The rates as the file has them, by path."""
+        """The rates as the file has them, of what drops in training, by place."""
         return self._dropout
 
     def values(self) -> Arrays:
@@ -212,6 +219,7 @@ class Model:
         self.optimizer.zero_grad()
         seen = Seen()
         self._pass(seen, inputs, targets).backward()
+        self._dropout = self.watch.dropped
         found = {name: to_array(p.grad.to_dense()) for name, p in self.model.named_parameters() if p.grad is not None}
         self.optimizer.zero_grad()
         with torch.no_grad():
@@ -224,7 +232,8 @@ class Model:
         rate = float(self.optimizer.param_groups[0]["lr"])
         self.model.train()
         self.optimizer.zero_grad()
-        loss = self.loss(self._outputs(inputs), torch.from_numpy(np.ascontiguousarray(targets)))
+        with self.watch.recording(None):
+            loss = self.loss(self._outputs(inputs), torch.from_numpy(np.ascontiguousarray(targets)))
         loss.backward()
         self.after_backward(self.model)
         self.optimizer.step()
@@ -265,12 +274,14 @@ def _refuse_what_wants_more(told: str, stepped: Any) -> None:
         raise InputError(f"{told}, whose step takes {wanted[0].name}; give one whose step() takes nothing")
 
 
-def _without_dropout(model: nn.Module) -> dict[str, float]:
-    """Set all dropout to 0. Returns the rates that there were, by path."""
+def _without_dropout(model: nn.Module) -> dict[str, list[float]]:
+    """Set all dropout of layers to 0. Returns the rates of each call of what had any, by path."""
     rates = {}
     for path, module in model.named_modules():
         if isinstance(module, DROPOUT):
-            rates[path], module.p = module.p, 0.0
-        elif isinstance(getattr(module, "dropout", None), float):  # of a recurrent layer, or of attention
-            rates[path], module.dropout = module.dropout, 0.0
+            rates[path], module.p = [module.p], 0.0
+        elif isinstance(module, nn.MultiheadAttention):
+            rates[path], module.dropout = [module.dropout], 0.0
+        elif isinstance(module, nn.RNNBase):  # which drops between its layers
+            rates[path], module.dropout = [module.dropout] * (module.num_layers - 1), 0.0
     return rates

@@ -1,7 +1,7 @@
 """Seeing into a forward pass in PyTorch: hooks on its layers, and a mode that all its functions go through."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pytorch_impl.pair.layers import DROPOUT, FUNCTIONS, LAYERS, LOSSES, Function, settings_of
+from pytorch_impl.pair.layers import (
+    DROPOUT,
+    DROPPING,
+    FUNCTIONS,
+    LAYERS,
+    LOSSES,
+    Function,
+    dropped,
+    settings_of,
+    undropped,
+)
 from shared.pairs import description as kinds
 from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import Seen
@@ -32,11 +42,15 @@ def is_whole(module: nn.Module) -> bool:
 
 
 class Watch(TorchFunctionMode):
-    """Records the calls of layers and functions of a model while it is active. Nothing is recorded within a layer."""
+    """Records the calls of layers and functions of a model while it is active. Nothing is recorded within a layer.
 
-    def __init__(self, model: nn.Module) -> None:
+    While it is active, no function drops anything. No layer does, for its rates are 0; `rates` are those that it had.
+    """
+
+    def __init__(self, model: nn.Module, rates: Mapping[str, Sequence[float]]) -> None:
         super().__init__()
         self.seen: Seen | None = None
+        self.dropped: dict[str, float] = {}  # at which rate the last pass would have dropped, by place
         self._within = 0  # how many layers and functions the call is in
         self._places = [""]
         # Copies of what went into the layers that the call is in: a layer may write over its input, such as
@@ -44,6 +58,8 @@ class Watch(TorchFunctionMode):
         self._given: list[list[Tensor]] = []
         self._windowed = 0  # the number of dimensions of what has its channels after the batch; 0 for none
         for path, module in model.named_modules():
+            if path in rates:
+                module.register_forward_pre_hook(self._would_drop(path, rates[path]))
             if isinstance(module, DROPOUT):
                 continue
             if is_whole(module) or (
@@ -56,12 +72,26 @@ class Watch(TorchFunctionMode):
                 module.register_forward_hook(self._leaves)
 
     @contextlib.contextmanager
-    def recording(self, seen: Seen) -> Iterator[None]:
-        """Record into `seen`."""
+    def recording(self, seen: Seen | None) -> Iterator[None]:
+        """Record into `seen`; where there is none, only see to it that nothing is dropped."""
         self.seen, self._within, self._places, self._given, self._windowed = seen, 0, [""], [], 0
+        self.dropped = {}
         with self:
             yield
         self.seen = None
+
+    def _would_drop(self, path: str, rates: Sequence[float]) -> Any:
+        def enter(module: nn.Module, *_: object) -> None:
+            for rate in rates if module.training else ():
+                self._drops(path, rate)
+
+        return enter
+
+    def _drops(self, place: str, rate: float) -> None:
+        """Note a rate, by the place and how often there was one before."""
+        before = sum(name.partition(", no. ")[0] == place for name in self.dropped)
+        if rate:
+            self.dropped[f"{place}, no. {before + 1}" if before else place] = rate
 
     def _enters(self, path: str) -> Any:
         return lambda *_: self._places.append(path)
@@ -92,10 +122,13 @@ class Watch(TorchFunctionMode):
     def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), named: Any = None) -> Any:
         """Called by PyTorch in place of each of its functions."""
         named = named or {}
-        if function is F.dropout and self.seen is not None:
+        where = self._places[-1] or "the model"
+        if function in DROPPING:
+            self._drops(f"F.{function.__name__} in {where}", dropped(function, arguments, named))
             return arguments[0] if arguments else named["input"]
         if function is F.scaled_dot_product_attention:
-            named = {**named, "dropout_p": 0.0}
+            rate, arguments, named = undropped(arguments, named)
+            self._drops(f"F.{function.__name__} in {where}", rate)
         known = None if self._within else FUNCTIONS.get(function) or LOSSES.get(function)
         if known is None or self.seen is None:
             return function(*arguments, **named)

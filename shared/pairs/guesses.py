@@ -24,6 +24,7 @@ from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import GIVEN as GIVEN_EDIT
 from shared.pairs.protocol import Arrays, Edit
 from shared.pairs.relations import FEW, FIT, fitted, linear_words, named_number, reordered
+from shared.pairs.training_settings import clipping
 
 FIT_OF_INPUTS = 2e-6  # `prepare` often computes in float32
 
@@ -330,10 +331,12 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
             row=rows()["adam_repeated_token"],
             by_default=True,
         )
-    if (limit := sides.torch.optimizer.settings.get("clip_norm")) is not None:
+    clips = clipping(sides.torch.optimizer)
+    if (clips["limit"] is not None or "each" in clips) and "norm_type" not in clips:
+        of = "all gradients" if clips["limit"] is not None else "each gradient"
         yield Candidate(
-            "clipping: PyTorch divides by the norm of all gradients + 1e-6, Keras by the norm",
-            (Edit(what="clip", values={"limit": limit}),),
+            f"clipping: PyTorch divides by the norm of {of} + 1e-6, Keras by the norm",
+            (Edit(what="clip", values=clips),),
             rows()["clipping_denominator"].keras,
             rows()["clipping_denominator"].pytorch,
             rows()["clipping_denominator"],

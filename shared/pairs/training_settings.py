@@ -158,21 +158,35 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
                 yield replace(candidate, edits=(*candidate.edits, Edit(what="formula")))
     for name in ("clip_norm", "clip_norm_each", "clip_value"):
         a, b = ours.settings.get(name), theirs.settings.get(name)
+        edits = (Edit(what="clip", values=clipping(ours)),)
         if a != b and name != "clip_norm":
             yield Candidate(
                 f"clipping ({name}): {a} in PyTorch, {b} in Keras",
-                (Edit(what="clip", values={"limit": ours.settings.get("clip_norm")}),),
+                edits,
                 f"{theirs.called}(…, {_keras_name(name, a)})",
-                row=rows()["clipping_scope"],
+                row=rows()["clipping_scope"] if name == "clip_norm_each" else None,
+            )
+        elif a is not None and (kind := ours.settings.get("clip_norm_type")):
+            yield Candidate(
+                f"clipping: PyTorch takes the norm of type {kind} of all gradients, Keras has that of type 2 alone",
+                edits,
+                "a subclass of the optimizer whose apply() divides all gradients by that norm",
+                f"nn.utils.clip_grad_norm_(model.parameters(), {b or a})",
             )
         elif a != b:
             yield Candidate(
                 f"clipping of the norm of all gradients: at {a} in PyTorch, at {b} in Keras",
-                (Edit(what="clip", values={"limit": a}),),
+                edits,
                 f"{theirs.called}(…, global_clipnorm={a})",
                 f"nn.utils.clip_grad_norm_(model.parameters(), {b})",
             )
     yield from _of_decay(sides)
+
+
+def clipping(facts: OptimizerFacts) -> dict[str, Setting]:
+    """What the change "clip" is told, for it to clip as PyTorch's side does."""
+    names = {"clip_norm": "limit", "clip_norm_type": "norm_type", "clip_norm_each": "each", "clip_value": "value"}
+    return {"limit": None} | {own: facts.settings[name] for name, own in names.items() if name in facts.settings}
 
 
 def _tupled(value: Setting) -> object:

@@ -444,19 +444,36 @@ def _decays(model: "Model", _place: str, decays: dict[str, float]) -> None:
     model.optimizer.apply = changed
 
 
-def _clip_as_pytorch(model: "Model", _place: str, limit: float | None) -> None:
-    """Clip the norm of all gradients together, which is divided by after 1e-6 was added to it."""
+def _clip_as_pytorch(
+    model: "Model",
+    _place: str,
+    limit: float | None,
+    each: float | None = None,
+    value: float | None = None,
+    norm_type: str = "2",
+) -> None:
+    """Clip all gradients together, each by itself, or each number; a norm has 1e-6 added before it divides."""
     optimizer = model.optimizer
     optimizer.global_clipnorm = optimizer.clipnorm = optimizer.clipvalue = None
-    if limit is None:
-        return
+
+    def clipped(gradients: list[tf.Tensor], most: float) -> list[tf.Tensor]:
+        norms = tf.stack([tf.norm(tf.reshape(g, (-1,)), float(norm_type)) for g in gradients])
+        factor = tf.minimum(most / (tf.norm(norms, float(norm_type)) + CLIP_EPSILON), 1)
+        return [g * factor for g in gradients]
 
     def change(gradients: list[Any], _variables: list[Any]) -> list[Any]:
-        norm = tf.linalg.global_norm([tf.convert_to_tensor(g) for g in gradients if g is not None])
-        factor = tf.minimum(limit / (norm + CLIP_EPSILON), 1)
-        return [g if g is None else tf.convert_to_tensor(g) * factor for g in gradients]
+        there = [tf.convert_to_tensor(g) for g in gradients if g is not None]
+        if limit is not None:
+            there = clipped(there, limit)
+        if each is not None:
+            there = [clipped([g], each)[0] for g in there]
+        if value is not None:
+            there = [tf.clip_by_value(g, -value, value) for g in there]
+        rest = iter(there)
+        return [g if g is None else next(rest) for g in gradients]
 
-    _on_gradients(model, change)
+    if limit is not None or each is not None or value is not None:
+        _on_gradients(model, change)
 
 
 TABLE: dict[str, Callable[..., None]] = {

@@ -116,13 +116,15 @@ class Model:
         self.module, self.model = module, model
         self.loss: Callable[[tf.Tensor, Any], tf.Tensor] = getattr(module, "loss", default_loss)
         self._outputs(example[0], training=False)  # builds what is not built
-        self._dropout = _without_dropout(model)
+        rates = _without_dropout(model)
+        self._dropout: dict[str, float] = {}
         if not model.trainable_variables:
             why = "no parameters" if not model.weights else "no trainable parameters"
             raise InputError(f"{module.__file__}: the model has {why}, so nothing can be trained; give one that has")
         if complexes := [v.path for v in model.trainable_variables if tf.as_dtype(v.dtype).is_complex]:
             raise InputError(f"{module.__file__}: {complexes[0]} is complex; give a model of real parameters")
         self.watch = Watch()
+        self.watch.rates = rates
         make_optimizer = getattr(module, "optimizer", lambda: keras.optimizers.SGD(DEFAULT_RATE))
         self.optimizer: keras.optimizers.Optimizer = make_optimizer()
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
@@ -196,7 +198,7 @@ class Model:
         )
 
     def dropout(self) -> dict[str, float]:
-        """The rates as the file has them, by path."""
+        """The rates as the file has them, of what drops in training, by place."""
         return self._dropout
 
     def values(self) -> Arrays:
@@ -224,6 +226,7 @@ class Model:
         seen = Seen()
         with tf.GradientTape() as tape:
             loss = self._pass(seen, inputs, targets, training=True)
+        self._dropout = self.watch.dropped
         variables = self.model.trainable_variables
         gradients = self._of(tape, loss)
         self.assign(kept)
@@ -282,7 +285,7 @@ class Model:
         return tf.add_n([tf.cast(penalty, loss.dtype) for penalty in penalties] or [tf.zeros_like(loss)])
 
     def _pass(self, seen: Seen | None, inputs: Arrays, targets: np.ndarray, *, training: bool) -> tf.Tensor:
-        self.in_training = training
+        self.in_training = self.watch.in_training = training
         with self.watch.recording(seen):
             outputs = self._outputs(inputs, training=training)
             if seen is not None:
@@ -304,24 +307,49 @@ class Model:
         return loss
 
 
-def _without_dropout(model: keras.Model) -> dict[str, float]:
-    """Set all dropout to 0. Returns the rates that there were, by path."""
-    rates = {}
+def _without_dropout(model: keras.Model) -> dict[int, tuple[str, list[float]]]:
+    """Set all dropout of layers to 0. Returns the path, and the rates of each call, of what had any, by its id."""
+    rates: dict[int, tuple[str, list[float]]] = {}
     layers = model._flatten_layers()
-    within = [layer._dropout_layer for layer in layers if isinstance(layer, keras.layers.MultiHeadAttention)]
+    within = {id(inner) for layer in layers for inner in _within(layer)}
     for layer in layers:
-        path = layer.path or layer.name
-        if isinstance(layer, DROPOUT):
-            if all(layer is not inner for inner in within):  # an attention's is told by the attention
-                rates[path] = float(layer.rate)
-            layer.rate = 0.0
-        # Of attention, and of a recurrent layer.
-        names = ("_dropout",) if hasattr(layer, "_dropout") else ("dropout", "recurrent_dropout")
-        for name in names:
-            if isinstance(getattr(layer, name, None), float) and getattr(layer, name):
-                rates[path] = getattr(layer, name)
-                setattr(layer, name, 0.0)
+        of_layer = [float(vars(holder)[name]) for holder in _holders(layer) for name in _names_of_rates(holder)]
+        if any(of_layer) and id(layer) not in within:
+            rates[id(layer)] = (layer.path or layer.name, of_layer)
+    for layer in layers:
+        for name in _names_of_rates(layer):
+            setattr(layer, name, 0.0)
     return rates
+
+
+def _within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers in a layer which tell no rate themselves: it tells theirs, or another has the same."""
+    match layer:
+        case keras.layers.RNN():
+            return [layer.cell, *getattr(layer.cell, "cells", [])]
+        case keras.layers.Bidirectional():  # PyTorch has one rate for both
+            return [layer.backward_layer]
+        case keras.layers.TimeDistributed():  # which does not call it as others do
+            return [layer.layer]
+    return [layer._dropout_layer] if hasattr(layer, "_dropout_layer") else []
+
+
+def _holders(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers in which the rates of a layer stand."""
+    if isinstance(layer, keras.layers.RNN | keras.layers.TimeDistributed):
+        return [layer, *(holder for inner in _within(layer) for holder in _holders(inner))]
+    return [layer]
+
+
+def _names_of_rates(layer: keras.layers.Layer) -> list[str]:
+    """The attributes in which a layer of Keras's own, or of a class made of one, has rates of dropout."""
+    if isinstance(layer, DROPOUT):
+        return ["rate"]
+    drops = isinstance(layer, keras.layers.Attention | keras.layers.MultiHeadAttention) or hasattr(
+        layer, "get_dropout_mask"
+    )
+    names = ("dropout", "_dropout", "recurrent_dropout")
+    return [name for name in names if name in vars(layer)] if drops or hasattr(layer, "_dropout_layer") else []
 
 
 def _is_functional(model: keras.Model) -> bool:

@@ -65,12 +65,16 @@ class Watch:
         self._within = 0
         self._places: list[str] = []
         self._windowed = 0
+        self.rates: dict[int, tuple[str, list[float]]] = {}  # of layers that would drop, were their rates not 0
+        self.dropped: dict[str, float] = {}  # at which rate the last pass would have dropped, by place
+        self.in_training = False
 
     @contextlib.contextmanager
     def recording(self, seen: Seen | None) -> Iterator[None]:
         """Record into `seen`; only count where there is none."""
         self.seen, self.count, self._within, self._places, self._windowed = seen, 0, 0, [], 0
         self.kept.clear()
+        self.dropped = {}
         _active.append(self)
         try:
             yield
@@ -81,6 +85,9 @@ class Watch:
 
     def layer(self, layer: keras.layers.Layer, original: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A layer is called."""
+        if named.get("training") is not False:
+            for rate in self.rates.get(id(layer), ("", []))[1]:
+                self.drops(self.rates[id(layer)][0], rate)
         if self._within or isinstance(layer, DROPOUT):
             return original(layer, *arguments, **named)
         known = kind_of(layer)
@@ -179,6 +186,16 @@ class Watch:
             call = Call(place="", kind=kind, called=name, settings=settings, inputs=[], output="", dtype="")
             self.seen.losses.append(call)
 
+    def drops(self, place: str, rate: float) -> None:
+        """Note a rate, by the place and how often there was one before."""
+        before = sum(name.partition(", no. ")[0] == place for name in self.dropped)
+        if self.in_training and rate:
+            self.dropped[f"{place}, no. {before + 1}" if before else place] = rate
+
+    def function_drops(self, name: str, rate: Any) -> None:
+        """A function drops."""
+        self.drops(f"{name} in {self._places[-1] if self._places else 'the model'}", float(rate))
+
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
         """What is called in the block is part of what is called already."""
@@ -265,6 +282,8 @@ def install() -> None:
             if hasattr(module, name):
                 _wrap_loss_function(module, name, f"{prefix}.{name}", kind)
     _wrap_loss_class()
+    for prefix, module in {"keras.random": keras.random, "tf.nn": tf.nn}.items():
+        _wrap_dropout(module, f"{prefix}.dropout")
 
 
 def _wrap_call(owner: Any, method: str) -> None:
@@ -290,6 +309,21 @@ def _wrap_function(module: Any, name: str, full: str, known: Function) -> None:
         return _active[-1].function(full, known, original, arguments, named)
 
     setattr(module, name, wrapped)
+
+
+def _wrap_dropout(module: Any, full: str) -> None:
+    """See to it that nothing is dropped, and the rate is noted."""
+    original = module.dropout
+
+    @functools.wraps(original)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        if not _active:
+            return original(*arguments, **named)
+        inputs, rate, *_ = inspect.signature(original).bind(*arguments, **named).arguments.values()
+        _active[-1].function_drops(full, rate)
+        return tf.convert_to_tensor(inputs)
+
+    module.dropout = wrapped
 
 
 def _wrap_loss_function(module: Any, name: str, full: str, kind: str) -> None:

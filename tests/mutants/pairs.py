@@ -3,6 +3,8 @@
 from tests.mutants.table import Mutant, in_file
 
 CLIMB, SEARCH = "tests/pairs/test_climb.py::test_", "tests/pairs/test_search.py::test_"
+EACH = "tests/pairs/test_each_side.py::test_"
+OVER, DROPS = f"{EACH}a_layer_that_writes_over_its_input", f"{EACH}each_dropout_is_read_once_a_call_and_drops_nothing"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -95,6 +97,146 @@ MUTANTS: list[Mutant] = [
                     "pairs: what was only read is no difference",
                     "if self.unexplained or self.read_only or",
                     "if self.unexplained or",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/pair/watch.py",
+        {
+            f"{OVER}_is_seen_with_what_went_in[made(x)]": [
+                (
+                    "pairs: what went into a layer is looked at once it is over",
+                    "self.seen is None else copied(tensors_in((arguments, named)))",
+                    "self.seen is None else tensors_in((arguments, named))",
+                ),
+            ],
+            f"{OVER}_is_seen_with_what_went_in[x.relu_()]": [
+                (
+                    "pairs: what went into a function is looked at once it is over",
+                    "given = copied(tensors_in((arguments, named))[: 1 if known[1].kind != kinds.SDPA else 3])",
+                    "given = tensors_in((arguments, named))[: 1 if known[1].kind != kinds.SDPA else 3]",
+                ),
+            ],
+            f"{EACH}what_is_added_to_an_output_in_place_is_no_part_of_it": [
+                (
+                    "pairs: an output is looked at once the pass is over",
+                    "return tensor.detach().cpu().numpy().copy()",
+                    "return tensor.detach().cpu().numpy()",
+                ),
+            ],
+            f"{DROPS}[0-F.dropout]": [
+                (
+                    "pairs: a function that drops is not counted",
+                    'self._drops(f"F.{function.__name__} in {where}", dropped(function, arguments, named))',
+                    "pass",
+                ),
+            ],
+            f"{DROPS}[0-nn.Dropout, twice]": [
+                (
+                    "pairs: a layer that drops is counted once, however often it is called",
+                    'self.dropped[f"{place}, no. {before + 1}" if before else place] = rate',
+                    "self.dropped[place] = rate",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/pair/layers.py",
+        {
+            f"{OVER}_is_seen_with_what_went_in[F.leaky_relu_(x, 0.1)]": [
+                (
+                    "pairs: a function that writes over its input is not seen",
+                    "(F.leaky_relu, F.leaky_relu_)",
+                    "(F.leaky_relu,)",
+                ),
+            ],
+            f"{DROPS}[0-attention, by place]": [
+                (
+                    "pairs: a rate that an attention is told by its place is none",
+                    "if len(arguments) > RATE:",
+                    "if len(arguments) > RATE + 1:",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/pair/subject.py",
+        {
+            f"{EACH}clipping_is_read_however_it_is_told": [
+                ("pairs: clipping by a norm that is given is not heard", '"clip_grads_with_norm_", ', ""),
+                (
+                    "pairs: a limit is read by its place alone",
+                    'float(given["max_norm"])',
+                    "float(arguments[1])",
+                ),
+                (
+                    "pairs: the type of a norm is not read",
+                    'float(given.get("norm_type", EUCLIDEAN))',
+                    "EUCLIDEAN",
+                ),
+                (
+                    "pairs: clipping of each gradient is that of all",
+                    'alone = isinstance(given["parameters"], Tensor)',
+                    "alone = False",
+                ),
+            ],
+            f"{EACH}the_clipping_of_one_file_is_not_that_of_the_next": [
+                ("pairs: the clipping of another file stays", "        _clipped.clear()\n", ""),
+            ],
+            f"{DROPS}[0-nn.MultiheadAttention]": [
+                (
+                    "pairs: the dropout of PyTorch's attention stays",
+                    "rates[path], module.dropout = [module.dropout], 0.0",
+                    "rates[path] = [module.dropout]",
+                ),
+            ],
+            f"{DROPS}[0-nn.LSTM of three layers]": [
+                (
+                    "pairs: a recurrent layer drops once, however many layers it has",
+                    "[module.dropout] * (module.num_layers - 1)",
+                    "[module.dropout]",
+                ),
+            ],
+            f"{DROPS}[0-F.alpha_dropout]": [
+                (
+                    "pairs: functions drop in a step",
+                    "        with self.watch.recording(None):\n",
+                    "        if True:\n",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "tensorflow_impl/pair/subject.py",
+        {
+            f"{DROPS}[1-MultiHeadAttention]": [
+                (
+                    "pairs: the dropout of Keras's attention is counted twice",
+                    'return [layer._dropout_layer] if hasattr(layer, "_dropout_layer") else []',
+                    "return []",
+                ),
+            ],
+            f"{DROPS}[1-LSTM]": [
+                (
+                    "pairs: recurrent dropout stays",
+                    'names = ("dropout", "_dropout", "recurrent_dropout")',
+                    'names = ("dropout", "_dropout")',
+                ),
+            ],
+            f"{DROPS}[1-Bidirectional]": [
+                ("pairs: both directions are counted", "return [layer.backward_layer]", "return []"),
+            ],
+        },
+    ),
+    *in_file(
+        "tensorflow_impl/pair/watch.py",
+        {
+            f"{DROPS}[1-tf.nn.dropout]": [
+                (
+                    "pairs: a function of TensorFlow's drops",
+                    'for prefix, module in {"keras.random": keras.random, "tf.nn": tf.nn}.items():',
+                    'for prefix, module in {"keras.random": keras.random}.items():',
                 ),
             ],
         },
