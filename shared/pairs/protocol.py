@@ -83,6 +83,10 @@ class Seen:
     losses: list[Call] = field(default_factory=list)  # what was called in the user's loss
 
 
+class StartAgainError(Exception):
+    """A step could not be taken as it was to be, and what it did before that can't be undone: the run starts again."""
+
+
 class Subject(Protocol):
     """A user's model, loss and optimizer in their framework, freshly made."""
 

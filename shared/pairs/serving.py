@@ -24,7 +24,19 @@ from typing import Any
 import numpy as np
 
 from shared.pairs.description import Description
-from shared.pairs.protocol import ALONE, GIVEN, Arrays, Carrying, Opening, Seen, Shapes, Side, Subject, Wanted
+from shared.pairs.protocol import (
+    ALONE,
+    GIVEN,
+    Arrays,
+    Carrying,
+    Opening,
+    Seen,
+    Shapes,
+    Side,
+    StartAgainError,
+    Subject,
+    Wanted,
+)
 from shared.system import ending
 from shared.system.errors import LONGEST, InputError, in_one_line
 from shared.system.paths import ROOT
@@ -85,6 +97,16 @@ class Served:
 
     def run(self, asked: Wanted) -> dict[str, Any]:
         """Evaluate and train, and write what was seen."""
+        try:
+            return self._run(asked)
+        except StartAgainError:
+            return self._run(asked)
+
+    def _run(self, asked: Wanted) -> dict[str, Any]:
+        # Anew, for a file may count its calls, or keep what it has made.
+        self.side.configure(self.asked.seed, self.asked.dtype)
+        with in_users_file(self.asked.file):
+            self.module = import_file(self.asked.file)
         taken = self._taken(asked)
         subject = self._make(asked.edits)
         weights = load(asked.weights)
@@ -281,7 +303,7 @@ def in_users_file(file: Path, given: str = "") -> Iterator[None]:
     folder = file.parent.resolve()
     try:
         yield
-    except (InputError, KeyboardInterrupt):
+    except (InputError, StartAgainError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
         path = Path(error.filename or file)

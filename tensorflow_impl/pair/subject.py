@@ -1,6 +1,6 @@
 """A user's Keras model with its loss and optimizer: described, evaluated, trained."""
 
-import contextlib
+import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from shared.pairs import description as kinds
 from shared.pairs.description import Layer, OptimizerFacts, Setting, TensorFacts
-from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, told
+from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, StartAgainError, told
 from shared.pairs.serving import NO_GRADIENT, ORDER, check_outputs, in_words, named_outputs
 from shared.system.errors import InputError
 from tensorflow_impl.pair import edits as editing
@@ -21,6 +21,8 @@ from tensorflow_impl.pair.watch import Watch, called, install, is_whole, to_arra
 
 DEFAULT_RATE = 0.01
 EAGER_STEPS = 3  # what a trace takes is worth some more than these
+# Whether a step of the file is the same each time, so that a graph of one does for all; None before that is known.
+_traceable: list[bool | None] = [None]
 # PyTorch's names for what Keras's optimizers are told; None is written as what it means.
 SETTINGS = {
     "momentum": "momentum",
@@ -53,6 +55,7 @@ def configure(seed: int, dtype: str) -> None:
 def prepare() -> None:
     """Before a user's file is read: see to it that what it calls can be seen."""
     install()
+    _traceable[0] = None
 
 
 def make(module: ModuleType, dtype: str, example: tuple[Arrays, np.ndarray], edits: list[Edit]) -> "Model":
@@ -137,7 +140,7 @@ class Model:
         self._seen = Seen()
         self.gradient_changes: dict[str, Callable[[Any], Any]] = {}  # by the name of a variable
         self._steps = 0
-        self._graph: Callable[..., tf.Tensor] | None = None
+        self._graph: Any = None
         for edit in edits:
             editing.apply(self, edit)
         self.names = _names_of(model)  # an edit may have made one
@@ -240,18 +243,29 @@ class Model:
         rate = float(self.optimizer.learning_rate)
         tensors = {name: tf.constant(values) for name, values in inputs.items()}
         self._steps += 1
-        take = self._train if self._steps <= EAGER_STEPS else self._compiled
+        eagerly = self._steps <= EAGER_STEPS or _traceable[0] is False
+        take = self._train if eagerly else self._compiled
         return float(take(tensors, tf.constant(targets))), rate
 
     def _compiled(self, inputs: dict[str, tf.Tensor], targets: tf.Tensor) -> tf.Tensor:
-        """A step as a graph, which is traced once; eagerly where the user's code can't be traced."""
-        if self._graph is None:
-            self._graph = self._train
+        """A step as a graph, which is traced once. The first two of a file are both traced.
+
+        A graph keeps what Python has computed, such as a count of calls. Where two differ, each step has its own, and
+        so all are taken eagerly. The run starts again where the user's code can't be traced, for it may have counted.
+        """
+        before = self._graph
+        if before is None or _traceable[0] is None:
             tf.config.run_functions_eagerly(False)
-            with contextlib.suppress(Exception):
+            try:
                 traced = tf.function(self._train, jit_compile=False, autograph=False)
                 self._graph = traced.get_concrete_function(inputs, targets)
-            tf.config.run_functions_eagerly(True)
+            except Exception:  # noqa: BLE001 whatever it is, a step taken eagerly shows whether it is a fault
+                _traceable[0] = False
+                raise StartAgainError from None
+            finally:
+                tf.config.run_functions_eagerly(True)
+            if before is not None:
+                _traceable[0] = _text_of(before) == _text_of(self._graph)
         return self._graph(inputs, targets)
 
     def _train(self, inputs: dict[str, tf.Tensor], targets: tf.Tensor) -> tf.Tensor:
@@ -307,6 +321,18 @@ class Model:
         return loss
 
 
+def _text_of(graph: Any) -> str:
+    """What a graph does, without the numbers by which its parts are told from others."""
+    definition = graph.graph.as_graph_def()
+    texts = [*map(str, definition.node), *sorted(map(_without_numbers, map(str, definition.library.function)))]
+    taken = [array.numpy().tolist() for array, _ in graph.graph.captures if array.dtype != tf.resource]
+    return f"{_without_numbers(''.join(texts))}{taken}"
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"_[0-9]+|CustomGradient-[0-9]+", "", text)
+
+
 def _without_dropout(model: keras.Model) -> dict[int, tuple[str, list[float]]]:
     """Set all dropout of layers to 0. Returns the path, and the rates of each call, of what had any, by its id."""
     rates: dict[int, tuple[str, list[float]]] = {}
@@ -331,7 +357,7 @@ def _within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
             return [layer.backward_layer]
         case keras.layers.TimeDistributed():  # which does not call it as others do
             return [layer.layer]
-    return [layer._dropout_layer] if hasattr(layer, "_dropout_layer") else []
+    return []
 
 
 def _holders(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -76,6 +76,7 @@ def opened(processes, tmp_path):
         given = {"dtype": "float64", "seed": 0, "batch_size": 8, "steps": steps}
         return processes[side], *processes[side].open(file=file, data=tmp_path / "given.npz", **given)
 
+    described.calls = lambda: len((tmp_path / "my.py.calls").read_text(encoding="utf-8"))
     return described
 
 
@@ -209,3 +210,114 @@ def test_each_dropout_is_read_once_a_call_and_drops_nothing(side, what, opened):
     # Neither in a pass that is looked at, nor in a step.
     assert np.array_equal(seen["training/output/"], seen["evaluation/output/"])
     assert seen["losses"][0] == seen["training/loss"] == seen["evaluation/loss"]
+
+
+# How often Python calls the loss shows whether a step is a graph: it writes down each call.
+COUNTED_LOSS = """
+def loss(targets, outputs):
+    with open(__file__ + ".calls", "a") as calls:
+        calls.write("x")
+    EAGERLY
+    logs = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+    return tf.reduce_mean(logs) * FACTOR
+"""
+COUNTS = """
+CALLS = [0]
+
+def count():
+    CALLS[0] += 1
+    return 1 + CALLS[0] / 10
+"""
+SCHEDULE = """
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return RATE
+
+def optimizer():
+    return keras.optimizers.Adam(Schedule())
+"""
+LATE = """
+class Late(keras.optimizers.SGD):
+    calls = 0
+
+    def update_step(self, gradient, variable, rate):
+        self.calls += 1
+        if self.calls > FROM:
+            self.sums = getattr(self, "sums", {})
+            if variable.ref() not in self.sums:
+                self.sums[variable.ref()] = tf.Variable(tf.zeros_like(gradient))
+            self.sums[variable.ref()].assign_add(gradient)
+            gradient = self.sums[variable.ref()] + 0.0
+        variable.assign_sub(rate * gradient)
+
+def optimizer():
+    return Late(0.1)
+"""
+STATE = "self.made = self.add_weight(shape=(), initializer='ones', trainable=False, name='made')"
+BY_HAND = """
+class Slower(keras.optimizers.SGD):
+    steps = 0
+
+    def apply(self, gradients, variables=None):
+        self.steps += 1
+        self.learning_rate = 0.1 / self.steps
+        return super().apply(gradients, variables)
+
+optimizer = Slower
+"""
+# What is in the file, and whether its steps are one graph.
+STEPS = {
+    "momentum": ({"more": "\ndef optimizer():\n    return keras.optimizers.SGD(0.1, momentum=0.9)\n"}, True),
+    "recurrent": ({"made": "self.made = layers.LSTM(4, return_sequences=True)", "called": "self.made(x)"}, True),
+    "normalised": (
+        {"made": "self.made = layers.BatchNormalization()", "called": "self.made(x, training=training)"},
+        True,
+    ),
+    "a layer with state": ({"made": STATE, "called": "x / self.made.assign_add(0.5 if training else 0.0)"}, True),
+    "a count in a layer": ({"made": "self.calls = 0", "called": "x * self.count()"}, False),
+    "a count in the loss": ({"factor": "count()", "more": COUNTS}, False),
+    "a count that can't be traced": ({"factor": "count() * (2 if float(logs[0]) > 1 else 1)", "more": COUNTS}, False),
+    "a schedule": ({"more": SCHEDULE.replace("RATE", "0.1 / (1 + tf.cast(step, keras.config.floatx()))")}, True),
+    "a schedule in Python": ({"more": SCHEDULE.replace("RATE", "0.1 if int(step) < 5 else 0.01")}, False),
+    "a rate set by hand": ({"more": BY_HAND}, False),
+    "an if": ({"called": "x * 2 if tf.reduce_sum(x) > 0 else x"}, False),
+    "variables made late": ({"more": LATE.replace("FROM", "0")}, True),
+    "variables made in a graph": ({"more": LATE.replace("FROM", "13")}, False),
+}
+COUNTING_LAYER = "    def count(self):\n        self.calls += 1\n        return 1 + self.calls / 10\n\n    def call("
+AT_MOST, IN_ALL = 8, 14  # calls of the loss: of a pass, a gradient, eager steps and two traces; of all steps eagerly
+
+
+def steps_of(opened, eagerly, called="x", made="", factor="1", more=""):
+    """What a run of twelve steps gives, the second time it is asked for; and how often the loss was called."""
+    text = file_of(KERAS, called, made, more + COUNTED_LOSS.replace("FACTOR", factor)).replace(
+        "    def call(", COUNTING_LAYER
+    )
+    process, _, weights = opened(KERAS, text.replace("EAGERLY", "float(outputs[0, 0])" if eagerly else ""), 12)
+    process.run(weights, [12])
+    calls = opened.calls()
+    return process.run(weights, [2, 12]), opened.calls() - calls
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_steps_as_a_graph_give_what_they_give_eagerly(what, opened):
+    how, traced = STEPS[what]
+    seen, calls = steps_of(opened, False, **how)
+    eager, all_calls = steps_of(opened, True, **how)
+    assert all_calls == IN_ALL
+    assert calls <= AT_MOST if traced else calls == IN_ALL
+    assert seen.keys() == eager.keys()
+    for name in seen:
+        np.testing.assert_allclose(seen[name], eager[name], rtol=1e-11, atol=1e-13, err_msg=name)
+    assert len(set(seen["losses"])) == 12
+
+
+def test_the_first_run_of_a_file_gives_what_all_give(opened):
+    # It finds out whether a step can be traced, and must not count what it did for that.
+    for how in (STEPS["a count in the loss"], STEPS["a count that can't be traced"], STEPS["an if"]):
+        text = file_of(KERAS, how[0].get("called", "x"), more=how[0].get("more", ""))
+        text += COUNTED_LOSS.replace("EAGERLY", "").replace("FACTOR", how[0].get("factor", "1"))
+        process, _, weights = opened(KERAS, text, 8)
+        first, second = (process.run(weights, [1, 8]) for _ in range(2))
+        for name in first:
+            np.testing.assert_allclose(first[name], second[name], rtol=1e-11, atol=1e-13, err_msg=name)
