@@ -20,6 +20,7 @@ from shared.pairs.protocol import ALONE, Arrays, Until
 
 # How many noise floors a sound pair may lie apart. Measured by `benchmarks.pairs`: see benchmarks/pairs.md.
 LIMITS = {"float64": 1000.0, "float32": 64.0}
+SIDES = ("PyTorch", "Keras")
 RATE_TOLERANCE = 1e-6  # a rate is a setting, and no result: Keras keeps it in float32 in a float32 run
 UNSEEN = {"", "permute", "concatenate", "pad"}  # what only rearranges, or has no counterpart by kind
 STATISTICS = {"moving_mean", "moving_variance"}  # which PyTorch may be told not to keep
@@ -53,6 +54,7 @@ class Check:
     pairing: Pairing | None = None
     inside: bool = False  # in the layer; else between it and those before
     tensor: str = ""  # Keras's name, of a gradient, weight or buffer
+    lost: tuple[str, ...] = ()  # the sides on which it is not finite
 
     @property
     def multiple(self) -> float:
@@ -232,6 +234,10 @@ def _gap(a: np.ndarray, b: np.ndarray) -> float:
     return largest if np.isfinite(largest) else np.inf
 
 
+def _is_finite(array: np.ndarray) -> bool:
+    return not np.issubdtype(array.dtype, np.floating) or bool(np.isfinite(array).all())
+
+
 Variants = Sequence[Arrays]
 
 
@@ -287,7 +293,8 @@ class _Comparing:
         largest = float(finite.max()) if finite.size else 0.0
         eps = float(np.finfo(ours.dtype).eps) if np.issubdtype(ours.dtype, np.floating) else 0.0
         floor = max(self.torch.moves(keys[0]), self.keras.moves(keys[1]), eps * largest)
-        return Check(stage, what, keys[0], _gap(ours, theirs), floor, largest, **more)  # type: ignore[arg-type]
+        lost = tuple(name for name, array in zip(SIDES, arrays, strict=True) if not _is_finite(array))
+        return Check(stage, what, keys[0], _gap(ours, theirs), floor, largest, lost=lost, **more)  # type: ignore[arg-type]
 
     def given(self) -> Iterator[Check]:
         """What the models are given: each input, after `prepare`."""

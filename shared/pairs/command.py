@@ -1,7 +1,7 @@
 """`compare.py --pair`: from two files to a report."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.contract import FRAMEWORKS
 from shared.pairs import data, pair_report, sides, template
+from shared.pairs.climb import AFTER, GRADIENTS, SIDES
 from shared.pairs.diagnosis import Asked, Diagnosis, diagnose
 from shared.pairs.protocol import Arrays
 from shared.pairs.serving import save
@@ -46,7 +47,7 @@ def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: s
         with np.errstate(all="ignore"):  # of a training that diverges, the differences are told, and not warned of
             found = diagnose(asked, processes, progress.notice)
         given.unlink()
-        _refuse_what_diverges(found)
+        _refuse_what_is_not_finite(found)
         print(pair_report.summary(found))
         pair_report.write(found, sources, folder, command)
     return found.verdict == "same"
@@ -93,22 +94,42 @@ def _refuse_to_replace(out: Path, paths: list[Path]) -> None:
             raise InputError(f"--out {out}: it holds {path}, which is compared; give --out a new folder")
 
 
-def _refuse_what_diverges(found: Diagnosis) -> None:
-    """Raise InputError where the losses of both stop being finite, and nothing differs before: that is no agreement."""
-    left = found.unexplained or found.precisions["float64"].first
+def _refuse_what_is_not_finite(found: Diagnosis) -> None:
+    """Raise InputError where nothing differs before numbers that are not finite: two such are no agreement.
+
+    That one side alone has such in float64 is a difference like any other. In float32, which does not judge, it is
+    told here.
+    """
+    left = found.unexplained or (None if found.causes else found.precisions["float64"].first)
     mistaken = found.read_only or any(not cause.candidate.by_default for cause in found.causes)
     if mistaken or (left and left.difference > 0):
         return
     for dtype, precision in found.precisions.items():
+        checks = found.explained if found.causes and dtype == "float64" else precision.checks
+        lost = next((check for check in checks if check.lost and check.stage >= GRADIENTS), None)
         finite = np.isfinite(precision.losses).all(axis=0)
+        if lost and lost.stage == GRADIENTS:
+            cure = "look for what has no gradient at 0, such as a square root or a norm, and add a small number to it"
+            raise InputError(f"in {dtype} {lost.what} is not finite {_where(lost.lost)}, though the loss is; {cure}")
         if not finite.all():
             step = int(np.argmin(finite))
-            lost = " and ".join(str(float(losses[step])) for losses in precision.losses)
-            cure = f"lower the optimizer's rate{f', or give --steps {step}' if step else ''}"
-            raise InputError(
-                f"both models diverge: in {dtype} the losses of step {step + 1:,} are {lost}, so that what follows "
-                f"can't be compared; {cure}"
-            )
+            values = [float(losses[step]) for losses in precision.losses]
+            told = f"in {dtype} the losses of step {step + 1:,} are {' and '.join(map(str, values))}"
+            alone = [name for name, value in zip(SIDES, values, strict=True) if not np.isfinite(value)]
+            raise InputError(_diverged(told, alone, step))
+        if lost:
+            told = f"in {dtype} not all of {lost.what} is finite {_where(lost.lost)}"
+            raise InputError(_diverged(told, [*lost.lost], lost.stage - AFTER - 1))
+
+
+def _where(lost: Sequence[str]) -> str:
+    return "on both sides" if len(lost) > 1 else f"in {lost[0]} alone"
+
+
+def _diverged(told: str, lost: Sequence[str], steps: int) -> str:
+    who = "both models diverge" if len(lost) > 1 else f"{lost[0]} alone diverges"
+    cure = f"lower the optimizer's rate{f', or give --steps {steps}' if steps else ''}"
+    return f"{who}: {told}, so that what follows can't be compared; {cure}"
 
 
 def _random(processes: tuple[sides.Process, sides.Process], request: Request) -> Arrays:

@@ -57,7 +57,8 @@ def _draw(chart: Chart) -> Axes:
         axes.plot(chart.x, curve.values, label=curve.label, **_look(chart, curve))
         if curve.band:
             axes.fill_between(chart.x, *curve.band, color=STYLES[curve.style].light, alpha=BAND, linewidth=0)
-    if chart.scale == "logarithmic":
+    # Without a number above zero there is no such axis.
+    if chart.scale == "logarithmic" and any(np.any(curve.values > 0) for curve in chart.curves):
         axes.set_yscale("log")
     if chart.scale == "percent":
         axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))

@@ -540,6 +540,65 @@ def test_one_model_that_diverges_is_different(monkeypatch, processes, users, tmp
     assert capfd.readouterr().out.startswith("DIFFERENT: ")
 
 
+# A term that is 0, and whose gradient is not finite; the second has one in float64 alone.
+ROOT_OF_0 = {
+    TORCH: " + torch.sqrt(((o - o.detach()) ** 2).sum())",
+    KERAS: " + tf.sqrt(tf.reduce_sum((o - tf.stop_gradient(o)) ** 2))",
+}
+NEARLY_0 = ROOT_OF_0[KERAS].replace(" ** 2)", " ** 2) + 1e-60")
+
+
+def of_squares(*more, rate=0.01):
+    """Both files, with the mean of squares as the loss, and more in it."""
+    torch = f"{TORCH_MODEL}def loss(o, t):\n    return (o ** 2).mean(){more[0]}\n"
+    keras = f"{KERAS_MODEL}def loss(t, o):\n    return tf.reduce_mean(o ** 2){more[1]}\n"
+    return (
+        f"{torch}def optimizer(m):\n    return torch.optim.SGD(m.parameters(), {rate})\n",
+        f"{keras}def optimizer():\n    return keras.optimizers.SGD({rate})\n",
+    )
+
+
+NOT_FINITE = {
+    "gradients": (
+        of_squares(*ROOT_OF_0.values()),
+        1,
+        r"in float64 the gradient of bias is not finite on both sides, though the loss is; look for .+0",
+    ),
+    "weights after the last step": (
+        of_squares(" * 1e37" * 8, " * 1e37" * 8, rate=1e37),  # so that float32 holds each of these
+        1,
+        r"both models diverge: in float64 not all of the weights \w+ after 1 step is finite on both sides, so that",
+    ),
+    "losses, in the end": (
+        of_squares("", "", rate=1e8),
+        26,
+        r"both models diverge: in float64 the losses of step 2\d are inf and inf, so that .+, or give --steps \d+$",
+    ),
+    "gradients of one side in float32": (
+        of_squares("", NEARLY_0),
+        2,
+        r"in float32 the gradient of bias is not finite in Keras alone, though the loss is; look for",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NOT_FINITE)
+def test_numbers_that_are_not_finite_are_no_agreement(what, monkeypatch, processes, users, tmp_path):
+    files, steps, said = NOT_FINITE[what]
+    same_again(monkeypatch, processes)
+    with pytest.raises(InputError, match=said):
+        command.compare(asked(users, *files, steps=steps), PYTHONS, tmp_path / "out", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["users"]
+
+
+@pytest.mark.parametrize("side", [TORCH, KERAS])
+def test_gradients_that_are_not_finite_on_one_side_are_different(side, monkeypatch, processes, users, tmp_path, capfd):
+    same_again(monkeypatch, processes)
+    files = of_squares(*(ROOT_OF_0[side] * (side == one) for one in (TORCH, KERAS)))
+    assert not command.compare(asked(users, *files), PYTHONS, tmp_path / "out", "")
+    assert capfd.readouterr().out.startswith("DIFFERENT: they differ first in the gradient of bias")
+
+
 def refused(users, tmp_path, said, *, torch=TORCH_MODEL, **more):
     request = asked(users, torch, KERAS_MODEL, **more)
     with pytest.raises(InputError, match=re.escape(said)):
