@@ -3,7 +3,8 @@
 from tests.mutants.table import Mutant, in_file
 
 CLIMB, SEARCH = "tests/pairs/test_climb.py::test_", "tests/pairs/test_search.py::test_"
-EACH = "tests/pairs/test_each_side.py::test_"
+EACH, DIAGNOSED = "tests/pairs/test_each_side.py::test_", "tests/pairs/test_diagnosis.py::test_"
+COMMAND = "tests/pairs/test_pair_command.py::test_"
 OVER, DROPS = f"{EACH}a_layer_that_writes_over_its_input", f"{EACH}each_dropout_is_read_once_a_call_and_drops_nothing"
 
 MUTANTS: list[Mutant] = [
@@ -212,9 +213,9 @@ MUTANTS: list[Mutant] = [
         {
             f"{DROPS}[1-MultiHeadAttention]": [
                 (
-                    "pairs: the dropout of Keras's attention is counted twice",
-                    'return [layer._dropout_layer] if hasattr(layer, "_dropout_layer") else []',
-                    "return []",
+                    "pairs: the dropout of Keras's attention stays",
+                    'names = ("dropout", "_dropout", "recurrent_dropout")',
+                    'names = ("dropout", "recurrent_dropout")',
                 ),
             ],
             f"{DROPS}[1-LSTM]": [
@@ -226,6 +227,27 @@ MUTANTS: list[Mutant] = [
             ],
             f"{DROPS}[1-Bidirectional]": [
                 ("pairs: both directions are counted", "return [layer.backward_layer]", "return []"),
+            ],
+            f"{EACH}steps_as_a_graph_give_what_they_give_eagerly[a count in a layer]": [
+                (
+                    "pairs: what Python computed for one step is taken for all",
+                    "_traceable[0] = _text_of(before) == _text_of(self._graph)",
+                    "_traceable[0] = True",
+                ),
+            ],
+            f"{EACH}steps_as_a_graph_give_what_they_give_eagerly[recurrent]": [
+                (
+                    "pairs: two graphs are never alike",
+                    'return re.sub(r"_[0-9]+|CustomGradient-[0-9]+", "", text)',
+                    "return text",
+                ),
+            ],
+            f"{EACH}steps_as_a_graph_give_what_they_give_eagerly[an if]": [
+                (
+                    "pairs: a step that can't be traced is tried in each run",
+                    "eagerly = self._steps <= EAGER_STEPS or _traceable[0] is False",
+                    "eagerly = self._steps <= EAGER_STEPS",
+                ),
             ],
         },
     ),
@@ -239,6 +261,67 @@ MUTANTS: list[Mutant] = [
                     'for prefix, module in {"keras.random": keras.random}.items():',
                 ),
             ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/serving.py",
+        {
+            f"{EACH}the_first_run_of_a_file_gives_what_all_give": [
+                (
+                    "pairs: a run that starts again counts on",
+                    "            self.module = import_file(self.asked.file)\n        taken",
+                    "            pass\n        taken",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/guesses.py",
+        {
+            f"{DIAGNOSED}running_variances_that_differ_are_one_cause[all]": [
+                (
+                    "pairs: each running variance is a cause of its own",
+                    "for some in ([*norms.values()], one) if one and len(norms) > 1 else (one,):",
+                    "for some in (one,):",
+                ),
+            ],
+            f"{DIAGNOSED}running_variances_that_differ_are_one_cause[one]": [
+                (
+                    "pairs: running variances that agree are causes too",
+                    "for some in ([*norms.values()], one) if one and len(norms) > 1 else (one,):",
+                    "for some in ([*norms.values()],):",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/command.py",
+        {
+            f"{COMMAND}numbers_that_are_not_finite_are_no_agreement[{what}]": [
+                (f"pairs: {what} may be infinite", *change)
+            ]
+            for what, change in {
+                "gradients": ("if lost and lost.stage == GRADIENTS:", "if False:"),
+                "weights after the last step": ("        if lost:\n", "        if False:\n"),
+                "losses, in the end": ("if not finite.all():", "if False:"),
+                "gradients of one side in float32": (
+                    "in found.precisions.items():",
+                    "in [*found.precisions.items()][:1]:",
+                ),
+            }.items()
+        },
+    ),
+    *in_file(
+        "tensorflow_impl/pair/edits.py",
+        {
+            f"{DIAGNOSED}clipping_is_done_as_pytorch_does_it_and_named_where_that_mends_it[{how}]": [
+                (f"pairs: clipping of {how} is not tried", *change)
+            ]
+            for how, change in {
+                "value, in PyTorch alone": ("if value is not None:", "if False:"),
+                "each": ("if each is not None:", "if False:"),
+                "the largest": ("float(norm_type)", "2.0"),
+            }.items()
         },
     ),
 ]

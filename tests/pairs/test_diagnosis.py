@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.pair_material import planted, sound
+from benchmarks.pair_material.pair import Pair, classified
 from shared.comparing.processes import find_interpreter
 from shared.contract import FRAMEWORKS
 from shared.pairs import sides
@@ -85,6 +86,152 @@ def test_a_mistake_is_found_where_it_is_and_its_cause_confirmed(told, example, k
     # With the change the rest agrees, and without it the difference is as large as it was.
     assert all(check.multiple <= LIMITS["float64"] for check in found.explained)
     assert all(confirmed.without.multiple > LIMITS["float64"] for confirmed in found.causes)
+
+
+def pair_of(torch, keras):
+    """Both files' texts, with what they import."""
+    heads = (
+        "import torch\nfrom torch import nn\n\n",
+        "import keras\nimport tensorflow as tf\nfrom keras import layers\n\n",
+    )
+    return Pair("", heads[0] + torch, heads[1] + keras, classified(6))
+
+
+NORMALISED = (
+    """
+def model():
+    wide = [part for _ in range(3) for part in (nn.Linear(6, 6), nn.BatchNorm1d(6))]
+    return nn.Sequential(*wide, nn.Linear(6, 5))
+""",
+    """
+class Unbiased(layers.BatchNormalization):
+    def call(self, inputs, training=None):
+        outputs = super().call(inputs, training=training)
+        if training:
+            variance = tf.math.reduce_variance(inputs, 0)
+            self.moving_variance.assign_add((1 - self.momentum) * variance / (inputs.shape[0] - 1))
+        return outputs
+
+def model():
+    norms = [KINDS]
+    wide = [part for norm in norms for part in (layers.Dense(6), norm(momentum=0.9, epsilon=1e-5))]
+    return keras.Sequential([keras.Input([6]), *wide, layers.Dense(5)])
+""",
+)
+PLAIN, UNBIASED = "layers.BatchNormalization", "Unbiased"
+VARIANCES = {
+    "all": ((PLAIN, PLAIN, PLAIN), "1 (nn.BatchNorm1d) and 2 more"),
+    "one": ((UNBIASED, PLAIN, UNBIASED), "3 (nn.BatchNorm1d)"),
+    "none": ((UNBIASED, UNBIASED, UNBIASED), ""),
+}
+
+
+@pytest.mark.parametrize("which", VARIANCES)
+def test_running_variances_that_differ_are_one_cause(told, which):
+    norms, named_in_it = VARIANCES[which]
+    found = told(pair_of(NORMALISED[0], NORMALISED[1].replace("KINDS", ", ".join(norms))), steps=6)
+    expected = [f"the running variance of {named_in_it}: by n − 1 in PyTorch, by n in Keras"] if named_in_it else []
+    assert [cause.candidate.what for cause in found.causes] == expected
+    assert found.verdict == ("defaults" if expected else "same")
+    assert found.unexplained is None
+
+
+TRAINED = (
+    """
+def model():
+    return nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 5))
+
+def optimizer(model):
+    return torch.optim.SGD(model.parameters(), 0.1)
+
+def after_backward(model):
+    CLIPPED
+""",
+    """
+def model():
+    return keras.Sequential([keras.Input([6]), layers.Dense(6, activation="tanh"), layers.Dense(5)])
+
+def optimizer():
+    return keras.optimizers.SGD(0.1CLIPPED)
+""",
+)
+BY_HAND = """norm = sum((p.grad ** 2).sum() for p in model.parameters()) ** 0.5
+    [p.grad.mul_(torch.clamp(0.05 / norm, max=1)) for p in model.parameters()]"""
+# How PyTorch clips, how Keras does, and the cause.
+CLIPPED = {
+    "by hand": (BY_HAND, ", global_clipnorm=0.05", None),
+    "value": ("nn.utils.clip_grad_value_(model.parameters(), clip_value=0.01)", ", clipvalue=0.01", None),
+    "value, in PyTorch alone": (
+        "nn.utils.clip_grad_value_(model.parameters(), 0.01)",
+        "",
+        "clipping (clip_value): 0.01 in PyTorch, None in Keras",
+    ),
+    "each": (
+        "[nn.utils.clip_grad_norm_(p, 0.05) for p in model.parameters()]",
+        ", global_clipnorm=0.05",
+        "clipping (clip_norm_each): 0.05 in PyTorch, None in Keras",
+    ),
+    "the largest": (
+        "nn.utils.clip_grad_norm_(model.parameters(), 0.05, norm_type=float('inf'))",
+        ", global_clipnorm=0.05",
+        "clipping: PyTorch takes the norm of type inf of all gradients",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", CLIPPED)
+def test_clipping_is_done_as_pytorch_does_it_and_named_where_that_mends_it(told, how):
+    torch, keras, cause = CLIPPED[how]
+    found = told(pair_of(TRAINED[0].replace("CLIPPED", torch), TRAINED[1].replace("CLIPPED", keras)), steps=3)
+    assert [confirmed.candidate.what[: len(cause or "")] for confirmed in found.causes] == ([cause] if cause else [])
+    assert found.unexplained is None
+    assert found.verdict == ("different" if cause else "same")
+
+
+def test_clipping_by_hand_on_one_side_is_a_difference_without_a_cause(told):
+    found = told(pair_of(TRAINED[0].replace("CLIPPED", BY_HAND), TRAINED[1].replace("CLIPPED", "")), steps=3)
+    assert found.verdict == "different"
+    assert found.unexplained.what.startswith("the weights")
+
+
+DROPPING = (
+    """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 2, dropout=0.1, batch_first=True)
+        self.lstm = nn.LSTM(6, 6, 2, dropout=RATE, batch_first=True)
+        self.last = nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = x[:, None] * torch.ones(1, 3, 1)
+        x = nn.functional.dropout(self.attention(x, x, x)[0], 0.2, self.training)
+        return self.last(self.lstm(x)[0][:, -1])
+
+def model():
+    model = Model()
+    for name, parameter in model.lstm.named_parameters():
+        if "bias_hh" in name:
+            nn.init.zeros_(parameter).requires_grad_(False)
+    return model
+""",
+    """
+def model():
+    inputs = keras.Input([6])
+    x = layers.RepeatVector(3)(inputs)
+    x = layers.Dropout(0.2)(layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x))
+    x = layers.LSTM(6, dropout=0.3)(layers.LSTM(6, return_sequences=True)(x))
+    return keras.Model(inputs, layers.Dense(5)(x))
+""",
+)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.4])
+def test_dropout_of_attention_functions_and_recurrent_layers_is_compared_and_does_nothing(told, rate):
+    found = told(pair_of(DROPPING[0].replace("RATE", str(rate)), DROPPING[1]), steps=5)
+    assert found.precisions["float64"].first is None
+    assert found.verdict == ("same" if rate == 0.3 else "different")
+    assert all("0.4 (lstm)" in read and "0.3 (lstm" in read for read in found.read_only)
 
 
 def test_what_can_not_be_tried_is_told_by_its_place_and_no_cause_is_made_up(told):
