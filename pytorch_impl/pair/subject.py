@@ -275,7 +275,7 @@ def _refuse_what_wants_more(told: str, stepped: Any) -> None:
 
 
 def _without_dropout(model: nn.Module) -> dict[str, list[float]]:
-    """Set all dropout of layers to 0. Returns the rates of each call of what had any, by path."""
+    """Set all dropout of layers to 0. Returns the rates of each call of what had any, by the layer."""
     rates = {}
     for path, module in model.named_modules():
         if isinstance(module, DROPOUT):

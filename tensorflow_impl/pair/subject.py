@@ -334,8 +334,8 @@ def _without_numbers(text: str) -> str:
 
 
 def _without_dropout(model: keras.Model) -> dict[int, tuple[str, list[float]]]:
-    """Set all dropout of layers to 0. Returns the path, and the rates of each call, of what had any, by its id."""
-    rates: dict[int, tuple[str, list[float]]] = {}
+    """Set all dropout of layers to 0. Returns the rates of each call of what had any, by the layer."""
+    rates: dict[int, tuple[str, list[float]]] = {}  # by its id, with its path
     layers = model._flatten_layers()
     within = {id(inner) for layer in layers for inner in _within(layer)}
     for layer in layers:
