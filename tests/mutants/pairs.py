@@ -211,11 +211,11 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/pair/subject.py",
         {
-            f"{DROPS}[1-MultiHeadAttention]": [
+            f"{DROPS}[1-Attention]": [
                 (
                     "pairs: the dropout of Keras's attention stays",
-                    'names = ("dropout", "_dropout", "recurrent_dropout")',
-                    'names = ("dropout", "recurrent_dropout")',
+                    "keras.layers.Attention | keras.layers.MultiHeadAttention",
+                    "keras.layers.MultiHeadAttention",
                 ),
             ],
             f"{DROPS}[1-LSTM]": [
