@@ -87,6 +87,7 @@ def _batch_norm(layer: Any, _inputs: Tensor) -> Settings:
 def _recurrent(layer: Any, _inputs: Tensor) -> Settings:
     settings: Settings = {"layers": layer.num_layers, "bidirectional": layer.bidirectional}
     settings |= {"activation": getattr(layer, "nonlinearity", "tanh"), "go_backwards": False}
+    settings["batch_first"] = layer.batch_first
     if not isinstance(layer, nn.RNN):
         settings["recurrent_activation"] = "sigmoid"
     if isinstance(layer, nn.GRU):
@@ -99,7 +100,7 @@ def _embedding(layer: Any, _inputs: Tensor) -> Settings:
 
 
 def _attention(layer: Any, _inputs: Tensor) -> Settings:
-    return {"heads": layer.num_heads}
+    return {"heads": layer.num_heads, "batch_first": layer.batch_first}
 
 
 def _upsample(layer: Any, _inputs: Tensor) -> Settings:
@@ -129,7 +130,11 @@ LAYERS: dict[type[nn.Module], Kind] = {
     nn.SiLU: Kind("silu"),
     nn.Tanh: Kind("tanh"),
     nn.Sigmoid: Kind("sigmoid"),
-    nn.Softplus: Kind("softplus"),
+    nn.Softplus: Kind("softplus", lambda layer, _: {"beta": float(layer.beta)}),
+    nn.SELU: Kind("selu"),
+    nn.Softsign: Kind("softsign"),
+    nn.Hardsigmoid: Kind("hard_sigmoid"),
+    nn.Hardtanh: Kind("hardtanh", lambda layer, _: {"low": float(layer.min_val), "high": float(layer.max_val)}),
     nn.Hardswish: Kind("hard_silu"),
     nn.Mish: Kind("mish"),
     nn.Softmax: Kind("softmax"),
@@ -191,7 +196,11 @@ FUNCTIONS: dict[Any, tuple[str, Function]] = {
     ),
     **dict.fromkeys((F.elu, F.elu_), ("F.elu", Function("elu", ("alpha",), {"alpha": 1.0}))),
     F.silu: ("F.silu", Function("silu")),
-    F.softplus: ("F.softplus", Function("softplus")),
+    F.softplus: ("F.softplus", Function("softplus", ("beta",), {"beta": 1.0})),
+    F.selu: ("F.selu", Function("selu")),
+    F.softsign: ("F.softsign", Function("softsign")),
+    F.hardsigmoid: ("F.hardsigmoid", Function("hard_sigmoid")),
+    F.hardtanh: ("F.hardtanh", Function("hardtanh", ("low", "high"), {"low": -1.0, "high": 1.0})),
     F.mish: ("F.mish", Function("mish")),
     F.hardswish: ("F.hardswish", Function("hard_silu")),
     **{f: ("torch.tanh", Function("tanh")) for f in (F.tanh, torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_)},
@@ -223,10 +232,13 @@ LOSSES: dict[Any, tuple[str, Function]] = {
         Function(
             "cross_entropy",
             _CROSS_ENTROPY,
-            {"ignore_index": -100, "label_smoothing": 0.0, "from_logits": True, **_REDUCED},
+            {"ignore_index": -100, "label_smoothing": 0.0, "from_logits": True, "weight": None, **_REDUCED},
         ),
     ),
-    F.nll_loss: ("F.nll_loss", Function("nll", _CROSS_ENTROPY[:-1], {"ignore_index": -100, **_REDUCED})),
+    F.nll_loss: (
+        "F.nll_loss",
+        Function("nll", _CROSS_ENTROPY[:-1], {"ignore_index": -100, "weight": None, **_REDUCED}),
+    ),
     F.mse_loss: ("F.mse_loss", Function("mse", ("target", "size_average", "reduce", "reduction"), _REDUCED)),
     F.l1_loss: ("F.l1_loss", Function("mae", ("target", "size_average", "reduce", "reduction"), _REDUCED)),
     F.smooth_l1_loss: ("F.smooth_l1_loss", Function("smooth_l1", (), {"beta": 1.0, **_REDUCED})),
@@ -246,7 +258,13 @@ LOSSES: dict[Any, tuple[str, Function]] = {
 def settings_of(function: Function, arguments: Sequence[Any], named: dict[str, Any]) -> Settings:
     """The settings that a function was called with, those by default included."""
     given = dict(zip(function.names, arguments[1:], strict=False)) | named
-    settings = dict(function.defaults) | {name: told(given[name]) for name in function.defaults if name in given}
+    settings = dict(function.defaults) | {
+        name: told(
+            given[name].tolist() if isinstance(given[name], Tensor) and function.kind != kinds.SDPA else given[name]
+        )
+        for name in function.defaults
+        if name in given
+    }
     if function.kind == kinds.SDPA:
         query = arguments[0] if arguments else named["query"]
         settings["scale"] = float(query.shape[-1]) ** -0.5 if settings["scale"] is None else settings["scale"]

@@ -138,6 +138,9 @@ class Watch(TorchFunctionMode):
             output = function(*arguments, **named)
         finally:
             self._within -= 1
+        mask = named.get("attn_mask", arguments[3] if len(arguments) > 3 else None)  # noqa: PLR2004
+        if known[1].kind == kinds.SDPA and isinstance(mask, Tensor):
+            self.seen.arrays[f"call/{len(self.seen.calls)}/mask"] = to_array(mask)
         self._function(function, *known, (arguments, named), given, output)
         return output
 

@@ -10,7 +10,16 @@ from math import prod
 
 import numpy as np
 
-from shared.pairs.description import ATTENTION, BIDIRECTIONAL, DENSE, RAW, SEPARABLE_CONV, Description, Layer
+from shared.pairs.description import (
+    ATTENTION,
+    BIDIRECTIONAL,
+    DENSE,
+    EMBEDDING,
+    RAW,
+    SEPARABLE_CONV,
+    Description,
+    Layer,
+)
 from shared.pairs.layouts import RECURRENT, ROLE, Fit, fit, last, needed
 
 # How many layers of PyTorch may be how many of Keras. A whole attention may be three or four dense layers, or two.
@@ -57,8 +66,22 @@ def align(torch: Description, keras: Description) -> tuple[Match, ...]:
         matches += find(*left, torch, keras)
     called_again = [layer for layer in ours if calls(torch, layer) > 1]
     matches += only_ways(called_again, rest(keras, matches, theirs), torch, keras, again=True)
+    matches += tables_used_again(torch, rest(keras, matches, theirs), keras)
     place = {layer.path: index for index, layer in enumerate(keras.layers)}
     return tuple(sorted(matches, key=lambda match: place[match.keras[0].path]))
+
+
+def tables_used_again(torch: Description, theirs: list[Layer], keras: Description) -> list[Match]:
+    """A dense layer of Keras's by an embedding of PyTorch's, which may make the logits too, by a function."""
+    tables = [layer.model_copy(update={"kind": DENSE}) for layer in torch.layers if layer.kind == EMBEDDING]
+    matches = []
+    for layer in theirs:
+        fits = [(table, fit([table], [layer], torch, keras)) for table in tables if layer.kind == DENSE]
+        whole = [(table, found) for table, found in fits if not found.clashes]
+        if len(whole) == 1:
+            table, found = whole[0]
+            matches.append(Match((table,), (layer,), found))
+    return matches
 
 
 def rest(side: Description, matches: list[Match], layers: list[Layer]) -> list[Layer]:

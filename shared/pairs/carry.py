@@ -78,9 +78,14 @@ class Carry:
         several = [source for source, parts in users.items() if len({tuple(part) for part in parts.values()}) > 1]
         return [(source, names[source]) for source in several]
 
+    def alone(self, side: Description) -> list[Layer]:
+        """The layers of one side of which nothing is carried."""
+        left = {*(self.unmatched_torch if side is self.torch else self.unmatched_keras)}
+        return [layer for layer in side.layers if (names := {*needed(layer, side).values()}) and names <= left]
+
     def missing(self) -> list[str]:
         """What can't be carried, with the shapes of both sides, and the lines of code that would."""
-        conflicts = self._conflicts()
+        conflicts = self.conflicts()
         told = {source for match in self.matches for name in conflicts for source in match.fit.sources(name)}
         ours, theirs = [name for name in self.unmatched_torch if name not in told], self.unmatched_keras
         sentences = [self._conflict(name) for name in conflicts]
@@ -105,7 +110,8 @@ class Carry:
                 sentences.append(self._left_over(layer, left))
         return sentences
 
-    def _conflicts(self) -> list[str]:
+    def conflicts(self) -> list[str]:
+        """Keras's tensors that would be made of more than one of PyTorch's."""
         sources: dict[str, set[tuple[str, ...]]] = {}
         for match in self.matches:
             for name, expression in match.fit.made.items():

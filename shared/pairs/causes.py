@@ -31,6 +31,8 @@ class Candidate:
     by_default: bool = False  # both sides are at their framework's default, or neither has a setting for it
     # The stage that must agree too before it counts: a factor can be found for any one number.
     beyond: int = -1
+    # Equal for one difference that shows in several places: what is added to a residual stream is in all that follows.
+    family: str = ""
 
     @property
     def key(self) -> str:

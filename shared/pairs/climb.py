@@ -15,7 +15,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shared.pairs.carry import Carry
-from shared.pairs.description import BIDIRECTIONAL, CONV, GRU, LSTM, RNN, Call, Description, Layer
+from shared.pairs.description import (
+    BATCH_NORM,
+    BIDIRECTIONAL,
+    CONV,
+    GROUP_NORM,
+    GRU,
+    LAYER_NORM,
+    LSTM,
+    RNN,
+    Call,
+    Description,
+    Layer,
+)
 from shared.pairs.protocol import ALONE, Arrays, Until
 
 # How many noise floors a sound pair may lie apart. Measured by `benchmarks.pairs`: see benchmarks/pairs.md.
@@ -97,14 +109,31 @@ class Sides:
             for name in _biases(match.torch, self.carry.unmatched_torch)
         }
 
+    @property
+    def more_layers(self) -> list[tuple[str, Layer]]:
+        """Whole layers without a counterpart, each with who lacks it; none unless all else is carried."""
+        ours, theirs = self.carry.alone(self.torch), self.carry.alone(self.keras)
+        left = {*self.carry.unmatched_torch, *self.carry.unmatched_keras} - {*self.more_in_torch, *self.more_in_keras}
+        told = {name for layer in (*ours, *theirs) for name in layer.tensors.values()}
+        # Where both sides have some, these may be each other's counterpart, and only its user knows how.
+        if (ours and theirs) or left - told or self.carry.conflicts() or len(ours + theirs) >= len(self.carry.matches):
+            return []
+        return [("Keras", layer) for layer in ours] + [("PyTorch", layer) for layer in theirs]
+
 
 def _biases(layers: Sequence[Layer], unmatched: Sequence[str]) -> dict[str, str]:
     return {
         name: layer.path
         for layer in layers
         for own, name in layer.tensors.items()
-        if name in unmatched and own.rpartition("/")[2] in {"bias", "beta", *STATISTICS}
+        if name in unmatched and _may_lack(layer.kind, own.rpartition("/")[2])
     }
+
+
+def _may_lack(kind: str, own: str) -> bool:
+    """Whether a layer can be made without this tensor: a bias, or what a normalisation multiplies by."""
+    of_norm = own == "weight" and kind in {BATCH_NORM, LAYER_NORM, GROUP_NORM}
+    return of_norm or own in {"bias", "beta", "gamma", *STATISTICS} or (kind in RECURRENT and own.startswith("bias"))
 
 
 def folded(calls: Sequence[Call]) -> dict[int, tuple[int, Call]]:
@@ -387,6 +416,12 @@ class _Comparing:
         theirs = {k.removeprefix(prefix): v for k, v in self.keras.arrays.items() if k.startswith(prefix)}
         expected = self.sides.carry.gradients(ours)
         sources = self.sides.carry.sources
+        # A trial may have given Keras what it lacks.
+        given = {name for key in theirs for name in key.removeprefix("torch/").split(" + ")}
+        for name in self.sides.more_in_torch:
+            if name in ours and name not in given:
+                told = f"the gradient of {name}: PyTorch has one, Keras has no such tensor"
+                yield Check(GRADIENTS, told, name, np.inf, 0.0, 0.0, tensor=name)
         for name in reversed([*self.sides.keras.tensors]):
             if name in self.sides.more_in_keras and name in theirs and not self.sides.keras.tensors[name].buffer:
                 told = f"the gradient of {name}: Keras has one, PyTorch has no such tensor"

@@ -26,9 +26,10 @@ from shared.pairs.climb import (
 from shared.pairs.description import Description
 from shared.pairs.guesses import guesses_at
 from shared.pairs.layer_settings import of_activations, of_layers
+from shared.pairs.more_layers import of_biases, of_more_layers, of_ties, role_of
 from shared.pairs.protocol import Arrays, Edit, Until
 from shared.pairs.sides import Process, at_once
-from shared.pairs.training_settings import of_biases, of_carry, of_loss, of_optimizer, of_trainable
+from shared.pairs.training_settings import of_carry, of_loss, of_optimizer, of_trainable
 from shared.system.errors import InputError
 
 STEPS_LOOKED_AT = (1, 2, 10)  # and the last
@@ -142,8 +143,10 @@ class Bench:
         sides = without_users(self.sides, edits)
         edits = [edit for edit in edits if edit.what != CARRY]
         weights = self.keras_weights | sides.carry.values(self.torch_weights)
+        # A trial may give Keras a layer that it lacks.
+        weights |= {f"torch/{name}": self.torch_weights[name] for name in sides.carry.unmatched_torch}
         added = [name for name in self.sides.more_in_keras if not self.sides.keras.tensors[name].buffer]
-        weights |= {name: np.zeros_like(weights[name]) for name in added}
+        weights |= {name: np.full_like(weights[name], name.endswith("gamma")) for name in added}
         arrays = self.keras.run(
             weights,
             [*(steps or self.asked.record_after)],
@@ -265,10 +268,13 @@ def _settle_weights(bench: Bench, say: Say) -> list[str]:
 
 
 def _refuse_what_is_not_carried(sides: Sides, say: Say) -> None:
-    """Raise InputError for a tensor without a counterpart. One side's bias is a difference, and no obstacle."""
+    """Raise InputError for a tensor without a counterpart.
+
+    One side's bias is a difference, and no obstacle; and so are whole layers, where the other side has all but these.
+    """
     biases = {*sides.more_in_keras, *sides.more_in_torch}
     missing = [told for told in sides.carry.missing() if not any(name in told for name in biases)]
-    if missing:
+    if missing and not sides.more_layers:
         say("\n\n".join(missing))
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         first = missing[0].partition(" Say how")[0].splitlines()[0]
@@ -321,15 +327,24 @@ def _in_float32(asked: Asked, processes: tuple[Process, Process], before: Bench)
 
 
 def _read_only(sides: Sides, found: Sequence[Cause]) -> list[str]:
-    """What differs as it is read: rates of dropout, which are set to 0, and biases that no trial was about."""
-    told = " ".join(cause.candidate.what for cause in found)
+    """What differs as it is read: rates of dropout, which are set to 0; biases and layers that no trial was about."""
+    changed = [edit for cause in found for edit in cause.candidate.edits]
+    told = " ".join([*(c.candidate.what for c in found), *(f"{e.place} {e.values.get('name', '')}" for e in changed)])
     alone = {"Keras": sides.more_in_torch, "PyTorch": sides.more_in_keras}
-    return _dropout(sides) + [
-        f"{name}: a bias that {lacks} does not have"
-        for lacks, names in alone.items()
-        for name in names
-        if name not in told
-    ]
+    return (
+        _dropout(sides)
+        + [
+            f"{name}: a {role_of(name)} that {lacks} does not have"
+            for lacks, names in alone.items()
+            for name in names
+            if name not in told
+        ]
+        + [
+            f"{layer.path} ({layer.called}): its weights have no counterpart in {lacks}"
+            for lacks, layer in sides.more_layers
+            if layer.path not in told
+        ]
+    )
 
 
 def _dropout(sides: Sides) -> list[str]:
@@ -347,7 +362,8 @@ def _rates(rates: Mapping[str, float]) -> str:
 def read(sides: Sides, weights: Arrays) -> list[Candidate]:
     """What is set otherwise, as the two descriptions have it."""
     of_training = (*of_loss(sides), *of_optimizer(sides), *of_trainable(sides), *of_biases(sides, weights))
-    return [*of_carry(sides, weights), *of_layers(sides), *of_activations(sides), *of_training]
+    of_layers_alone = (*of_ties(sides), *of_more_layers(sides))
+    return [*of_carry(sides, weights), *of_layers(sides), *of_activations(sides), *of_layers_alone, *of_training]
 
 
 class Search:
@@ -475,4 +491,18 @@ class Search:
                 kept = others
             else:
                 found[candidate.key] = Cause(candidate, first)
-        return [found[candidate.key] for candidate in kept]
+        return families([found[candidate.key] for candidate in kept])
+
+
+def families(causes: Sequence[Cause]) -> list[Cause]:
+    """Those that are one difference, in several places, as one."""
+    alike: dict[str, list[Cause]] = {}
+    for number, cause in enumerate(causes):
+        alike.setdefault(cause.candidate.family or str(number), []).append(cause)
+    found = []
+    for first, *others in alike.values():
+        some = f", and so in {len(others)} more place{'s' if len(others) > 1 else ''} after it" if others else ""
+        edits = tuple(edit for cause in (first, *others) for edit in cause.candidate.edits)
+        candidate = replace(first.candidate, what=f"{first.candidate.what}{some}", edits=edits)
+        found.append(Cause(candidate, first.without))
+    return found

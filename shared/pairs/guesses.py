@@ -20,11 +20,20 @@ from shared.pairs.climb import (
     Sides,
     laid_out,
 )
-from shared.pairs.description import Call, Setting
+from shared.pairs.description import VECTORS, Call, Setting
+from shared.pairs.other_tensors import (
+    IMAGE,
+    Place,
+    of_attention,
+    of_batch_axis,
+    of_other_tensors,
+    of_positions,
+    of_reductions,
+)
 from shared.pairs.protocol import GIVEN as GIVEN_EDIT
-from shared.pairs.protocol import Arrays, Edit
-from shared.pairs.relations import FEW, FIT, fitted, linear_words, named_number, reordered
-from shared.pairs.training_settings import clipping
+from shared.pairs.protocol import Arrays, Edit, told
+from shared.pairs.relations import FEW, fitted, linear_words, named_number, rearranged_image, reordered
+from shared.pairs.training_settings import clipping, of_class
 
 FIT_OF_INPUTS = 2e-6  # `prepare` often computes in float32
 
@@ -87,10 +96,8 @@ def _input_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]
 def _axes_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]:
     """The same where the numbers are equal, but stand in other places."""
     side = round(ours.shape[-1] ** 0.5)
-    if side**2 == ours.shape[-1] and side > 1:
-        squares = ours.reshape(*ours.shape[:-1], side, side).swapaxes(-1, -2).reshape(ours.shape)
-        if np.array_equal(squares, theirs):
-            return f"each image of {side} × {side} is transposed in Keras", "swapaxes(1, 2) before it is flattened"
+    if side**2 == ours.shape[-1] and side > 1 and (found := rearranged_image(ours, theirs, (side, side))):
+        return f"each image of {side} × {side} is {found[0]} in Keras", "turn it back before it is flattened"
     for axis in range(ours.ndim - 1, 0, -1):
         if order := reordered(ours, theirs, axis):
             turned = order == [*range(len(order))][::-1]
@@ -116,8 +123,9 @@ def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras
     if check.inside:
         number, where, slot = pairing.keras, "out", 0
         ours, theirs = torch.arrays[f"{of}/{a.output}"], keras.arrays[f"{of}/{b.output}"]
-        if check.stage == TRAINING and a.kind == kinds.BATCH_NORM:
-            yield from _frozen_norm(a, b)
+        if a.kind == kinds.BATCH_NORM:
+            yield from _frozen_norm(a, b) if check.stage == TRAINING else _norm_in_evaluation(a, b)
+        yield from of_batch_axis(a, b, torch.arrays, keras.arrays, of)
     else:
         first_a, first_b = calls[pairing.first_torch], twins[pairing.first_keras]
         slot = int(check.key.rpartition("/")[2])
@@ -137,16 +145,39 @@ def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras
             (Edit(what="linear", place=str(number), values=values),),
             f"multiply it by {named_number(scale)}{f' and add {offset:.9g}' if offset else ''} there",
         )
-    yield from _orders(
-        check, ours, arranged, theirs, Edit(what="", place=str(number), values={"where": where, "slot": slot})
-    )
-    yield from _other_tensors(check, number, where, slot, (ours, arranged), twins, keras.arrays, of)
+    at = Edit(what="", place=str(number), values={"where": where, "slot": slot})
+    yield from _orders(check, ours, arranged, theirs, at, twins[:number], keras.arrays, of)
+    yield from of_positions(check, ours, theirs, a, at)
+    place = Place(check, pairing, sides, (calls, twins), (torch.arrays, keras.arrays), of, at)
+    yield from of_attention(place, a, b)
+    yield from of_reductions(place, ours)
+    yield from of_other_tensors(place, (ours, theirs), (a, b))
 
 
-def _orders(
-    check: Check, ours: np.ndarray, arranged: np.ndarray, theirs: np.ndarray, place: Edit
+def _orders(  # noqa: PLR0913, PLR0917 a place and what was seen
+    check: Check,
+    ours: np.ndarray,
+    arranged: np.ndarray,
+    theirs: np.ndarray,
+    place: Edit,
+    twins: Sequence[Call],
+    keras: Arrays,
+    of: str,
 ) -> Iterator[Candidate]:
     if arranged is not theirs:
+        return
+    seen = [array for call in twins if (array := keras.get(f"{of}/{call.output}")) is not None]
+    images = [array.shape[1:] for array in seen if array.ndim == IMAGE and array[0].size == ours.shape[-1]]
+    if images and ours.ndim == VECTORS and (found := rearranged_image(ours, theirs, images[-1])):
+        yield Candidate(
+            f"{check.what}: each image is {found[0]} in Keras before it is flattened",
+            (
+                place.model_copy(
+                    update={"what": "rearrange", "values": place.values | {"axis": 1, "order": told(found[1])}}
+                ),
+            ),
+            "flatten it as it is, or turn it back",
+        )
         return
     for axis in range(1, ours.ndim):
         if order := reordered(ours, arranged, axis):
@@ -163,60 +194,6 @@ def _orders(
             return
 
 
-def _other_tensors(  # noqa: PLR0913, PLR0917 a place and what was seen
-    check: Check,
-    number: int,
-    where: str,
-    slot: int,
-    arrays: tuple[np.ndarray, np.ndarray],
-    twins: Sequence[Call],
-    keras: Arrays,
-    of: str,
-) -> Iterator[Candidate]:
-    """Whether PyTorch's tensor is another of Keras's, or Keras's plus another: a skipped or an added connection."""
-    ours, theirs = arrays
-    if ours.size < 8 or not np.isfinite(ours).all() or not np.isfinite(theirs).all():  # noqa: PLR2004
-        return
-    size, gap = np.abs(ours).max(), ours - theirs
-    for other, call in enumerate(twins[:number]):
-        for end, key in (("in", call.inputs[0] if call.inputs else ""), ("out", call.output)):
-            seen = keras.get(f"{of}/{key}")
-            if seen is None or seen.shape != ours.shape or not np.issubdtype(seen.dtype, np.floating):
-                continue
-            named = f"{'what goes into' if end == 'in' else 'the output of'} {name_of(call)}"
-            values: dict[str, Setting] = {"where": where, "slot": slot, "other": other, "end": end}
-            if np.abs(seen - ours).max() <= FIT * size:
-                edit = Edit(what="instead", place=str(number), values=values)
-                between = ", ".join(dict.fromkeys(name_of(c) for c in twins[other + 1 : number]))
-                keras_has = f"in Keras {between} stands between" if end == "out" and between else "in Keras it is not"
-                what = f"{check.what}: in PyTorch it is {named}, {keras_has}"
-                yield Candidate(what, (edit,), f"take {named} there")
-                return
-            share = float(np.vdot(seen, gap) / np.vdot(seen, seen)) if np.any(seen) else 0.0
-            if share and np.abs(share * seen - gap).max() <= FIT * size:
-                if end == "out" and abs(abs(share) - 1) > FIT:
-                    factor: dict[str, Setting] = {"where": "out", "slot": 0, "scale": 1 + share, "offset": 0.0}
-                    yield Candidate(
-                        f"{named} is scaled in PyTorch, by a factor of {named_number(1 + share)}, and not in Keras",
-                        (Edit(what="linear", place=str(other), values=factor),),
-                        f"multiply it by {named_number(1 + share)}",
-                    )
-                edit = Edit(what="add", place=str(number), values={**values, "scale": share})
-                yield Candidate(
-                    f"{check.what}: {_added(named, share)}", (edit,), f"add {named_number(share)} × {named} there"
-                )
-                return
-
-
-def _added(named: str, share: float) -> str:
-    """What Keras lacks of a tensor, or has too much of."""
-    if abs(share - 1) < FIT:
-        return f"{named} is missing in Keras, where PyTorch adds it: a residual connection?"
-    if abs(share + 1) < FIT:
-        return f"{named} is added in Keras alone: a residual connection?"
-    return f"{named} has another factor in PyTorch: {named_number(share)} times more of it, beside the one in Keras"
-
-
 def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:
     for training in (True, False):
         edit = Edit(what="training", place=b.place, values={"value": training})
@@ -227,7 +204,28 @@ def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:
             f"{name_of(b)}(…, training={training})",
             "module.eval()" if training else "module.train()",
             rows()["batch_norm_frozen"],
+            family=f"training mode {training}",
         )
+
+
+def _norm_in_evaluation(a: Call, b: Call) -> Iterator[Candidate]:
+    told = f"{name_of(a)} ({a.called}) in an evaluation takes"
+    yield Candidate(
+        f"{told} its running mean and variance in PyTorch, the batch's in Keras: in training mode all the time",
+        (Edit(what="training", place=b.place, values={"value": None}),),
+        f"{name_of(b)}(…), without training=True",
+        "module.train() in the evaluation too",
+        rows()["batch_norm_frozen"],
+        family="training mode in Keras",
+    )
+    yield Candidate(
+        f"{told} the batch's mean and variance in PyTorch, its running in Keras: in training mode all the time",
+        (Edit(what="training", place=b.place, values={"value": True, "always": True}),),
+        f"{name_of(b)}(…, training=True)",
+        "model.eval(), and no module.train() after it",
+        rows()["batch_norm_frozen"],
+        family="training mode in PyTorch",
+    )
 
 
 def _of_outputs(check: Check, torch: Numbers, keras: Numbers) -> Iterator[Candidate]:
@@ -344,16 +342,21 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
         )
     if rule in FORMULA:
         row = rows()[FORMULA[rule]]
+        theirs = sides.keras.optimizer
+        of_a_class = theirs.settings.get("own_update_step")
         yield Candidate(
-            f"the formula of {rule}: {row.item}: {measured('PyTorch')[row.key]} in PyTorch, "
+            f"the formula of {rule}: update_step of {theirs.called}, a class of the Keras file, is not PyTorch's"
+            if of_a_class
+            else f"the formula of {rule}: {row.item}: {measured('PyTorch')[row.key]} in PyTorch, "
             f"{measured('TensorFlow')[row.key]} in Keras",
             (Edit(what="formula"),),
-            row.keras,
-            row.pytorch,
+            f"PyTorch's formula in update_step of {theirs.called}" if of_a_class else row.keras,
+            "" if of_a_class else row.pytorch,
             row,
-            by_default=True,
+            by_default=not of_a_class,
         )
     yield from _two_biases(sides)
+    yield from of_class(sides)
 
 
 def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
@@ -374,6 +377,14 @@ def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
                 row,
                 by_default=True,
             )
+            if not some[0][1].called.startswith("keras."):
+                yield Candidate(
+                    f"the running variance of {name_of(some[0][0])} ({some[0][0].called}){more}: by n − 1 in PyTorch, "
+                    f"where n numbers are of a channel; otherwise in {some[0][1].called}, a class of the Keras file",
+                    tuple(Edit(what="unbiased variance", place=b.place, values={"own": True}) for _, b in some),
+                    f"n / (n - 1) times the batch's variance in {some[0][1].called}",
+                    row=row,
+                )
 
 
 def _two_biases(sides: Sides) -> Iterator[Candidate]:

@@ -1,5 +1,6 @@
 """What is set otherwise in layers that are each other's counterpart, as the two descriptions have it."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -25,7 +26,19 @@ ACTIVATIONS = (
     "softmax",
     "mish",
     "hard_silu",
+    "hard_sigmoid",
+    "hardtanh",
+    "selu",
+    "softsign",
+    "log_softmax",
+    "thresholded_relu",
 )
+OF_ACTIVATIONS = {"approximate", "negative_slope", "alpha", "beta", "low", "high"}
+
+
+def _is_activation(call: Call) -> bool:
+    """Of Keras's ReLU with a largest value, the kind has it: relu1."""
+    return call.kind in ACTIVATIONS or re.fullmatch(r"relu[\d.]+", call.kind) is not None
 
 
 def of_layers(sides: Sides) -> Iterator[Candidate]:
@@ -155,10 +168,8 @@ def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
     a, b = pair.torch, pair.keras
     ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
     match name:
-        case "approximate" | "negative_slope" | "alpha":
-            settings = {
-                key: value for key, value in a.settings.items() if key in {"approximate", "negative_slope", "alpha"}
-            }
+        case "approximate" | "negative_slope" | "alpha" | "beta" | "low" | "high":
+            settings = {key: value for key, value in a.settings.items() if key in OF_ACTIVATIONS}
             yield Candidate(
                 f"{name} of {a.kind.replace('_', ' ')} after {name_of(a)}: {told}",
                 (
@@ -231,7 +242,7 @@ BY_SETTING: dict[str, Callable[[str, Layers], Iterator[Candidate]]] = {
     **dict.fromkeys(("eps", "momentum"), _of_norm),
     **dict.fromkeys(("padding", "padding_mode", "count_include_pad"), _of_padding),
     **dict.fromkeys(("strides", "dilation", "size"), _of_window),
-    **dict.fromkeys(("approximate", "negative_slope", "alpha", "scale", "is_causal"), _of_function),
+    **dict.fromkeys((*sorted(OF_ACTIVATIONS), "scale", "is_causal"), _of_function),
     **dict.fromkeys(("mask_zero", "padding_idx"), _of_embedding),
     **dict.fromkeys(
         ("reset_after", "go_backwards", "activation", "recurrent_activation", "heads", "groups", "merge_mode"),
@@ -285,16 +296,17 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
         Pairing(len(sides.torch.calls), len(sides.keras.calls), len(sides.torch.calls), len(sides.keras.calls)),
     ]
     for start, end in zip(starts, ends, strict=True):
-        ours = [n for n in range(start.torch + 1, end.first_torch) if sides.torch.calls[n].kind in ACTIVATIONS]
-        theirs = [n for n in range(start.keras + 1, end.first_keras) if sides.keras.calls[n].kind in ACTIVATIONS]
+        ours = [n for n in range(start.torch + 1, end.first_torch) if _is_activation(sides.torch.calls[n])]
+        theirs = [n for n in range(start.keras + 1, end.first_keras) if _is_activation(sides.keras.calls[n])]
         if len(ours) == 1 and len(theirs) == 1:
             a, b = sides.torch.calls[ours[0]], sides.keras.calls[theirs[0]]
-            settings = {k: v for k, v in a.settings.items() if k in {"approximate", "negative_slope", "alpha"}}
+            settings = {k: v for k, v in a.settings.items() if k in OF_ACTIVATIONS}
             yield Candidate(
                 f"the activation {_after(start, sides)}: {a.called} in PyTorch, {b.kind} ({b.called}) in Keras",
                 (Edit(what="activation", place=str(theirs[0]), values={"kind": a.kind, "settings": settings}),),
                 _activation_code(a.kind, next(iter(settings.values()), None)),
                 _activation_in_torch(b.kind, next(iter(b.settings.values()), None)),
+                family=f"activation {a.called}, {b.called}",
             )
         elif len(theirs) == 1 and not ours:
             b = sides.keras.calls[theirs[0]]
@@ -303,6 +315,7 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
                 (Edit(what="activation", place=str(theirs[0]), values={"kind": "", "settings": {}}),),
                 f"no {b.kind} there",
                 _activation_in_torch(b.kind, None),
+                family=f"activation of {b.called}",
             )
         elif len(ours) == 1 and not theirs and start.keras >= 0 and not sides.orders.get(start.torch, np.zeros(0)).size:
             a = sides.torch.calls[ours[0]]
@@ -313,6 +326,7 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
                 (edit,),
                 code,
                 f"no {a.called} there",
+                family=f"activation of {a.called}",
             )
 
 

@@ -1,5 +1,8 @@
 """How one tensor can be made of another: by a scale and an offset, or by putting its entries into another order."""
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 
 FIT = 1e-9  # of a tensor's size: what a guess may leave of a difference
@@ -61,11 +64,33 @@ def reordered(ours: np.ndarray, theirs: np.ndarray, axis: int) -> list[int] | No
     if a.shape != b.shape or not np.isfinite(a).all() or not np.isfinite(b).all() or len(a) > 4096:  # noqa: PLR2004
         return None
     size = np.abs(a).max()
-    order = []
+    order: list[int] = []
+    free = np.ones(len(a), bool)  # of equal rows, each is taken once
     for row in a:
-        gaps = np.abs(b - row).max(axis=1)
+        gaps = np.where(free, np.abs(b - row).max(axis=1), np.inf)
         best = int(gaps.argmin())
         if gaps[best] > FIT * size:
             return None
         order.append(best)
-    return order if sorted(order) == [*range(len(a))] and order != [*range(len(a))] else None
+        free[best] = False
+    return order if order != [*range(len(a))] else None
+
+
+def rearranged_image(ours: np.ndarray, theirs: np.ndarray, shape: Sequence[int]) -> tuple[str, list[int]] | None:
+    """How Keras's flattened image is PyTorch's with axes exchanged or turned round, and the order that undoes it."""
+    places = np.arange(int(np.prod(shape))).reshape(shape)
+    names = ("rows", "columns", "channels")
+    for axes in itertools.permutations(range(len(shape))):
+        for turned in itertools.chain.from_iterable(itertools.combinations(range(len(shape)), n) for n in range(3)):
+            # Where Keras's k-th number stands in PyTorch's.
+            seen = np.flip(places, turned).transpose(axes).ravel()
+            order = np.argsort(seen)
+            if (
+                np.array_equal(order, np.arange(len(order)))
+                or np.abs(ours - theirs[..., order]).max() > FIT * np.abs(ours).max()
+            ):
+                continue
+            parts = [f"turned round ({', '.join(names[axis] for axis in turned)} in reverse)"] if turned else []
+            parts += ["transposed"] if [*axes] != [*range(len(shape))] else []
+            return " and ".join(parts), order.tolist()
+    return None

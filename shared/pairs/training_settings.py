@@ -8,11 +8,13 @@ import numpy as np
 from shared.pairs.causes import CARRY, Candidate, both_default, rows, sources_of
 from shared.pairs.climb import Sides
 from shared.pairs.description import Call, OptimizerFacts, Setting
-from shared.pairs.protocol import Arrays, Edit, told
+from shared.pairs.protocol import Arrays, Edit
 from shared.pairs.relations import reordered
 
+# Rules for which the Keras side has PyTorch's formula.
+EMULATED = {"sgd", "adam", "adamw", "rmsprop", "adagrad"}
 # Kinds of losses for which the Keras side has PyTorch's formula.
-LOSSES = {"cross_entropy", "mse", "mae", "binary_cross_entropy", "huber", "smooth_l1"}
+LOSSES = {"cross_entropy", "nll", "mse", "mae", "binary_cross_entropy", "huber", "smooth_l1"}
 
 
 def of_loss(sides: Sides) -> Iterator[Candidate]:
@@ -25,14 +27,14 @@ def of_loss(sides: Sides) -> Iterator[Candidate]:
         settings["ignore_index"] = -100 if settings["ignore_class"] is None else settings["ignore_class"]
     if settings.get("reduction") == "sum_over_batch_size":
         settings["reduction"] = "mean"
-    settings.setdefault("label_smoothing", 0.0)  # a loss that has none
+    settings = {"label_smoothing": 0.0, "weight": None} | settings  # of a loss that has none
     differ = {
         k: (ours.settings[k], settings[k]) for k in ours.settings if k in settings and ours.settings[k] != settings[k]
     }
     if ours.kind != theirs.kind:
         told = f"{ours.called} in PyTorch, {theirs.called} in Keras"
     elif differ:
-        told = "; ".join(f"{name}: {a} in PyTorch, {b} in Keras" for name, (a, b) in differ.items())
+        told = "; ".join(_differing(name, *values, theirs) for name, values in differ.items())
     else:
         return
     if ours.kind in LOSSES:
@@ -45,6 +47,15 @@ def of_loss(sides: Sides) -> Iterator[Candidate]:
             row,
             bool(row and differ["from_logits"] == (True, False)),
         )
+
+
+def _differing(name: str, ours: Setting, theirs: Setting, keras: Call) -> str:
+    """A setting in the words of both frameworks."""
+    own = {"ignore_index": "ignore_class"}.get(name, name)
+    value = keras.settings.get(own, theirs)
+    if name == "weight":
+        return f"class weights: {'some' if ours else 'none'} in PyTorch, {'some' if theirs else 'none'} in Keras"
+    return f"{name}: {ours} in PyTorch, {f'{own}: ' if own != name else ''}{value} in Keras"
 
 
 def _loss_code(theirs: Call, ours: Call, differ: Mapping[str, tuple[Setting, Setting]]) -> str:
@@ -93,37 +104,12 @@ def _carried_otherwise(users: np.ndarray, right: np.ndarray) -> tuple[str, str]:
     return "it has other numbers", "leave it out of carry: it is carried without"
 
 
-def of_biases(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
-    """A layer has a bias on one side alone. In a trial Keras's stays at zero, or it is given PyTorch's."""
-    for name, path in sides.more_in_keras.items():
-        if name.endswith("moving_mean"):
-            yield Candidate(
-                f"the statistics of {path}: PyTorch keeps none, and takes the batch's in evaluation too",
-                (Edit(what="training", place=path, values={"value": True, "always": True}),),
-                f"{path}(…, training=True) in evaluation too",
-                "nn.BatchNorm2d(…, track_running_stats=True)",
-            )
-        if sides.keras.tensors[name].buffer:
-            continue
-        yield Candidate(
-            f"{name}: a bias that PyTorch does not have",
-            (Edit(what="trainable", place=name, values={"value": False}),),
-            f"{path}: use_bias=False (of a normalisation: center=False)",
-            "bias=True",
-        )
-    for name, path in sides.more_in_torch.items():
-        yield Candidate(
-            f"{name}: a bias that Keras does not have, in {path}",
-            (Edit(what="bias", place=path, values={"values": told(weights[name].tolist())}),),
-            f"{path}: use_bias=True",
-            "bias=False",
-        )
-
-
 def of_optimizer(sides: Sides) -> Iterator[Candidate]:
     """Its class and its numbers."""
     ours, theirs = sides.torch.optimizer, sides.keras.optimizer
-    if ours.rule != theirs.rule:
+    if {ours.rule, theirs.rule} == {"adam", "adamw"}:
+        yield from _of_adams(sides)
+    elif ours.rule != theirs.rule:
         settings = _rule_settings(ours)
         yield Candidate(
             f"the optimizer: {ours.called} in PyTorch, {theirs.called} in Keras",
@@ -132,13 +118,7 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
             f"torch.optim.{theirs.called.rpartition('.')[2]}",
         )
         return
-    if ours.settings.get("dampening"):
-        yield Candidate(
-            f"dampening of the optimizer: {ours.settings['dampening']} in PyTorch; Keras has none",
-            (Edit(what="formula", values={"dampening": ours.settings["dampening"]}),),
-            "a subclass of keras.optimizers.SGD whose update_step multiplies the gradient by 1 - dampening",
-            f"{ours.called}(…, dampening=0)",
-        )
+    yield from _of_one_framework(ours, theirs)
     names = {"momentum", "nesterov", "betas", "eps", "amsgrad", "alpha", "rho", "centered", "initial_accumulator_value"}
     for name in sorted(names & ours.settings.keys() & theirs.settings.keys()):
         a, b = ours.settings[name], theirs.settings[name]
@@ -161,7 +141,7 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
         edits = (Edit(what="clip", values=clipping(ours)),)
         if a != b and name != "clip_norm":
             yield Candidate(
-                f"clipping ({name}): {a} in PyTorch, {b} in Keras",
+                f"clipping ({name}): {a} in PyTorch, {_limit(b, theirs)} in Keras",
                 edits,
                 f"{theirs.called}(…, {_keras_name(name, a)})",
                 row=rows()["clipping_scope"] if name == "clip_norm_each" else None,
@@ -175,10 +155,14 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
             )
         elif a != b:
             yield Candidate(
-                f"clipping of the norm of all gradients: at {a} in PyTorch, at {b} in Keras",
+                f"clipping of the norm of all gradients: {a} in PyTorch, {_limit(b, theirs)} in Keras"
+                if a is not None
+                else f"clipping of the norm of all gradients: None in PyTorch, {b} in Keras",
                 edits,
-                f"{theirs.called}(…, global_clipnorm={a})",
-                f"nn.utils.clip_grad_norm_(model.parameters(), {b})",
+                f"{theirs.called}(…, global_clipnorm={a})"
+                if theirs.called.startswith("keras.")
+                else f"in {theirs.called}: shrink all gradients by min({a} / (norm + 1e-6), 1)",
+                f"nn.utils.clip_grad_norm_(model.parameters(), {b})" if b is not None else "",
             )
     yield from _of_decay(sides)
 
@@ -187,6 +171,94 @@ def clipping(facts: OptimizerFacts) -> dict[str, Setting]:
     """What the change "clip" is told, for it to clip as PyTorch's side does."""
     names = {"clip_norm": "limit", "clip_norm_type": "norm_type", "clip_norm_each": "each", "clip_value": "value"}
     return {"limit": None} | {own: facts.settings[name] for name, own in names.items() if name in facts.settings}
+
+
+def _limit(limit: Setting, facts: OptimizerFacts) -> str:
+    """At what is clipped. A class of the user's own may do it by itself, which is not read."""
+    if limit is None and not facts.called.startswith("keras."):
+        return f"by no setting, but maybe by the code of {facts.called}, a class of the file,"
+    return str(limit)
+
+
+def _of_one_framework(ours: OptimizerFacts, theirs: OptimizerFacts) -> Iterator[Candidate]:
+    """What one of them alone can be told."""
+    if ours.settings.get("maximize"):
+        yield Candidate(
+            "maximize of the optimizer: True in PyTorch, which climbs; Keras descends",
+            (Edit(what="maximize"),),
+            "-loss in place of the loss",
+            f"{ours.called}(…, maximize=False)",
+        )
+    if every := theirs.settings.get("gradient_accumulation_steps"):
+        yield Candidate(
+            f"gradient_accumulation_steps of the optimizer: {every} in Keras; PyTorch takes a step after each batch",
+            (Edit(what="optimizer", values={"name": "gradient_accumulation_steps", "value": None}),),
+            f"{theirs.called}(…, gradient_accumulation_steps=None)",
+            f"optimizer.step() and optimizer.zero_grad() after every {every} batches alone",
+        )
+    if ours.settings.get("dampening"):
+        yield Candidate(
+            f"dampening of the optimizer: {ours.settings['dampening']} in PyTorch; Keras has none",
+            (Edit(what="formula", values={"dampening": ours.settings["dampening"]}),),
+            "a subclass of keras.optimizers.SGD whose update_step multiplies the gradient by 1 - dampening",
+            f"{ours.called}(…, dampening=0)",
+        )
+
+
+def of_class(sides: Sides) -> Iterator[Candidate]:
+    """An optimizer of the Keras file's own class, with PyTorch's in its place: rule, decay and clipping."""
+    ours, theirs = sides.torch.optimizer, sides.keras.optimizer
+    if theirs.called.startswith("keras.") or ours.rule not in EMULATED:
+        return
+    clipped = [
+        f"{words} {ours.settings[name]:g}"
+        for name, words in (
+            ("clip_norm", "clipped together to a norm of"),
+            ("clip_norm_each", "clipped each by itself to a norm of"),
+            ("clip_value", "each number clipped to"),
+        )
+        if isinstance(ours.settings.get(name), float)
+    ]
+    gradients = f", of gradients {' and '.join(clipped)}" if clipped else ", of gradients that are not clipped"
+    decay = _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),)
+    rule = Edit(what="rule", values={"rule": ours.rule, "settings": _rule_settings(ours)})
+    yield Candidate(
+        f"the optimizer: {theirs.called}, a class of the Keras file, does not do what {ours.called} does{gradients}: "
+        "look at its clipping, its decay and its formula",
+        (rule, Edit(what="formula"), *decay, Edit(what="clip", values=clipping(ours)), Edit(what="dense gradients")),
+        f"in {theirs.called}: PyTorch's formula{gradients}",
+    )
+
+
+def _of_adams(sides: Sides) -> Iterator[Candidate]:
+    """Adam and AdamW differ in their decay alone. A class of the user's own keeps what else it does."""
+    ours, theirs = decays(sides)
+    if not any(ours.values()) and not any(theirs.values()):
+        return
+    where = {"adam": "part of the gradient", "adamw": "beside it"}
+    of, to = sides.torch.optimizer, sides.keras.optimizer
+    told = [
+        f"{facts.called} in {name}, weight decay {where[facts.rule]}{_values_of(decay)}"
+        for name, facts, decay in (("PyTorch", of, ours), ("Keras", to, theirs))
+    ]
+    row = rows()["adamw_weight_decay"]
+    kind = of.called.rpartition(".")[2]
+    base, coupled = "AdamW" if of.rule == "adamw" else "Adam", of.rule == "adam"
+    yield Candidate(
+        f"the optimizer: {told[0]}; {told[1]}",
+        _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),),
+        "keras.regularizers.L2(decay / 2) for each layer that is decayed, and no weight_decay: Adam with coupled decay"
+        if coupled and any(ours.values())
+        else f"keras.optimizers.{base}(…, weight_decay={max(ours.values())})",
+        f"torch.optim.{'AdamW' if kind.startswith('Adam') and coupled else 'Adam'}(…, "
+        f"weight_decay={max(theirs.values())})",
+        row if any(ours.values()) and any(theirs.values()) else None,
+    )
+
+
+def _values_of(decays: Mapping[str, float]) -> str:
+    """The decays in words; those of tensors that have none are left out."""
+    return f" ({', '.join(f'{value:g}' for value in sorted({*decays.values()}) if value) or 'none'})"
 
 
 def _tupled(value: Setting) -> object:
@@ -238,6 +310,8 @@ def _decay_edits(sides: Sides) -> tuple[Edit, ...]:
 
 def _of_decay(sides: Sides) -> Iterator[Candidate]:
     ours, theirs = decays(sides)
+    if sides.torch.optimizer.rule != sides.keras.optimizer.rule:
+        return  # told with the rule
     differ = [name for name in ours if ours[name] != theirs[name]]
     coupled = sides.torch.optimizer.rule in COUPLED and any(ours.values()) and any(theirs.values())
     if not differ and not coupled:

@@ -24,7 +24,15 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "silu": tf.nn.silu,
     "tanh": tf.math.tanh,
     "sigmoid": tf.math.sigmoid,
-    "softplus": tf.math.softplus,
+    # PyTorch's, which is x itself above 20.
+    "softplus": lambda x, beta=1.0: tf.where(beta * x > 20, x, tf.math.softplus(beta * x) / beta),  # noqa: PLR2004
+    "selu": tf.nn.selu,
+    "mish": lambda x: x * tf.math.tanh(tf.math.softplus(x)),
+    "softsign": tf.math.softsign,
+    "hard_silu": lambda x: x * tf.nn.relu6(x + 3) / 6,
+    "hard_sigmoid": lambda x: tf.nn.relu6(x + 3) / 6,
+    "hardtanh": lambda x, low=-1.0, high=1.0: tf.clip_by_value(x, low, high),
+    "log_softmax": tf.nn.log_softmax,
     # Keras takes a softmax back where it finds one before a loss of logits.
     "softmax": lambda x: tf.identity(tf.nn.softmax(x)),
 }
@@ -110,10 +118,13 @@ def _after(model: "Model", number: str, kind: str, settings: dict[str, Any]) -> 
 
 def _at(model: "Model", number: str, where: str, slot: int, change: Callable[[tf.Tensor], tf.Tensor]) -> None:
     """Change an input of a call, or its output."""
+    # After what another edit does there.
     if where == "in":
-        model.watch.inputs[int(number), slot] = change
+        before = model.watch.inputs.get((int(number), slot), lambda x: x)
+        model.watch.inputs[int(number), slot] = lambda x: change(before(x))
     else:
-        model.watch.outputs[int(number)] = change
+        earlier = model.watch.outputs.get(int(number), lambda x: x)
+        model.watch.outputs[int(number)] = lambda x: change(earlier(x))
 
 
 def _linear(model: "Model", number: str, where: str, slot: int, scale: float, offset: float) -> None:
@@ -138,9 +149,97 @@ def _add(  # noqa: PLR0913, PLR0917 a place, and what is added there
     _at(model, number, where, slot, lambda x: x + scale * model.watch.kept[other, end])
 
 
-def _instead(model: "Model", number: str, where: str, slot: int, other: int, end: str) -> None:
-    """Take what went into another call, or came out of it."""
-    _at(model, number, where, slot, lambda _: model.watch.kept[other, end])
+def _instead(  # noqa: PLR0913, PLR0917 a place, and what is taken there
+    model: "Model", number: str, where: str, slot: int, other: int, end: str, axes: list[int]
+) -> None:
+    """Take what went into another call, or came out of it, its axes in this order, and in the shape that is wanted."""
+
+    def change(x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(tf.transpose(model.watch.kept[other, end], axes), x.shape)
+
+    _at(model, number, where, slot, change)
+
+
+def _constant(model: "Model", number: str, where: str, slot: int, value: list[Any]) -> None:
+    """Take these numbers, whatever there is."""
+    _at(model, number, where, slot, lambda x: tf.constant(value, x.dtype))
+
+
+def _heads(model: "Model", number: str, where: str, slot: int, order: list[int]) -> None:
+    """Cut the numbers of each place into heads in another order."""
+
+    def change(x: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(x, (*x.shape[:2], -1))
+        return tf.reshape(tf.gather(flat, order, axis=2), x.shape)
+
+    _at(model, number, where, slot, change)
+
+
+def _mask(model: "Model", number: str, mask: list[list[Any]] | None, is_causal: bool) -> None:
+    """Give an attention PyTorch's mask: of truths, or of numbers that are added."""
+    told = model.watch.named.setdefault(int(number), {})
+    told |= {"is_causal": is_causal, "mask": None}
+    if mask is not None:
+        given = tf.constant(mask)[None, None]
+        told |= {"mask": given} if given.dtype == tf.bool else {"bias": tf.cast(given, keras.config.floatx())}
+
+
+REDUCTIONS: dict[str, Callable[[tf.Tensor, list[int]], tf.Tensor]] = {
+    "mean": tf.reduce_mean,
+    "largest": tf.reduce_max,
+    "smallest": tf.reduce_min,
+    "sum": tf.reduce_sum,
+    "first": lambda x, axes: tf.gather(x, 0, axis=axes[0]),
+    "last": lambda x, axes: tf.gather(x, x.shape[axes[0]] - 1, axis=axes[0]),
+}
+
+
+def _reduced(  # noqa: PLR0913, PLR0917 a place, and what is taken there
+    model: "Model", number: str, where: str, slot: int, other: int, how: str, axes: list[int], sequences: str
+) -> None:
+    """Take the mean, the last, … of what came out of another call; of a recurrent layer, of its whole sequence."""
+    end = "whole" if sequences else "out"
+    if sequences:
+        _whole_sequence(model, sequences, other)
+    _at(
+        model,
+        number,
+        where,
+        slot,
+        lambda x: tf.reshape(REDUCTIONS[how](model.watch.kept[other, end], axes), x.shape),
+    )
+
+
+def _whole_sequence(model: "Model", path: str, number: int) -> None:
+    """Keep all outputs of a recurrent layer that gives the last alone."""
+    layer = _layer(model, path)
+    call = layer.call
+    layer.return_sequences = True
+
+    def kept(*given: Any, **named: Any) -> tf.Tensor:
+        whole = model.watch.kept[number, "whole"] = call(*given, **named)
+        return whole[:, -1]
+
+    layer.call = kept
+
+
+def _time_first(model: "Model", path: str) -> None:
+    """Take axis 0 for time, and axis 1 for the examples."""
+    layer = _layer(model, path)
+    call, recurrent = layer.call, hasattr(layer, "return_sequences")
+    sequences = getattr(layer, "return_sequences", True)
+    if recurrent:
+        layer.return_sequences = True
+
+    def turned(x: Any) -> Any:
+        return tf.transpose(x, (1, 0, 2)) if isinstance(x, tf.Tensor) and len(x.shape) == 3 else x  # noqa: PLR2004
+
+    def changed(*given: Any, **named: Any) -> Any:
+        output = call(*map(turned, given), **{name: turned(value) for name, value in named.items()})
+        whole = turned(output)
+        return whole if sequences else whole[:, -1]
+
+    layer.call = changed
 
 
 def _linear_outputs(model: "Model", _place: str, scale: float, offset: float) -> None:
@@ -149,8 +248,11 @@ def _linear_outputs(model: "Model", _place: str, scale: float, offset: float) ->
     model._outputs = lambda inputs, *, training: outputs(inputs, training=training) * scale + offset  # type: ignore[method-assign]
 
 
-def _training(model: "Model", path: str, value: bool, always: bool = False) -> None:
-    """Let a normalisation take the batch's statistics in training, or not, or in tests too, whatever it is told."""
+def _training(model: "Model", path: str, value: bool | None, always: bool = False) -> None:
+    """Let a normalisation take the batch's statistics in training, or not, or in tests too, whatever it is told.
+
+    Where there is no value, it takes them in training alone.
+    """
     layer = _layer(model, path)
     # Keras's own, for a class of the user's may not pass on what it is told.
     call = functools.partial(keras.layers.BatchNormalization.call, layer)
@@ -158,10 +260,12 @@ def _training(model: "Model", path: str, value: bool, always: bool = False) -> N
         layer.trainable = True
 
     def told(inputs: tf.Tensor, training: bool | None = None, **named: Any) -> Any:
+        if value is None:
+            return call(inputs, training=model.in_training, **named)
         return call(inputs, training=value if model.in_training or always else training, **named)
 
     layer.call = told
-    if value and type(layer) is not keras.layers.BatchNormalization:
+    if value is not False and type(layer) is not keras.layers.BatchNormalization:
         _unbiased_variance(model, path)  # what such a class is for
 
 
@@ -203,17 +307,21 @@ def _loss_broadcast(model: "Model", _place: str) -> None:
     )
 
 
-def _cross_entropy(
+def _cross_entropy(  # noqa: PLR0913, PLR0917 what PyTorch's is told
     targets: tf.Tensor,
     outputs: tf.Tensor,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    of_logarithms: bool = False,
     reduction: str = "mean",
+    weight: list[float] | None = None,
     **_: Any,
 ) -> tf.Tensor:
     classes = outputs.shape[-1]
     logits = tf.reshape(outputs, (-1, classes))
-    log_probabilities = logits - tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+    # NLL takes logarithms of probabilities, and looks at nothing else.
+    log_probabilities = logits - (0 if of_logarithms else tf.reduce_logsumexp(logits, axis=-1, keepdims=True))
+    weights = tf.ones(classes, logits.dtype) if weight is None else tf.constant(weight, logits.dtype)
     if targets.dtype.is_integer:
         labels = tf.reshape(targets, (-1,))
         kept = tf.cast(labels != ignore_index, logits.dtype)
@@ -221,7 +329,13 @@ def _cross_entropy(
     else:
         truth = tf.reshape(targets, (-1, classes))
         kept = tf.ones(len(truth), logits.dtype)
-    truth = truth * (1 - label_smoothing) + label_smoothing / classes
+    if targets.dtype.is_integer:
+        kept *= tf.reduce_sum(truth * weights, -1)  # each example counts as its class
+        share = label_smoothing / classes * weights / tf.reduce_sum(truth * weights, -1, keepdims=True)
+    else:
+        share = label_smoothing / classes * weights
+        truth *= weights
+    truth = truth * (1 - label_smoothing) + share
     losses = -tf.reduce_sum(truth * log_probabilities, -1) * kept
     return tf.reduce_sum(losses) / (tf.reduce_sum(kept) if reduction == "mean" else 1)
 
@@ -264,6 +378,7 @@ def _huber(
 
 LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "cross_entropy": _cross_entropy,
+    "nll": functools.partial(_cross_entropy, of_logarithms=True),
     "mse": _mse,
     "mae": _mae,
     "binary_cross_entropy": _binary_cross_entropy,
@@ -286,13 +401,39 @@ def _trainable(model: "Model", name: str, value: bool) -> None:
     next(v for own, v in model.named_variables() if own == name).trainable = value
 
 
-def _bias(model: "Model", path: str, values: list[float]) -> None:
-    """Give a layer that has none a bias, with these first values."""
+def _bias(  # a layer that is built takes no more weights, unless it is unlocked
+    model: "Model", path: str, values: list[Any], own: str = "bias", name: str = ""
+) -> None:
+    """Give a layer that has none a bias, or a scale, with these first values."""
     layer = _layer(model, path)
-    layer._tracker.unlock()  # a layer that is built takes no more weights
-    layer.use_bias, layer.bias = True, layer.add_weight(shape=(len(values),), name="bias")
+    layer = getattr(layer, "cell", layer)
+    layer._tracker.unlock()
+    given = layer.add_weight(shape=np.shape(values), name=own)
+    setattr(layer, {"gamma": "scale", "beta": "center"}.get(own, "use_bias"), True)
+    setattr(layer, own, given)
     layer._tracker.lock()
-    layer.bias.assign(values)
+    given.assign(values)
+    model.added[name or given.path] = given
+
+
+def _tie(model: "Model", name: str, to: str, transposed: bool) -> None:
+    """Let a tensor be another one, or its transpose: both are trained as one."""
+    model.ties[name] = (to, transposed)
+
+
+def _untie(model: "Model", path: str, name: str) -> None:
+    """Give whoever takes an embedding's table, but the embedding, one of its own."""
+    layer = _layer(model, path)
+    layer._tracker.unlock()
+    table = layer.add_weight(shape=layer.embeddings.shape, name="untied")
+    layer._tracker.lock()
+    model.added[name] = table
+    kind = type(layer)
+
+    def embeddings(self: Any) -> Any:
+        return kind.embeddings.fget(self) if model.watch.in_a_call else table
+
+    layer.__class__ = type(kind.__name__, (kind,), {"embeddings": property(embeddings), "__module__": kind.__module__})
 
 
 def _penalty(model: "Model", _place: str) -> None:
@@ -305,10 +446,13 @@ def _no_regularisers(model: "Model", _place: str) -> None:
     model.has_penalty = False
 
 
-def _unbiased_variance(model: "Model", path: str) -> None:
-    """Let the running variance take the batch's variance with n − 1, as PyTorch's does."""
+def _unbiased_variance(model: "Model", path: str, own: bool = False) -> None:
+    """Let the running variance take the batch's variance with n − 1, as PyTorch's does.
+
+    Of Keras's `own` call, where that of a user's class is to be left out.
+    """
     layer = _layer(model, path)
-    call = layer.call
+    call = functools.partial(keras.layers.BatchNormalization.call, layer) if own else layer.call
 
     def corrected(inputs: tf.Tensor, training: bool | None = None, **named: Any) -> Any:
         before = tf.convert_to_tensor(layer.moving_variance)
@@ -420,14 +564,22 @@ def _dense_gradients(model: "Model", _place: str) -> None:
 
 
 def _coupled_decay(model: "Model", _place: str, decays: dict[str, float]) -> None:
-    """Make the decay part of the gradient."""
+    """Make the decay part of the gradient, after all else that is done to it, such as clipping in a user's `apply`."""
     model.optimizer.weight_decay = None
+    model.coupled_decays |= decays
 
-    def change(gradients: list[Any], variables: list[Any]) -> list[Any]:
-        pairs = zip(gradients, variables, strict=True)
-        return [g if g is None else g + decays.get(model.names[id(v)], 0.0) * v for g, v in pairs]
 
-    _on_gradients(model, change)
+def couple_decays(model: "Model") -> None:
+    """Let the update of each variable add its decay; once the rule is the last one that was chosen."""
+    update = model.optimizer.update_step
+
+    def decayed(gradient: Any, variable: Any, rate: Any) -> None:
+        # What is updated is TensorFlow's variable within Keras's, which has the name.
+        own = model.optimizer._trainable_variables[model.optimizer._get_variable_index(variable)]
+        decay = model.coupled_decays.get(model.names[id(own)], 0.0)
+        update(tf.convert_to_tensor(gradient) + decay * variable if decay else gradient, variable, rate)
+
+    model.optimizer.update_step = decayed
 
 
 def _decays(model: "Model", _place: str, decays: dict[str, float]) -> None:
@@ -442,6 +594,11 @@ def _decays(model: "Model", _place: str, decays: dict[str, float]) -> None:
         apply(gradients, variables)
 
     model.optimizer.apply = changed
+
+
+def _maximize(model: "Model", _place: str) -> None:
+    """Go up, and not down."""
+    _on_gradients(model, lambda gradients, _: [g if g is None else -tf.convert_to_tensor(g) for g in gradients])
 
 
 def _clip_as_pytorch(
@@ -499,6 +656,13 @@ TABLE: dict[str, Callable[..., None]] = {
     "no gradient of a row": _no_gradient_of_a_row,
     "trainable": _trainable,
     "bias": _bias,
+    "constant": _constant,
+    "heads": _heads,
+    "mask": _mask,
+    "reduced": _reduced,
+    "time first": _time_first,
+    "tie": _tie,
+    "untie": _untie,
     "no regularisers": _no_regularisers,
     "padding mode": _padding_mode,
     "penalty": _penalty,
@@ -511,4 +675,5 @@ TABLE: dict[str, Callable[..., None]] = {
     "coupled decay": _coupled_decay,
     "decays": _decays,
     "clip": _clip_as_pytorch,
+    "maximize": _maximize,
 }

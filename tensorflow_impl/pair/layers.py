@@ -165,8 +165,12 @@ FUNCTIONS: dict[str, Function] = {
     "elu": Function("elu", {"alpha": 1.0}),
     "silu": Function("silu"),
     "swish": Function("silu"),
-    "softplus": Function("softplus"),
+    "softplus": Function("softplus", {"beta": 1.0}),
     "mish": Function("mish"),
+    "selu": Function("selu"),
+    "softsign": Function("softsign"),
+    "hard_sigmoid": Function("hard_sigmoid"),
+    "hard_tanh": Function("hardtanh"),
     "hard_silu": Function("hard_silu"),
     "tanh": Function("tanh"),
     "sigmoid": Function("sigmoid"),
@@ -222,6 +226,8 @@ def activation_kind(activation: Any, layer: Any = None) -> Kind:
         slope, highest = float(layer.negative_slope), layer.max_value
         if slope:
             return Kind("leaky_relu", lambda _layer, _inputs: {"negative_slope": slope})
+        if layer.threshold:
+            return Kind("thresholded_relu")
         return Kind("relu" if highest is None else f"relu{highest:g}")
     known = FUNCTIONS.get(getattr(activation, "__name__", ""))
     if known is None:

@@ -37,6 +37,7 @@ SETTINGS = {
     "clipnorm": "clip_norm_each",
     "clipvalue": "clip_value",
     "use_ema": "use_ema",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
 }
 
 
@@ -139,12 +140,17 @@ class Model:
         self.names = _names_of(model)
         self._seen = Seen()
         self.gradient_changes: dict[str, Callable[[Any], Any]] = {}  # by the name of a variable
+        self.ties: dict[str, tuple[str, bool]] = {}  # the name of a variable that is another one, and if transposed
+        self.added: dict[str, keras.Variable] = {}  # what edits gave the model, by the name of its first values
         self._steps = 0
         self._graph: Any = None
+        self.coupled_decays: dict[str, float] = {}  # by the name of a variable
         for edit in edits:
             editing.apply(self, edit)
-        self.names = _names_of(model)  # an edit may have made one
-        self.optimizer.build(model.trainable_variables)
+        if self.coupled_decays:
+            editing.couple_decays(self)
+        self.names = _names_of(model) | {id(v): name for name, v in self.added.items()}
+        self.optimizer.build(self._trained)
 
     def tensors(self) -> dict[str, TensorFacts]:
         """All parameters and buffers by name, in the model's order."""
@@ -184,6 +190,7 @@ class Model:
         if hasattr(optimizer, "beta_1"):
             settings["betas"] = [float(optimizer.beta_1), float(optimizer.beta_2)]
         settings["weight_decay"] = settings.get("weight_decay") or 0.0
+        settings["own_update_step"] = not kind.update_step.__module__.startswith("keras.")
         ours = kind.__module__.startswith("keras.")
         rule = next(c.__name__ for c in kind.__mro__ if c.__module__.startswith("keras.")).lower()
         if rule == "rmsprop":
@@ -230,13 +237,14 @@ class Model:
         with tf.GradientTape() as tape:
             loss = self._pass(seen, inputs, targets, training=True)
         self._dropout = self.watch.dropped
-        variables = self.model.trainable_variables
         gradients = self._of(tape, loss)
         self.assign(kept)
         if all(gradient is None for gradient in gradients):
             raise InputError(f"{self.module.__file__}: {NO_GRADIENT}")
-        pairs = zip(variables, gradients, strict=True)
-        return seen, {self.names[id(v)]: to_array(tf.convert_to_tensor(g)) for v, g in pairs if g is not None}
+        pairs = zip(self._trained, gradients, strict=True)
+        found = {self.names[id(v)]: to_array(tf.convert_to_tensor(g)) for v, g in pairs if g is not None}
+        tied = {name: found[to].T if turned else found[to] for name, (to, turned) in self.ties.items() if to in found}
+        return seen, found | tied
 
     def step(self, inputs: Arrays, targets: np.ndarray) -> tuple[float, float]:
         """One update. Returns the loss before it, and the rate it was taken at."""
@@ -272,15 +280,27 @@ class Model:
         with tf.GradientTape() as tape:
             loss = self._pass(None, inputs, targets, training=True)
             trained = loss if self.penalty_in_loss else loss + self._penalty(loss)
-        self.optimizer.apply(self._of(tape, trained), self.model.trainable_variables)
+        self.optimizer.apply(self._of(tape, trained), self._trained)
+        variables = {name: variable for name, variable in self.named_variables() if self.ties}
+        for name, (to, turned) in self.ties.items():
+            variables[name].assign(tf.transpose(variables[to]) if turned else variables[to])
         return loss
+
+    @property
+    def _trained(self) -> list[keras.Variable]:
+        return [v for v in self.model.trainable_variables if self.names[id(v)] not in self.ties]
 
     def _of(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[Any]:
         """The gradients of the variables that are trained."""
         variables = self.model.trainable_variables
         pairs = zip(variables, tape.gradient(loss, [variable.value for variable in variables]), strict=True)
+        found = {self.names[id(v)]: gradient for v, gradient in pairs}
+        for name, (to, turned) in self.ties.items():
+            parts = [tf.convert_to_tensor(g) for g in (found[to], found[name]) if g is not None]
+            found[to] = parts[0] + (tf.transpose(parts[1]) if turned else parts[1]) if len(parts) > 1 else found[to]
         changes = self.gradient_changes
-        return [changes.get(self.names[id(v)], lambda g: g)(g) if g is not None else None for v, g in pairs]
+        trained = [(name, found[name]) for name in (self.names[id(v)] for v in self._trained)]
+        return [changes.get(name, lambda g: g)(g) if g is not None else None for name, g in trained]
 
     def _outputs(self, inputs: Arrays, *, training: bool) -> Any:
         given = {name: tf.convert_to_tensor(values) for name, values in inputs.items()}

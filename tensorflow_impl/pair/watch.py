@@ -69,6 +69,11 @@ class Watch:
         self.dropped: dict[str, float] = {}  # at which rate the last pass would have dropped, by place
         self.in_training = False
 
+    @property
+    def in_a_call(self) -> bool:
+        """Whether what runs is part of a call of a layer or function."""
+        return self._within > 0
+
     @contextlib.contextmanager
     def recording(self, seen: Seen | None) -> Iterator[None]:
         """Record into `seen`; only count where there is none."""
@@ -155,6 +160,9 @@ class Watch:
             self._within -= 1
         output = self._changed(number, output)
         settings = settings_of(known, original, arguments, named)
+        mask = named.get("mask", arguments[4] if len(arguments) > 4 else None)  # noqa: PLR2004
+        if known.kind == kinds.SDPA and tensors_in(mask) and self.seen is not None:
+            self.seen.arrays[f"call/{number}/mask"] = to_array(tensors_in(mask)[0])
         some = inputs if known.kind == kinds.SDPA else inputs[:1]
         self._record(number, self._places[-1] if self._places else "", known.kind, name, settings, some, output)
         return output

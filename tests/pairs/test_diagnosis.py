@@ -70,6 +70,24 @@ MISTAKES = [
     ("cnn", "carried by hand", "carry", "carry, of dense/kernel: its rows", "the output of 4"),
     ("lstm", "activation", "tanh", "activation of lstm (nn.LSTM)", "the output of lstm"),
     ("lstm", "mask", "mask", "mask of embedding", "the output of lstm"),
+    ("mlp", "mean of the loss", "weight", "class weights: some in PyTorch, none in Keras", "the loss"),
+    ("mlp", "gradient accumulation", "accumulat", "gradient_accumulation_steps of the optimizer: 2", "the weights"),
+    ("mlp", "clipping", "clip_value", "clipping (clip_value): 0.01 in PyTorch", "the weights"),
+    ("cnn", "axes", "image", "each image is transposed in Keras before it is flattened", "what goes into 4"),
+    ("cnn", "train and eval mode", "training mode", "the batch's in Keras: in training mode all", "the output of 0.1"),
+    ("cnn", "batch normalisation", "affine", "a scale that PyTorch does not have", "the gradient of"),
+    ("cnn", "batch normalisation", "n numbers", "otherwise in BatchNormalization, a class of", "0.1.running_var"),
+    ("lstm", "axes", "batch_first", "batch_first of lstm (nn.LSTM): False in PyTorch", "the output of lstm"),
+    ("lstm", "pooling over time", "mean over", "the mean over time of the outputs of lstm", "what goes into norm"),
+    (
+        "lstm",
+        "gates and biases",
+        "use_bias",
+        "a bias that Keras does not have, in sequential/lstm",
+        "the output of lstm",
+    ),
+    ("lstm", "formula of the optimizer", "update_step", "update_step of Adam, a class of the Keras", "the weights"),
+    ("lstm", "weight decay", "beside", "weight decay beside it", "the weights"),
     ("lstm", "betas", "beta", "betas of the optimizer: [0.5, 0.999] in PyTorch", "the weights"),
 ]
 
@@ -235,7 +253,7 @@ def test_dropout_of_attention_functions_and_recurrent_layers_is_compared_and_doe
 
 
 def test_what_can_not_be_tried_is_told_by_its_place_and_no_cause_is_made_up(told):
-    found = told(planted.Case("mlp", (named("mlp", "mean of the loss", "weight"),)))
+    found = told(planted.Case("mlp", (named("mlp", "targets", "shifted"),)))
     assert found.verdict == "different"
     assert not found.causes
     assert found.unexplained.what == "the loss"
