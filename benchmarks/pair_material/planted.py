@@ -111,7 +111,6 @@ MLP = (
         "axes",
         INPUT,
         ("axes", "transpos", "permut", "order"),
-        fixable=False,
         hard="the axes are flattened at once: the values of each example are the same, in another order",
     ),
     Planted(
@@ -208,7 +207,6 @@ MLP = (
         "mean of the loss",
         LOSS,
         ("weight",),
-        fixable=False,
     ),
     Planted(
         "mlp",
@@ -256,6 +254,76 @@ MLP = (
         "clipping",
         OPTIMIZER,
         ("clip",),
+    ),
+    Planted(
+        "mlp",
+        KERAS,
+        "images.reshape(len(images), -1)",
+        "images[:, ::-1].reshape(len(images), -1)",
+        "axes",
+        INPUT,
+        ("in reverse", "turned", "flip"),
+    ),
+    Planted(
+        "mlp",
+        TORCH,
+        "nn.CrossEntropyLoss()",
+        "nn.NLLLoss()",
+        "input of the loss",
+        LOSS,
+        ("nll",),
+        hard="Keras's loss takes logits, and PyTorch's their logarithms of probabilities, which these are not",
+    ),
+    Planted(
+        "mlp",
+        TORCH,
+        "nn.Linear(64, 10),\n",
+        "nn.Linear(64, 10),\n        nn.LogSoftmax(dim=1),\n",
+        "softmax twice",
+        (*LAST, *OUTPUT, "5"),
+        ("log_softmax", "logsoftmax"),
+        hard="of logarithms of probabilities the softmax is the same: only the outputs differ",
+    ),
+    Planted(
+        "mlp",
+        TORCH,
+        "loss = nn.CrossEntropyLoss()",
+        "def loss(outputs, targets):\n    return nn.functional.cross_entropy(outputs, (targets + 1) % 10)",
+        "targets",
+        LOSS,
+        ("shifted", "targets"),
+        fixable=False,
+        hard="nothing of the targets is seen",
+    ),
+    Planted(
+        "mlp",
+        TORCH,
+        "loss = nn.CrossEntropyLoss()",
+        "def loss(outputs, targets):\n    bits = torch.log(torch.tensor(2.0))\n"
+        "    return nn.functional.cross_entropy(outputs, targets) / bits",
+        "mean of the loss",
+        LOSS,
+        ("ln 2",),
+    ),
+    Planted(
+        "mlp",
+        KERAS,
+        "SGD(learning_rate=0.01)",
+        "SGD(learning_rate=0.01, gradient_accumulation_steps=2)",
+        "gradient accumulation",
+        OPTIMIZER,
+        ("accumulat",),
+    ),
+    Planted("mlp", TORCH, "lr=0.01)", "lr=0.01, maximize=True)", "sign of the step", OPTIMIZER, ("maximize",)),
+    Planted(
+        "mlp",
+        TORCH,
+        "\n\ndef optimizer(model):",
+        "\n\ndef after_backward(model):\n    nn.utils.clip_grad_value_(model.parameters(), 0.01)\n"
+        "\n\ndef optimizer(model):",
+        "clipping",
+        OPTIMIZER,
+        ("clip_value", "clip"),
     ),
 )
 
@@ -462,6 +530,61 @@ CNN = (
         (*RATE, *OPTIMIZER),
         ("schedule", "cosine", "learning rate"),
     ),
+    Planted(
+        "cnn",
+        KERAS,
+        "x = layers.Flatten()(x)",
+        "x = layers.Permute((2, 1, 3))(x)\n    x = layers.Flatten()(x)",
+        "axes",
+        ("4", "dense"),
+        ("image", "axes", "transpos"),
+    ),
+    Planted(
+        "cnn",
+        TORCH,
+        "nn.BatchNorm2d(filters)",
+        "nn.BatchNorm2d(filters, affine=False)",
+        "batch normalisation",
+        (*NORM, "1.1", "batch_normalization_1", *gradient(*NORM, "1.1", "batch_normalization_1")),
+        ("affine", "scale", "gamma"),
+    ),
+    Planted(
+        "cnn",
+        KERAS,
+        "momentum=0.9, epsilon=1e-5",
+        "momentum=0.9, epsilon=1e-5, center=False",
+        "batch normalisation",
+        gradient(*NORM, "1.1", "batch_normalization_1"),
+        ("bias", "beta", "center"),
+    ),
+    Planted(
+        "cnn",
+        KERAS,
+        "super().call(inputs, training=training, mask=mask)",
+        "super().call(inputs, training=True, mask=mask)",
+        "train and eval mode",
+        NORM,
+        ("training mode", "statistics"),
+    ),
+    Planted(
+        "cnn",
+        KERAS,
+        "ops.size(inputs) // inputs.shape[-1]",
+        "ops.shape(inputs)[0]",
+        "batch normalisation",
+        training(*NORM),
+        ("n numbers", "variance"),
+        hard="the variance is corrected, by another n",
+    ),
+    Planted(
+        "cnn",
+        KERAS,
+        "layers.ReLU()(x)",
+        "layers.ReLU(max_value=1.0)(x)",
+        "activation",
+        (*RELU, *NORM, *CONV_2),
+        ("relu",),
+    ),
 )
 
 LSTM_READER = (
@@ -630,7 +753,6 @@ LSTM_READER = (
         "pooling over time",
         (*LAYER_NORM, *LSTM),
         ("mean over", "last output", "last step"),
-        fixable=False,
     ),
     Planted(
         "lstm",
@@ -696,6 +818,52 @@ def model(characters=21, width=32):""",
         INPUT,
         ("revers", "order", "prepare", "flip"),
         fixable=False,
+    ),
+    Planted(
+        "lstm",
+        KERAS,
+        "layers.LSTM(width)",
+        "layers.LSTM(width, use_bias=False)",
+        "gates and biases",
+        (*LSTM, *gradient(*LSTM)),
+        ("use_bias", "bias"),
+    ),
+    Planted(
+        "lstm",
+        KERAS,
+        "layers.LSTM(width),",
+        "layers.LSTM(width, return_sequences=True),\n            layers.GlobalAveragePooling1D(),",
+        "pooling over time",
+        (*LAYER_NORM, *LSTM),
+        ("the last of", "average"),
+    ),
+    Planted(
+        "lstm",
+        KERAS,
+        "layers.LSTM(width)",
+        "layers.LSTM(width, dropout=0.2)",
+        "dropout",
+        setting(*LSTM),
+        ("dropout",),
+    ),
+    Planted(
+        "lstm",
+        KERAS,
+        " / (1 - self.beta_1**step)",
+        "",
+        "formula of the optimizer",
+        OPTIMIZER,
+        ("update_step",),
+        hard="the rule is of a class of the user's own, which can't be read",
+    ),
+    Planted(
+        "lstm",
+        TORCH,
+        "torch.optim.Adam(model.parameters(), lr=0.01",
+        "torch.optim.AdamW(model.parameters(), lr=0.01",
+        "weight decay",
+        OPTIMIZER,
+        ("beside", "adamw"),
     ),
 )
 
@@ -772,7 +940,6 @@ CHARACTER_GPT = (
         "mask",
         ATTENTION,
         ("mask", "causal"),
-        fixable=False,
     ),
     Planted(
         "gpt",
@@ -825,7 +992,6 @@ CHARACTER_GPT = (
         "positions",
         PLACES,
         ("position", "offset", "index", "indices"),
-        fixable=False,
     ),
     Planted(
         "gpt",
@@ -1044,6 +1210,57 @@ CHARACTER_GPT = (
         "carried by hand",
         (*QUERY, "carry"),
         ("transpos", "carry"),
+    ),
+    Planted(
+        "gpt",
+        KERAS,
+        "self.characters(text) + self.places(ops.arange(ops.shape(text)[1]))",
+        "self.characters(text)",
+        "positions",
+        (*NORM_1, *BLOCK, *CHARACTERS, *PLACES),
+        ("places", "position"),
+        fixable=False,
+        hard="what PyTorch's positions are is in no tensor of Keras's",
+    ),
+    Planted(
+        "gpt",
+        TORCH,
+        "self.characters(text) + self.places(places)",
+        "self.characters(text)",
+        "positions",
+        (*NORM_1, *BLOCK, *CHARACTERS, *PLACES),
+        ("embedding_1 is added", "position"),
+    ),
+    Planted(
+        "gpt",
+        TORCH,
+        "x = x + self.mix(seen.transpose(1, 2).flatten(2))",
+        "x = normed + self.mix(seen.transpose(1, 2).flatten(2))",
+        "residual",
+        (*NORM_2, *MIX, *BLOCK),
+        ("residual",),
+    ),
+    Planted(
+        "gpt",
+        TORCH,
+        """        self.apply(start_small)
+
+    def forward(self, text):
+        \"\"\"(B, T) -> logits of the next character (B, T, 451).\"\"\"
+        places = torch.arange(text.shape[1], device=text.device)
+        x = self.blocks(self.characters(text) + self.places(places))
+        return F.linear(self.norm(x), self.characters.weight)""",
+        """        self.apply(start_small)
+        self.head = nn.Linear(width, CHARACTERS, bias=False)
+
+    def forward(self, text):
+        \"\"\"(B, T) -> logits of the next character (B, T, 451).\"\"\"
+        places = torch.arange(text.shape[1], device=text.device)
+        x = self.blocks(self.characters(text) + self.places(places))
+        return self.head(self.norm(x))""",
+        "tied weights",
+        (*OUTPUT, "head", *CHARACTERS),
+        ("tied",),
     ),
 )
 
