@@ -13,6 +13,7 @@ from benchmarks.pair_material.pair import EXAMPLES, Pair, classified, labels, me
 FOLDER = Path(__file__).with_suffix("")
 
 BATCH_NORM = ("batch_norm_epsilon", "batch_norm_weight_of_the_new", "batch_norm_running_variance")
+RMSPROP = ("rmsprop_smoothing", "rmsprop_epsilon", "rmsprop_epsilon_place")
 ADAM = ("adam_epsilon", "adam_epsilon_place")
 
 
@@ -25,6 +26,30 @@ def grey(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Images of one channel from 0 to 1, to be given back."""
     images = rng.random((EXAMPLES, 16, 16, 1), dtype=np.float32)
     return {"inputs": images, "targets": images}
+
+
+def tagged(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Sentences of words, each with its tag, and 0 where they have ended."""
+    words, tags = rng.integers(1, 30, (EXAMPLES, 9)), rng.integers(1, 5, (EXAMPLES, 9))
+    there = np.arange(9) < rng.integers(4, 10, (EXAMPLES, 1))
+    return {"inputs": words * there, "targets": tags * there}
+
+
+def judged(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Images, and 1 for those that are real, -1 for those that are not."""
+    return {"inputs": values(rng, 16, 16, 3), "targets": 2 * labels(rng, 2).astype(np.float32) - 1}
+
+
+def two_images(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Two images, and whether they show the same."""
+    images = {f"inputs/{name}": values(rng, 12, 12, 1) for name in ("left", "right")}
+    return {**images, "targets": labels(rng, 2).astype(np.float32)}
+
+
+def translated(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Sentences, what they are translated to, and that word by word, as the next."""
+    sentences = {"inputs/source": labels(rng, 20, 7), "inputs/target": labels(rng, 20, 6)}
+    return {**sentences, "targets": labels(rng, 20, 6)}
 
 
 def port(
@@ -52,14 +77,14 @@ PORTS = (
     port(
         "encoder",
         texts(12, 40, classes=3),
-        ("layer_norm_epsilon", *ADAM, "adamw_weight_decay"),
+        ("layer_norm_epsilon", *ADAM, "adamw_weight_decay", "adam_repeated_token"),
         ("gelu_dtype",),
-        "a repeated token's gradients are squared one by one in Keras, for which the table has no row yet",
+        "PyTorch's encoder has more dropout, in the attention and within the feed-forward part",
     ),
     port(
         "gru",
         measured(10, 4),
-        ("rmsprop_smoothing", "rmsprop_epsilon", "rmsprop_epsilon_place", "clipping_scope", "clipping_denominator"),
+        (*RMSPROP, "clipping_scope", "clipping_denominator"),
     ),
     port(
         "autoencoder",
@@ -70,7 +95,26 @@ PORTS = (
     port(
         "denoiser",
         grey,
-        (*ADAM, "halving_padding"),
-        hard="transposed convolutions of stride 2: Keras's outputs are PyTorch's moved by one pixel",
+        ADAM,
+        hard="transposed convolutions of stride 2: Keras's outputs are PyTorch's moved by one pixel, without a row",
     ),
+    port(
+        "tagger",
+        tagged,
+        (),
+        hard="a mask, a row that is not trained, an LSTM's two biases: the table has none of these",
+    ),
+    port("textcnn", texts(16, 40, classes=2), (*ADAM, "adam_repeated_token")),
+    port(
+        "regression",
+        measured(8),
+        (*BATCH_NORM, "leaky_relu_layer", "sgd_weight_decay"),
+        ("momentum_dtype",),
+    ),
+    port("tcn", measured(20, 2), ADAM),
+    port("efficientnet", classified(16, 16, 3, classes=10), (*BATCH_NORM, "halving_padding", *RMSPROP)),
+    port("siamese", two_images, ("adadelta_smoothing", "adadelta_epsilon")),
+    port("seq2seq", translated, (*ADAM, "adam_repeated_token")),
+    port("vit", classified(16, 16, 3, classes=10), (*ADAM, "adamw_weight_decay"), ("gelu_dtype",)),
+    port("critic", judged, ("group_norm_epsilon", *RMSPROP)),
 )

@@ -59,6 +59,7 @@ def _conv_transpose(layer: Any, _inputs: Tensor) -> Settings:
         "rank": rank,
         "groups": layer.groups,
         "strides": _each(layer.stride, rank),
+        "dilation": _each(layer.dilation, rank),
         "crop": [[pad, pad - extra] for pad, extra in zip(_each(layer.padding, rank), more, strict=True)],
     }
 
@@ -117,6 +118,11 @@ LAYERS: dict[type[nn.Module], Kind] = {
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), Kind(kinds.BATCH_NORM, _batch_norm)),
     nn.LayerNorm: Kind(kinds.LAYER_NORM, lambda layer, _: {"eps": layer.eps}),
     nn.GroupNorm: Kind(kinds.GROUP_NORM, lambda layer, _: {"eps": layer.eps, "groups": layer.num_groups}),
+    # In Keras: GroupNormalization(groups=-1).
+    **dict.fromkeys(
+        (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+        Kind(kinds.GROUP_NORM, lambda layer, _: {"eps": layer.eps, "groups": layer.num_features}),
+    ),
     nn.RNN: Kind(kinds.RNN, _recurrent),
     nn.LSTM: Kind(kinds.LSTM, _recurrent),
     nn.GRU: Kind(kinds.GRU, _recurrent),

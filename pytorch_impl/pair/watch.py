@@ -164,6 +164,7 @@ class Watch(TorchFunctionMode):
             return
         number = len(self.seen.calls)
         names = [f"call/{number}/in/{i}" for i in range(len(inputs))]
+        before = self._windowed
         if kind in WINDOWED or (kind == kinds.BATCH_NORM and outputs[0].ndim > kinds.VECTORS):
             self._windowed = outputs[0].ndim
         elif outputs[0].ndim != self._windowed or kind == "permute":
@@ -178,6 +179,7 @@ class Watch(TorchFunctionMode):
                 output=f"call/{number}/out",
                 dtype=str(outputs[0].dtype).removeprefix("torch."),
                 channels_last=False if self._windowed else None,
+                given_channels_last=False if self._windowed or (before and inputs[0].ndim == before) else None,
             )
         )
         for key, tensor in zip([*names, f"call/{number}/out"], [*inputs, outputs[0]], strict=True):

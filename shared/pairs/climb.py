@@ -155,10 +155,8 @@ def folded(calls: Sequence[Call]) -> dict[int, tuple[int, Call]]:
 def pair_calls(torch: Description, keras: Description, carry: Carry) -> tuple[Pairing, ...]:
     """The calls that are each other's counterpart: of layers by their weights, between them by kind and order."""
     anchors = sorted(_anchors(torch, keras, carry))
-    kept: list[Pairing] = []
-    for torch_last, keras_last, torch_first, keras_first in anchors:
-        if not kept or (torch_first > kept[-1].torch and keras_first > kept[-1].keras):
-            kept.append(Pairing(torch_last, keras_last, torch_first, keras_first))
+    known = [Pairing(torch_last, keras_last, *first) for torch_last, keras_last, *first in anchors]
+    kept = in_order(known)
     pairings: list[Pairing] = []
     ends = [*kept, Pairing(len(torch.calls), len(keras.calls), len(torch.calls), len(keras.calls))]
     torch_from = keras_from = 0
@@ -168,7 +166,28 @@ def pair_calls(torch: Description, keras: Description, carry: Carry) -> tuple[Pa
         if end in kept:
             pairings.append(end)
         torch_from, keras_from = end.torch + 1, end.keras + 1
-    return tuple(pairings)
+    # Of two branches, either may be called first: a shortcut before the block, or after it.
+    others = [pairing for pairing in known if pairing not in kept]
+    return tuple(sorted([*pairings, *others], key=lambda pairing: (pairing.torch, pairing.keras)))
+
+
+def in_order(pairings: Sequence[Pairing]) -> list[Pairing]:
+    """The most of these that follow each other on both sides."""
+    best: list[tuple[int, int]] = []  # how many end here, and the place of the one before
+    for at, pairing in enumerate(pairings):
+        fits = [n for n in range(at) if _follows(pairing, pairings[n])]
+        before = max(fits, key=lambda n: best[n][0], default=-1)
+        best.append((best[before][0] + 1 if fits else 1, before))
+    at = max(range(len(best)), key=lambda n: best[n][0], default=-1)
+    found: list[Pairing] = []
+    while at >= 0:
+        found.insert(0, pairings[at])
+        at = best[at][1]
+    return found
+
+
+def _follows(pairing: Pairing, before: Pairing) -> bool:
+    return pairing.first_torch > before.torch and pairing.first_keras > before.keras
 
 
 def _anchors(torch: Description, keras: Description, carry: Carry) -> Iterator[tuple[int, int, int, int]]:
@@ -352,7 +371,7 @@ class _Comparing:
             when = "" if stage == EVALUATION else ", in training"
             if ours.called.startswith(("F.", "torch.", "the ")):
                 name = f"{ours.called} in {ours.place or 'the model'}"
-            first, second = torch_calls[pairing.first_torch], keras_calls[pairing.first_keras]
+            first, second = torch_calls[pairing.first_torch].as_given, keras_calls[pairing.first_keras].as_given
             for key, twin in zip(first.inputs, second.inputs, strict=False):
                 arrays = self._arrays(
                     f"{of}/{key}", f"{of}/{twin}", first, second, self.sides.orders.get(pairing.torch)

@@ -58,6 +58,12 @@ class Call(Strict):
     output: str  # of its first output
     dtype: str  # of that
     channels_last: bool | None = None  # of an image, signal or volume; None where it can't be told
+    given_channels_last: bool | None = None  # the same of its inputs: a pooling of all places gives no image
+
+    @property
+    def as_given(self) -> "Call":
+        """With the layout of its inputs for that of its output."""
+        return self.model_copy(update={"channels_last": self.given_channels_last})
 
 
 class OptimizerFacts(Strict):

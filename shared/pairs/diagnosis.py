@@ -3,6 +3,7 @@
 Float64 judges, because rounding is far below any mistake there; float32 shows what a user's own curves will look like.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from shared.system.errors import InputError
 STEPS_LOOKED_AT = (1, 2, 10)  # and the last
 PERTURBATIONS = 2
 MOST_CAUSES = 12
+MOST_LEFT_OUT, MOST_WAYS = 2, 16  # of several changes that are made together
 FEW_STEPS, FIRST_STEP = 2, (1,)
 POWERS = 100
 Say = Callable[[str], object]
@@ -383,7 +385,8 @@ class Search:
             if better is None:
                 break
             applied, now = better
-        return self._needed(applied, now), self._first(now), now
+        causes, now = self._needed(applied, now)
+        return causes, self._first(now), now
 
     def _first(self, checks: Sequence[Check]) -> Check | None:
         return first_beyond(checks, LIMITS["float64"])
@@ -460,7 +463,7 @@ class Search:
             keras = replace(self.keras, arrays=self.bench.measure(edits, first.until, steps=steps).arrays)
         known = {candidate.key for candidate in applied}
         guesses = guesses_at(first, self.bench.sides, self.torch, keras)
-        tried = [c for c in [*guesses, *self.readable] if c.edits and c.key not in known]
+        tried = [*{c.key: c for c in [*guesses, *self.readable] if c.edits and c.key not in known}.values()]
         best: tuple[list[Candidate], list[Check]] | None = None
         for candidate in tried:
             self.say(f"trying: {candidate.what}")
@@ -471,27 +474,42 @@ class Search:
                 best = [*applied, candidate], checks
             if best and after is None:
                 return best
-        if best:
+        beyond = now.index(first) + 1
+        if best and self._rank(best[1]) > beyond:
             return best
-        # Of formulas, several may be at work at one place: none shows alone.
-        tried = [candidate for candidate in tried if candidate.beyond < first.stage]
-        if len(tried) > 1 and (checks := self._climb([*applied, *tried])) and self._rank(checks) > self._rank(now):
-            return [*applied, *tried], checks
+        # Of formulas, several may be at work at one place: none shows alone, or one makes it less and is not all.
+        several = [candidate for candidate in tried if candidate.beyond < first.stage]
+        return self._together(several, applied, beyond) or best
+
+    def _together(
+        self, several: list[Candidate], applied: list[Candidate], rank: float
+    ) -> tuple[list[Candidate], list[Check]] | None:
+        """All of these, or all but one or two, with which together the climb comes beyond this rank."""
+        sizes = range(len(several), max(len(several) - MOST_LEFT_OUT, 2) - 1, -1)
+        ways = itertools.chain.from_iterable(itertools.combinations(several, size) for size in sizes)
+        for some in itertools.islice(ways, MOST_WAYS):
+            if self._rank(checks := self._climb([*applied, *some])) > rank:
+                return [*applied, *some], checks
         return None
 
-    def _needed(self, applied: list[Candidate], now: list[Check]) -> list[Cause]:
-        """Those without which a difference comes back. What another one does too is left out, guesses first."""
+    def _needed(self, applied: list[Candidate], now: list[Check]) -> tuple[list[Cause], list[Check]]:
+        """Those without which a difference comes back, and the checks with these.
+
+        What another one does too is left out, guesses first.
+        """
         kept = list(applied)
         found: dict[str, Cause] = {}
         for candidate in sorted(applied, key=lambda one: one in self.readable):
             others = [other for other in kept if other is not candidate]
-            checks = self._climb(others) if others else climb(self.bench.sides, self.torch, self.keras)
+            unchanged = climb(self.bench.sides, self.torch, self.keras)
+            # Where the others can't be made without it, what is off without any.
+            checks = (self._climb(others) if others else unchanged) or unchanged
             first = self._first(checks)
             if first is None or self._rank(checks) >= self._rank(now):
-                kept = others
+                kept, now = others, checks
             else:
                 found[candidate.key] = Cause(candidate, first)
-        return families([found[candidate.key] for candidate in kept])
+        return families([found[candidate.key] for candidate in kept]), now
 
 
 def families(causes: Sequence[Cause]) -> list[Cause]:

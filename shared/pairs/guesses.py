@@ -127,7 +127,7 @@ def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras
             yield from _frozen_norm(a, b) if check.stage == TRAINING else _norm_in_evaluation(a, b)
         yield from of_batch_axis(a, b, torch.arrays, keras.arrays, of)
     else:
-        first_a, first_b = calls[pairing.first_torch], twins[pairing.first_keras]
+        first_a, first_b = calls[pairing.first_torch].as_given, twins[pairing.first_keras].as_given
         slot = int(check.key.rpartition("/")[2])
         number, where = pairing.first_keras, "in"
         ours, theirs = torch.arrays[f"{of}/{first_a.inputs[slot]}"], keras.arrays[f"{of}/{first_b.inputs[slot]}"]
@@ -308,6 +308,9 @@ FORMULA = {
 }
 
 
+NADAM_DECAY = 0.004  # PyTorch's, unless told otherwise; Keras has 1
+
+
 def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iterator[Candidate]:
     """What the formulas of the two frameworks do otherwise, with the same numbers."""
     if "the rate" in check.what:
@@ -334,11 +337,29 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
         of = "all gradients" if clips["limit"] is not None else "each gradient"
         yield Candidate(
             f"clipping: PyTorch divides by the norm of {of} + 1e-6, Keras by the norm",
-            (Edit(what="clip", values=clips),),
+            (Edit(what="clip denominator"),),
             rows()["clipping_denominator"].keras,
             rows()["clipping_denominator"].pytorch,
             rows()["clipping_denominator"],
             by_default=True,
+        )
+    if rule == "adamax":
+        yield Candidate(
+            "the formula of adamax: ε is added: to the size of a gradient in PyTorch, to the largest of all in Keras",
+            (Edit(what="formula"),),
+            "in a subclass of the optimizer: u = max(beta_2 * u, abs(gradient) + epsilon), and no epsilon below m",
+            "in a subclass of the optimizer: exp_inf = max(beta2 * exp_inf, abs(grad)), and + eps below exp_avg",
+            by_default=True,
+        )
+    if rule == "nadam":
+        decay = sides.torch.optimizer.settings.get("momentum_decay", 0.0)
+        yield Candidate(
+            f"the formula of nadam: the momentum grows by 0.96 to the power of each step: times {decay} in PyTorch, "
+            "as it is in Keras",
+            (Edit(what="formula", values={"momentum_decay": decay}),),
+            "in a subclass of the optimizer: u = beta_1 * (1 - 0.5 * 0.96 ** (momentum_decay * step))",
+            f"{sides.torch.optimizer.called}(…, momentum_decay=1)",
+            by_default=decay == NADAM_DECAY,
         )
     if rule in FORMULA:
         row = rows()[FORMULA[rule]]

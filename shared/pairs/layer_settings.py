@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.pairs import description as kinds
 from shared.pairs.causes import Candidate, both_default, name_of, rows, tensors_of
-from shared.pairs.climb import Pairing, Sides, folded
+from shared.pairs.climb import Pairing, Sides, folded, in_order
 from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import Edit
 
@@ -117,7 +117,7 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
     ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
     match name:
         case "padding":
-            fill = (
+            fill = str(
                 a.settings.get("padding_mode", "zeros")
                 if a.kind == kinds.CONV
                 else "lowest"
@@ -132,9 +132,9 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
             yield Candidate(
                 f"padding (before and after, in each dimension) of {name_of(a)} ({a.called}): {told}",
                 (edit,),
-                f'keras.layers.ZeroPadding{len(ours)}D({_pads(ours)}) before {name_of(b)}, and there padding="valid"',  # type: ignore[arg-type]
+                f'{_padding_code(ours, fill)} before {name_of(b)}, and there padding="valid"',
                 f"F.pad(…, {_pads(theirs)}) before {name_of(a)}, and there padding=0",
-                rows()["halving_padding"] if a.kind == kinds.CONV else rows()["average_pooling_padding"],
+                rows().get({kinds.CONV: "halving_padding", "avg_pool": "average_pooling_padding"}.get(a.kind, "")),
                 pair.pairing.first_keras == pair.pairing.keras and _same_size_asked(ours, theirs),
             )
         case "padding_mode":
@@ -161,6 +161,22 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
                 rows()["average_pooling_padding"],
                 by_default=True,
             )
+
+
+def _of_crop(name: str, pair: Layers) -> Iterator[Candidate]:
+    """How many of its outputs a transposed convolution leaves out where; fewer than none are added."""
+    a, b = pair.torch, pair.keras
+    ours, theirs = np.array(a.settings[name]), np.array(b.settings[name])
+    crops = ", ".join(f"({first}, {last})" for first, last in ours)
+    yield Candidate(
+        f"crop (outputs left out before and after, in each dimension) of {name_of(a)} ({a.called}): {pair.told(name)}",
+        (Edit(what="crop", place=b.place, values={"crop": a.settings[name]}),),
+        f'{b.called}(…, padding="valid"), and of its outputs leave out {crops} before and after',
+        f"{a.called}(…, padding=0, output_padding=0), and of its outputs leave out "
+        f"{', '.join(f'({first}, {last})' for first, last in theirs)} before and after",
+        # As many on other sides: what padding=1, output_padding=1 and "same" do to a stride of 2.
+        by_default=bool((ours.sum(-1) == theirs.sum(-1)).all()),
+    )
 
 
 def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
@@ -241,6 +257,7 @@ def _of_attribute(name: str, pair: Layers) -> Iterator[Candidate]:
 BY_SETTING: dict[str, Callable[[str, Layers], Iterator[Candidate]]] = {
     **dict.fromkeys(("eps", "momentum"), _of_norm),
     **dict.fromkeys(("padding", "padding_mode", "count_include_pad"), _of_padding),
+    "crop": _of_crop,
     **dict.fromkeys(("strides", "dilation", "size"), _of_window),
     **dict.fromkeys((*sorted(OF_ACTIVATIONS), "scale", "is_causal"), _of_function),
     **dict.fromkeys(("mask_zero", "padding_idx"), _of_embedding),
@@ -249,6 +266,12 @@ BY_SETTING: dict[str, Callable[[str, Layers], Iterator[Candidate]]] = {
         _of_attribute,
     ),
 }
+
+
+def _padding_code(padding: Setting, fill: str) -> str:
+    if fill == "lowest":  # what is padded is never the largest
+        return f"tf.pad(…, {_pads(padding)} of each image, constant_values=-np.inf)"
+    return f"keras.layers.ZeroPadding{len(padding)}D({_pads(padding)})"  # type: ignore[arg-type]
 
 
 def _pads(padding: Setting) -> str:
@@ -289,7 +312,7 @@ def _activation_in_torch(kind: str, setting: Setting) -> str:
 
 def of_activations(sides: Sides) -> Iterator[Candidate]:
     """Between two layers that have counterparts: one activation in place of another, one more, one less."""
-    pairings = [*sides.pairings]
+    pairings = in_order(sides.pairings)
     starts = [Pairing(-1, -1, -1, -1), *pairings]
     ends = [
         *pairings,

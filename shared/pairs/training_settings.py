@@ -104,6 +104,16 @@ def _carried_otherwise(users: np.ndarray, right: np.ndarray) -> tuple[str, str]:
     return "it has other numbers", "leave it out of carry: it is carried without"
 
 
+# The rows of the table that are of other optimizers and settings too.
+LIKE = {"adamw": "adam", "nadam": "adam"}
+ROW_OF_SETTING = {
+    "eps": "epsilon",
+    "alpha": "smoothing",
+    "rho": "smoothing",
+    "initial_accumulator_value": "accumulator",
+}
+
+
 def of_optimizer(sides: Sides) -> Iterator[Candidate]:
     """Its class and its numbers."""
     ours, theirs = sides.torch.optimizer, sides.keras.optimizer
@@ -117,13 +127,14 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
             f"keras.optimizers.{ours.called.rpartition('.')[2]}",
             f"torch.optim.{theirs.called.rpartition('.')[2]}",
         )
+        yield from _of_clipping(ours, theirs)
         return
     yield from _of_one_framework(ours, theirs)
     names = {"momentum", "nesterov", "betas", "eps", "amsgrad", "alpha", "rho", "centered", "initial_accumulator_value"}
     for name in sorted(names & ours.settings.keys() & theirs.settings.keys()):
         a, b = ours.settings[name], theirs.settings[name]
         if a != b:
-            key = f"{ours.rule}_{ {'eps': 'epsilon', 'alpha': 'smoothing', 'rho': 'smoothing', 'initial_accumulator_value': 'accumulator'}.get(name, name) }"  # noqa: E501
+            key = f"{LIKE.get(ours.rule, ours.rule)}_{ROW_OF_SETTING.get(name, name)}"
             candidate = Candidate(
                 f"{'ε' if name == 'eps' else name} of the optimizer: {a} in PyTorch, {b} in Keras",
                 (Edit(what="optimizer", values={"name": name, "value": a}),),
@@ -136,48 +147,51 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
             if not theirs.called.startswith("keras.") and name in {"amsgrad", "nesterov"}:
                 # A class of the user's own may not look at it.
                 yield replace(candidate, edits=(*candidate.edits, Edit(what="formula")))
-    for name in ("clip_norm", "clip_norm_each", "clip_value"):
-        a, b = ours.settings.get(name), theirs.settings.get(name)
-        edits = (Edit(what="clip", values=clipping(ours)),)
-        if a != b and name != "clip_norm":
-            yield Candidate(
-                f"clipping ({name}): {a} in PyTorch, {_limit(b, theirs)} in Keras",
-                edits,
-                f"{theirs.called}(…, {_keras_name(name, a)})",
-                row=rows()["clipping_scope"] if name == "clip_norm_each" else None,
-            )
-        elif a is not None and (kind := ours.settings.get("clip_norm_type")):
-            yield Candidate(
-                f"clipping: PyTorch takes the norm of type {kind} of all gradients, Keras has that of type 2 alone",
-                edits,
-                "a subclass of the optimizer whose apply() divides all gradients by that norm",
-                f"nn.utils.clip_grad_norm_(model.parameters(), {b or a})",
-            )
-        elif a != b:
-            yield Candidate(
-                f"clipping of the norm of all gradients: {a} in PyTorch, {_limit(b, theirs)} in Keras"
-                if a is not None
-                else f"clipping of the norm of all gradients: None in PyTorch, {b} in Keras",
-                edits,
-                f"{theirs.called}(…, global_clipnorm={a})"
-                if theirs.called.startswith("keras.")
-                else f"in {theirs.called}: shrink all gradients by min({a} / (norm + 1e-6), 1)",
-                f"nn.utils.clip_grad_norm_(model.parameters(), {b})" if b is not None else "",
-            )
+    yield from _of_clipping(ours, theirs)
     yield from _of_decay(sides)
+
+
+def _of_clipping(ours: OptimizerFacts, theirs: OptimizerFacts) -> Iterator[Candidate]:
+    """The norm of all gradients together, of each by itself, or each number, and at which limit."""
+    a, b = ({name: facts.settings[name] for name in CLIPPING if facts.settings.get(name)} for facts in (ours, theirs))
+    edits = (Edit(what="clip", values=clipping(ours)),)
+    back = f"nn.utils.clip_grad_norm_(model.parameters(), {b['clip_norm']})" if "clip_norm" in b else ""
+    if kind := ours.settings.get("clip_norm_type"):
+        yield Candidate(
+            f"clipping: PyTorch takes the norm of type {kind} of all gradients, Keras has that of type 2 alone",
+            edits,
+            "a subclass of the optimizer whose apply() divides all gradients by that norm",
+            back,
+        )
+    elif a != b:
+        of_keras = theirs.called.startswith("keras.")
+        none = "none" if of_keras else f"maybe that in the code of {theirs.called}, a class of the file,"
+        code = ", ".join(f"{CLIPPING[name]}={a.get(name)}" for name in CLIPPING if name in {*a, *b})
+        yield Candidate(
+            f"clipping: {_clipped(a) or 'none'} in PyTorch, {_clipped(b) or none} in Keras",
+            edits,
+            f"{theirs.called}(…, {code})" if of_keras or not a else f"in {theirs.called}: clip {_clipped(a)}",
+            back,
+            rows()["clipping_scope"] if "clip_norm" in a and "clip_norm_each" in b else None,
+        )
+
+
+CLIPPING = {"clip_norm": "global_clipnorm", "clip_norm_each": "clipnorm", "clip_value": "clipvalue"}
+
+
+def _clipped(limits: Mapping[str, Setting]) -> str:
+    words = {
+        "clip_norm": "the norm of all gradients",
+        "clip_norm_each": "the norm of each gradient",
+        "clip_value": "each number",
+    }
+    return " and ".join(f"{words[name]} at {limit}" for name, limit in limits.items())
 
 
 def clipping(facts: OptimizerFacts) -> dict[str, Setting]:
     """What the change "clip" is told, for it to clip as PyTorch's side does."""
     names = {"clip_norm": "limit", "clip_norm_type": "norm_type", "clip_norm_each": "each", "clip_value": "value"}
     return {"limit": None} | {own: facts.settings[name] for name, own in names.items() if name in facts.settings}
-
-
-def _limit(limit: Setting, facts: OptimizerFacts) -> str:
-    """At what is clipped. A class of the user's own may do it by itself, which is not read."""
-    if limit is None and not facts.called.startswith("keras."):
-        return f"by no setting, but maybe by the code of {facts.called}, a class of the file,"
-    return str(limit)
 
 
 def _of_one_framework(ours: OptimizerFacts, theirs: OptimizerFacts) -> Iterator[Candidate]:
@@ -225,7 +239,14 @@ def of_class(sides: Sides) -> Iterator[Candidate]:
     yield Candidate(
         f"the optimizer: {theirs.called}, a class of the Keras file, does not do what {ours.called} does{gradients}: "
         "look at its clipping, its decay and its formula",
-        (rule, Edit(what="formula"), *decay, Edit(what="clip", values=clipping(ours)), Edit(what="dense gradients")),
+        (
+            rule,
+            Edit(what="formula"),
+            *decay,
+            Edit(what="clip", values=clipping(ours)),
+            Edit(what="clip denominator"),
+            Edit(what="dense gradients"),
+        ),
         f"in {theirs.called}: PyTorch's formula{gradients}",
     )
 
@@ -271,7 +292,7 @@ def _rule_settings(facts: OptimizerFacts) -> dict[str, Setting]:
 
 
 def _keras_name(name: str, value: Setting) -> str:
-    names = {"eps": "epsilon", "alpha": "rho", "clip_norm_each": "clipnorm", "clip_value": "clipvalue"}
+    names = {"eps": "epsilon", "alpha": "rho"}
     if name == "betas" and isinstance(value, list):
         return f"beta_1={value[0]}, beta_2={value[1]}"
     return f"{names.get(name, name)}={value}"
@@ -289,22 +310,19 @@ def decays(sides: Sides) -> tuple[dict[str, float], dict[str, float]]:
     return {n: of(ours, sides.carry.sources[n][0]) for n in trained}, {n: of(theirs, n) for n in trained}
 
 
-COUPLED = {
-    "sgd",
-    "adam",
-    "rmsprop",
-    "adagrad",
-    "adadelta",
-    "adamax",
-    "nadam",
-}  # where PyTorch's decay is part of the gradient
+# Where PyTorch's decay is part of the gradient, unless told otherwise.
+COUPLED = {"sgd", "adam", "rmsprop", "adagrad", "adadelta", "adamax", "nadam"}
+
+
+def _is_coupled(facts: OptimizerFacts) -> bool:
+    return facts.rule in COUPLED and not facts.settings.get("decoupled_weight_decay")
 
 
 def _decay_edits(sides: Sides) -> tuple[Edit, ...]:
     ours, _ = decays(sides)
     if not any(ours.values()):
         return ()
-    how = "coupled decay" if sides.torch.optimizer.rule in COUPLED else "decays"
+    how = "coupled decay" if _is_coupled(sides.torch.optimizer) else "decays"
     return (Edit(what=how, values={"decays": {n: d for n, d in ours.items() if d}}),)
 
 
@@ -313,7 +331,7 @@ def _of_decay(sides: Sides) -> Iterator[Candidate]:
     if sides.torch.optimizer.rule != sides.keras.optimizer.rule:
         return  # told with the rule
     differ = [name for name in ours if ours[name] != theirs[name]]
-    coupled = sides.torch.optimizer.rule in COUPLED and any(ours.values()) and any(theirs.values())
+    coupled = _is_coupled(sides.torch.optimizer) and any(ours.values()) and any(theirs.values())
     if not differ and not coupled:
         return
     edits = _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),)
@@ -330,12 +348,12 @@ def _of_decay(sides: Sides) -> Iterator[Candidate]:
     name = differ[0]
     some = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
     values = {(ours[n], theirs[n]) for n in differ}
-    key = "adamw_weight_decay"
+    key, adamw = "adamw_weight_decay", sides.torch.optimizer.rule == "adamw"
     yield Candidate(
         f"weight decay of {sources_of(sides, name)}{some}: {ours[name]} in PyTorch, {theirs[name]} in Keras",
         edits,
         f"weight_decay={max(ours.values())}, and optimizer.exclude_from_weight_decay(var_names=[…]) for those without",
         f"weight_decay={max(theirs.values())}",
-        rows()[key] if sides.torch.optimizer.rule == "adamw" else None,
-        len(values) == 1 and both_default(key, *next(iter(values))),
+        rows()[key] if adamw else None,
+        adamw and len(values) == 1 and both_default(key, *next(iter(values))),
     )

@@ -38,6 +38,26 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+# Changes of the optimizer, in the order in which they are made. Of those that stand around its step, the last is the
+# first to see the gradients: PyTorch clips them before the decay is added, and what is decayed apart is not doubled.
+OF_OPTIMIZER = (
+    "rule",
+    "optimizer",
+    "clip",
+    "formula",
+    "two biases",
+    "decays",
+    "coupled decay",
+    "clip denominator",
+    "dense gradients",
+)
+
+
+def in_order(edits: list[Edit]) -> list[Edit]:
+    """As they are to be made, in whatever order they were found."""
+    return sorted(edits, key=lambda edit: OF_OPTIMIZER.index(edit.what) if edit.what in OF_OPTIMIZER else -1)
+
+
 def apply(model: "Model", edit: Edit) -> None:
     """Do it. What a model is given is not its own, and is changed elsewhere."""
     if edit.what == GIVEN:
@@ -92,6 +112,31 @@ def _pad(model: "Model", path: str, padding: list[list[int]], fill: str = "zeros
         return sums / ones
 
     layer.call = padded
+
+
+def _crop(model: "Model", path: str, crop: list[list[int]]) -> None:
+    """Of all that a transposed convolution's kernels reach, leave out as much; add zeros for less than nothing."""
+    layer = _layer(model, path)
+    last = layer.data_format == "channels_last"
+    strides, dilation = (np.broadcast_to(each, len(crop)).tolist() for each in (layer.strides, layer.dilation_rate))
+
+    def cropped(inputs: tf.Tensor) -> Any:
+        lengths = inputs.shape[1:-1] if last else inputs.shape[2:]
+        sizes = zip(lengths, strides, layer.kernel_size, dilation, crop, strict=True)
+        ends = [((n - 1) * stride + d * (k - 1) + 1, *cut) for n, stride, k, d, cut in sizes]
+        x = keras.ops.conv_transpose(
+            inputs, layer.kernel, strides, "valid", dilation_rate=dilation, data_format=layer.data_format
+        )
+        kept = [slice(before, reach - max(after, 0)) for reach, before, after in ends]
+        more = [[0, max(-after, 0)] for _, _, after in ends]
+        none, whole = [0, 0], slice(None)
+        x = x[(whole, *kept, whole) if last else (whole, whole, *kept)]
+        x = tf.pad(x, [none, *more, none] if last else [none, none, *more])
+        if layer.use_bias:
+            x += tf.reshape(layer.bias, (-1,) if last else (-1, *[1] * len(crop)))
+        return layer.activation(x)
+
+    layer.call = cropped
 
 
 def _padding_mode(model: "Model", number: str, padding: list[list[int]], fill: str) -> None:
@@ -270,11 +315,16 @@ def _training(model: "Model", path: str, value: bool | None, always: bool = Fals
 
 
 def _two_biases(model: "Model", _place: str, names: list[str]) -> None:
-    """Update these twice: each is the sum of two that PyTorch updates alike."""
+    """Update these twice: each is the sum of two that PyTorch updates alike. Of both, the decay is that of the sum."""
     apply = model.optimizer.apply
 
+    def decay(variable: Any) -> float:
+        optimizer = model.optimizer
+        return optimizer.weight_decay if optimizer.weight_decay and optimizer._use_weight_decay(variable) else 0.0
+
     def changed(gradients: list[Any], variables: list[Any]) -> None:
-        twice = [(v, tf.convert_to_tensor(v)) for v in variables if model.names[id(v)] in names]
+        rate = tf.cast(model.optimizer.learning_rate, variables[0].dtype)
+        twice = [(v, v * (1 - rate * decay(v))) for v in variables if model.names[id(v)] in names]
         apply(gradients, variables)
         for variable, before in twice:
             variable.assign(2 * variable - before)
@@ -391,6 +441,9 @@ def _no_gradient_of_a_row(model: "Model", name: str, row: int) -> None:
     """Leave a row of an embedding out of the training."""
 
     def change(gradient: Any) -> Any:
+        if isinstance(gradient, tf.IndexedSlices):  # which Keras's optimizers take otherwise than a dense one
+            kept = tf.cast(gradient.indices != row, gradient.values.dtype)[:, None]
+            return tf.IndexedSlices(gradient.values * kept, gradient.indices, gradient.dense_shape)
         dense = tf.convert_to_tensor(gradient)
         return dense * tf.cast(tf.range(len(dense)) != row, dense.dtype)[:, None]
 
@@ -481,8 +534,7 @@ class _Rates(keras.optimizers.schedules.LearningRateSchedule):
 
 def _optimizer(model: "Model", _place: str, name: str, value: Any) -> None:
     """Set one of its numbers, by PyTorch's name."""
-    names = {"eps": "epsilon", "alpha": "rho", "clip_norm": "global_clipnorm", "clip_value": "clipvalue"}
-    names["clip_norm_each"] = "clipnorm"
+    names = {"eps": "epsilon", "alpha": "rho", "clip_value": "clipvalue"}
     if name == "betas":
         model.optimizer.beta_1, model.optimizer.beta_2 = value
     else:
@@ -495,34 +547,48 @@ def _rule(model: "Model", _place: str, rule: str, settings: dict[str, Any]) -> N
     kind = {name.lower(): kind for name, kind in vars(keras.optimizers).items() if isinstance(kind, type)}[rule]
     replaced = kind(learning_rate=float(model.optimizer.learning_rate))
     replaced._learning_rate = given["learning_rate"]
+    replaced.weight_decay = None  # a change of its own
+    for name in ("clipnorm", "global_clipnorm", "clipvalue"):
+        setattr(replaced, name, getattr(model.optimizer, name))
     model.optimizer = replaced
     for name, value in settings.items():
         _optimizer(model, "", name, value)
 
 
-def _formula(model: "Model", _place: str, dampening: float = 0.0) -> None:
-    """PyTorch's update rule, with this optimizer's numbers."""
+def _formula(model: "Model", _place: str, **more: float) -> None:
+    """PyTorch's update rule, with this optimizer's numbers, and with these, which Keras has none of."""
     optimizer = model.optimizer
-    optimizer.dampening = dampening
-    rule = next(FORMULAS[c.__name__] for c in type(optimizer).__mro__ if c.__name__ in FORMULAS)
-    optimizer.update_step = functools.partial(rule, optimizer)
+    rule: Callable[..., None] = next(FORMULAS[c.__name__] for c in type(optimizer).__mro__ if c.__name__ in FORMULAS)
+    more = getattr(optimizer.update_step, "more", {}) | more  # where two changes are about it
+
+    def update(gradient: Any, variable: Any, rate: tf.Tensor) -> None:
+        # Keras squares the parts of a repeated token's gradient one by one: another difference, with its own trial.
+        sliced = isinstance(gradient, tf.IndexedSlices)
+        parts = tf.IndexedSlices(gradient.values**2, gradient.indices, gradient.dense_shape) if sliced else gradient**2
+        squared = tf.convert_to_tensor(parts)
+        rule(optimizer, tf.convert_to_tensor(gradient), squared, variable, tf.cast(rate, variable.dtype), **more)
+
+    update.more = more  # type: ignore[attr-defined]
+    optimizer.update_step = update
 
 
-def _sgd(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
+def _sgd(
+    self: Any, gradient: tf.Tensor, _squared: tf.Tensor, variable: Any, rate: tf.Tensor, dampening: float = 0.0
+) -> None:
     if not self.momentum:
         self.assign_sub(variable, rate * gradient)
         return
     buffer = self.momentums[self._get_variable_index(variable)]
-    share = tf.where(self.iterations.value == 0, tf.ones_like(rate), 1 - self.dampening)
+    share = tf.where(self.iterations.value == 0, tf.ones_like(rate), 1 - dampening)
     self.assign(buffer, self.momentum * buffer + share * gradient)
     self.assign_sub(variable, rate * (gradient + self.momentum * buffer if self.nesterov else buffer))
 
 
-def _adam(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
+def _adam(self: Any, gradient: tf.Tensor, squared: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
     index = self._get_variable_index(variable)
     mean, square = self._momentums[index], self._velocities[index]
     self.assign(mean, self.beta_1 * mean + (1 - self.beta_1) * gradient)
-    self.assign(square, self.beta_2 * square + (1 - self.beta_2) * gradient**2)
+    self.assign(square, self.beta_2 * square + (1 - self.beta_2) * squared)
     if self.amsgrad:
         largest = self._velocity_hats[index]
         self.assign(largest, tf.maximum(largest.value, square.value))
@@ -533,19 +599,65 @@ def _adam(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> Non
     self.assign_sub(variable, size * mean / (root + self.epsilon))
 
 
-def _rmsprop(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
-    square = self._velocities[self._get_variable_index(variable)]
-    self.assign(square, self.rho * square + (1 - self.rho) * gradient**2)
-    self.assign_sub(variable, rate * gradient / (tf.sqrt(square.value) + self.epsilon))
+def _nadam(
+    self: Any, gradient: tf.Tensor, squared: tf.Tensor, variable: Any, rate: tf.Tensor, momentum_decay: float = 0.004
+) -> None:
+    index = self._get_variable_index(variable)
+    mean, square = self._momentums[index], self._velocities[index]
+    self.assign(mean, self.beta_1 * mean + (1 - self.beta_1) * gradient)
+    self.assign(square, self.beta_2 * square + (1 - self.beta_2) * squared)
+    # The share of the momentum in each step so far, and in the next.
+    steps = tf.range(1, tf.cast(self.iterations + 3, tf.float64), dtype=tf.float64)
+    shares = self.beta_1 * (1 - 0.5 * tf.constant(0.96, tf.float64) ** (steps * momentum_decay))
+    product = tf.reduce_prod(shares[:-1])
+    now, then = (1 - shares[-2]) / (1 - product), shares[-1] / (1 - product * shares[-1])
+    count = tf.cast(self.iterations + 1, tf.float64)
+    root = tf.sqrt(square.value / tf.cast(1 - self.beta_2**count, variable.dtype)) + self.epsilon
+    step = tf.cast(now, variable.dtype) * gradient + tf.cast(then, variable.dtype) * mean
+    self.assign_sub(variable, rate * step / root)
 
 
-def _adagrad(self: Any, gradient: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
+def _adamax(self: Any, gradient: tf.Tensor, _squared: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
+    index = self._get_variable_index(variable)
+    mean, largest = self._m[index], self._u[index]
+    self.assign(mean, self.beta_1 * mean + (1 - self.beta_1) * gradient)
+    self.assign(largest, tf.maximum(self.beta_2 * largest, tf.abs(gradient) + self.epsilon))
+    count = tf.cast(self.iterations + 1, tf.float64)
+    self.assign_sub(variable, rate / tf.cast(1 - self.beta_1**count, variable.dtype) * mean / largest)
+
+
+def _rmsprop(self: Any, gradient: tf.Tensor, squared: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
+    index = self._get_variable_index(variable)
+    square = self._velocities[index]
+    self.assign(square, self.rho * square + (1 - self.rho) * squared)
+    variance = tf.convert_to_tensor(square)
+    if self.centered:
+        mean = self._average_gradients[index]
+        self.assign(mean, self.rho * mean + (1 - self.rho) * gradient)
+        variance -= mean.value**2
+    step = gradient / (tf.sqrt(variance) + self.epsilon)
+    if self.momentum:
+        buffer = self._momentums[index]
+        self.assign(buffer, self.momentum * buffer + step)
+        step = buffer.value
+    self.assign_sub(variable, rate * step)
+
+
+def _adagrad(self: Any, gradient: tf.Tensor, squared: tf.Tensor, variable: Any, rate: tf.Tensor) -> None:
     total = self._accumulators[self._get_variable_index(variable)]
-    self.assign_add(total, gradient**2)
+    self.assign_add(total, squared)
     self.assign_sub(variable, rate * gradient / (tf.sqrt(total.value) + self.epsilon))
 
 
-FORMULAS = {"SGD": _sgd, "Adam": _adam, "AdamW": _adam, "RMSprop": _rmsprop, "Adagrad": _adagrad}
+FORMULAS: dict[str, Callable[..., None]] = {
+    "SGD": _sgd,
+    "Adam": _adam,
+    "AdamW": _adam,
+    "Nadam": _nadam,
+    "Adamax": _adamax,
+    "RMSprop": _rmsprop,
+    "Adagrad": _adagrad,
+}
 
 
 def _on_gradients(model: "Model", change: Callable[[list[Any], list[Any]], list[Any]]) -> None:
@@ -601,36 +713,45 @@ def _maximize(model: "Model", _place: str) -> None:
     _on_gradients(model, lambda gradients, _: [g if g is None else -tf.convert_to_tensor(g) for g in gradients])
 
 
-def _clip_as_pytorch(
+def _clip(
     model: "Model",
     _place: str,
     limit: float | None,
     each: float | None = None,
     value: float | None = None,
-    norm_type: str = "2",
+    norm_type: str | None = None,
 ) -> None:
-    """Clip all gradients together, each by itself, or each number; a norm has 1e-6 added before it divides."""
+    """Clip all gradients together, each by itself, or each number, as Keras does it; another norm as PyTorch does."""
     optimizer = model.optimizer
-    optimizer.global_clipnorm = optimizer.clipnorm = optimizer.clipvalue = None
+    optimizer.global_clipnorm, optimizer.clipnorm, optimizer.clipvalue = None if norm_type else limit, each, value
+    if limit is not None and norm_type:
+        _clip_norms(model, limit, float(norm_type))
 
-    def clipped(gradients: list[tf.Tensor], most: float) -> list[tf.Tensor]:
-        norms = tf.stack([tf.norm(tf.reshape(g, (-1,)), float(norm_type)) for g in gradients])
-        factor = tf.minimum(most / (tf.norm(norms, float(norm_type)) + CLIP_EPSILON), 1)
+
+def _clip_as_pytorch(model: "Model", _place: str) -> None:
+    """Where a norm is clipped, divide by it after 1e-6 was added to it, before any decay."""
+    optimizer = model.optimizer
+    if optimizer.global_clipnorm is not None:
+        _clip_norms(model, optimizer.global_clipnorm)
+    elif optimizer.clipnorm is not None:
+        _clip_norms(model, optimizer.clipnorm, each=True)
+    optimizer.global_clipnorm = optimizer.clipnorm = None
+
+
+def _clip_norms(model: "Model", limit: float, norm_type: float = 2, *, each: bool = False) -> None:
+    """Divide all gradients by the norm of all, or each by its own, with 1e-6 added to it."""
+
+    def clipped(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        norms = tf.stack([tf.norm(tf.reshape(g, (-1,)), norm_type) for g in gradients])
+        factor = tf.minimum(limit / (tf.norm(norms, norm_type) + CLIP_EPSILON), 1)
         return [g * factor for g in gradients]
 
     def change(gradients: list[Any], _variables: list[Any]) -> list[Any]:
         there = [tf.convert_to_tensor(g) for g in gradients if g is not None]
-        if limit is not None:
-            there = clipped(there, limit)
-        if each is not None:
-            there = [clipped([g], each)[0] for g in there]
-        if value is not None:
-            there = [tf.clip_by_value(g, -value, value) for g in there]
-        rest = iter(there)
+        rest = iter([clipped([g])[0] for g in there] if each else clipped(there))
         return [g if g is None else next(rest) for g in gradients]
 
-    if limit is not None or each is not None or value is not None:
-        _on_gradients(model, change)
+    _on_gradients(model, change)
 
 
 TABLE: dict[str, Callable[..., None]] = {
@@ -665,6 +786,7 @@ TABLE: dict[str, Callable[..., None]] = {
     "untie": _untie,
     "no regularisers": _no_regularisers,
     "padding mode": _padding_mode,
+    "crop": _crop,
     "penalty": _penalty,
     "unbiased variance": _unbiased_variance,
     "rates": _rates,
@@ -674,6 +796,7 @@ TABLE: dict[str, Callable[..., None]] = {
     "dense gradients": _dense_gradients,
     "coupled decay": _coupled_decay,
     "decays": _decays,
-    "clip": _clip_as_pytorch,
+    "clip": _clip,
+    "clip denominator": _clip_as_pytorch,
     "maximize": _maximize,
 }

@@ -61,13 +61,20 @@ def _conv(layer: Any, inputs: tf.Tensor) -> Settings:
 
 def _conv_transpose(layer: Any, inputs: tf.Tensor) -> Settings:
     rank = len(inputs.shape) - 2
-    sizes, strides = _each(layer.kernel_size, rank), _each(layer.strides, rank)
-    totals = [max(k - s, 0) if layer.padding == "same" else 0 for k, s in zip(sizes, strides, strict=True)]
+    strides, dilation = _each(layer.strides, rank), _each(layer.dilation_rate, rank)
+    axes = slice(1, -1) if layer.data_format == "channels_last" else slice(2, None)
+    lengths, given = inputs.shape[axes], layer.compute_output_shape(inputs.shape)[axes]
+    reach = [d * (k - 1) + 1 for k, d in zip(_each(layer.kernel_size, rank), dilation, strict=True)]
+    sizes = zip(lengths, strides, reach, given, strict=True)
+    # What is cut off of all that the kernels reach, the odd one after; below 0, what is added there.
+    totals = [(length - 1) * stride + size - out for length, stride, size, out in sizes]
+    before = [max(total, 0) // 2 if layer.padding == "same" else 0 for total in totals]
     return {
         "rank": rank,
         "groups": 1,
         "strides": told(strides),
-        "crop": [[total // 2, total - total // 2] for total in totals],
+        "dilation": told(dilation),
+        "crop": [[first, total - first] for first, total in zip(before, totals, strict=True)],
     }
 
 

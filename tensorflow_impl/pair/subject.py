@@ -145,7 +145,7 @@ class Model:
         self._steps = 0
         self._graph: Any = None
         self.coupled_decays: dict[str, float] = {}  # by the name of a variable
-        for edit in edits:
+        for edit in editing.in_order(edits):
             editing.apply(self, edit)
         if self.coupled_decays:
             editing.couple_decays(self)

@@ -256,6 +256,7 @@ class Watch:
             return
         names = [f"call/{number}/in/{i}" for i in range(len(inputs))]
         rank = len(outputs[0].shape)
+        before = self._windowed
         if kind in WINDOWED or (kind == kinds.BATCH_NORM and rank > kinds.VECTORS):
             self._windowed = rank
         elif rank != self._windowed or kind == "permute":
@@ -270,6 +271,7 @@ class Watch:
                 output=f"call/{number}/out",
                 dtype=outputs[0].dtype.name,
                 channels_last=True if self._windowed else None,
+                given_channels_last=True if self._windowed or (before and len(inputs[0].shape) == before) else None,
             )
         )
         for key, tensor in zip([*names, f"call/{number}/out"], [*inputs, outputs[0]], strict=True):

@@ -318,8 +318,8 @@ MUTANTS: list[Mutant] = [
                 (f"pairs: clipping of {how} is not tried", *change)
             ]
             for how, change in {
-                "value, in PyTorch alone": ("if value is not None:", "if False:"),
-                "each": ("if each is not None:", "if False:"),
+                "value, in PyTorch alone": ("limit, each, value\n", "limit, each, None\n"),
+                "each": ("limit, each, value\n", "limit, None, value\n"),
                 "the largest": ("float(norm_type)", "2.0"),
             }.items()
         },

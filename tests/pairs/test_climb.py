@@ -179,3 +179,15 @@ def test_a_sequence_with_time_first_meets_one_with_the_batch_first():
     plain = call(0, "a", "lstm")
     assert np.array_equal(laid_out(sequence, sequence.swapaxes(0, 1), plain, plain), sequence)
     assert laid_out(sequence, np.ones((5, 5)), plain, plain) is None
+
+
+def test_branches_that_are_called_in_another_order_are_paired_and_what_follows_them_too():
+    shapes = {"block": (4, 3), "block2": (5, 4), "short": (5, 3), "last": (2, 5)}
+    torch = torch_side(*(layer(name, DENSE, {"weight": shape}) for name, shape in shapes.items()))
+    keras = keras_side(*(layer(name, DENSE, {"kernel": shape[::-1]}) for name, shape in shapes.items()))
+    both = []
+    for side, order in ((torch, ("short", "block", "block2", "last")), (keras, ("block", "block2", "short", "last"))):
+        calls = [call(number, place, DENSE) for number, place in enumerate(order)]
+        both.append(side.model_copy(update={"calls": calls, "training_calls": calls}))
+    pairings = pair_calls(*both, carry(*both))
+    assert [(p.torch, p.keras) for p in pairings] == [(0, 2), (1, 0), (2, 1), (3, 3)]

@@ -6,8 +6,8 @@ All that is planted, and all sound pairs, are measured by benchmarks.pairs; here
 import numpy as np
 import pytest
 
-from benchmarks.pair_material import planted, sound
-from benchmarks.pair_material.pair import Pair, classified
+from benchmarks.pair_material import planted, ports, sound
+from benchmarks.pair_material.pair import Pair, classified, labels, values
 from shared.comparing.processes import find_interpreter
 from shared.contract import FRAMEWORKS
 from shared.pairs import sides
@@ -58,7 +58,7 @@ MISTAKES = [
     ("mlp", "label smoothing", "smoothing", "label_smoothing: 0.1 in PyTorch", "the loss"),
     ("mlp", "weight decay", "regulari", "the regularisers in Keras", "the loss"),
     ("mlp", "learning rate", "learning", "0.01 in PyTorch, 0.001 in Keras", "the rate of step 1"),
-    ("mlp", "clipping", "clip", "clipping of the norm of all gradients", "the weights"),
+    ("mlp", "clipping", "clip", "clipping: the norm of all gradients", "the weights"),
     ("cnn", "padding", "reflect", "padding mode of 0.0 (nn.Conv2d) and 1 more", "the output of"),
     (
         "cnn",
@@ -72,7 +72,7 @@ MISTAKES = [
     ("lstm", "mask", "mask", "mask of embedding", "the output of lstm"),
     ("mlp", "mean of the loss", "weight", "class weights: some in PyTorch, none in Keras", "the loss"),
     ("mlp", "gradient accumulation", "accumulat", "gradient_accumulation_steps of the optimizer: 2", "the weights"),
-    ("mlp", "clipping", "clip_value", "clipping (clip_value): 0.01 in PyTorch", "the weights"),
+    ("mlp", "clipping", "clip_value", "clipping: each number at 0.01 in PyTorch", "the weights"),
     ("cnn", "axes", "image", "each image is transposed in Keras before it is flattened", "what goes into 4"),
     ("cnn", "train and eval mode", "training mode", "the batch's in Keras: in training mode all", "the output of 0.1"),
     ("cnn", "batch normalisation", "affine", "a scale that PyTorch does not have", "the gradient of"),
@@ -182,12 +182,12 @@ CLIPPED = {
     "value, in PyTorch alone": (
         "nn.utils.clip_grad_value_(model.parameters(), 0.01)",
         "",
-        "clipping (clip_value): 0.01 in PyTorch, None in Keras",
+        "clipping: each number at 0.01 in PyTorch, none in Keras",
     ),
     "each": (
         "[nn.utils.clip_grad_norm_(p, 0.05) for p in model.parameters()]",
         ", global_clipnorm=0.05",
-        "clipping (clip_norm_each): 0.05 in PyTorch, None in Keras",
+        "clipping: the norm of each gradient at 0.05 in PyTorch, the norm of all gradients at 0.05 in Keras",
     ),
     "the largest": (
         "nn.utils.clip_grad_norm_(model.parameters(), 0.05, norm_type=float('inf'))",
@@ -273,3 +273,91 @@ def test_a_naive_port_with_several_mistakes_has_all_of_them_named_in_one_run(tol
     for mistake in case.mistakes:
         assert any(word in cause for word in mistake.causes for cause in causes), (mistake.kind, causes)
     assert found.unexplained is None
+
+
+# A port as its documents write it: its verdict, and words of causes beside those that have a row.
+PORTS = [
+    ("denoiser", "defaults", ["crop (outputs left out before and after, in each dimension) of t_conv1"]),
+    ("textcnn", "different", ["padding_idx of embedding"]),  # a row that is not trained, and tokens that repeat
+    ("resnet", "defaults", ["of maxpool (nn.MaxPool2d)"]),
+    ("critic", "defaults", ["ε of 3 (nn.InstanceNorm2d)"]),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "words"), PORTS)
+def test_what_is_otherwise_in_a_port_is_named_and_confirmed(told, name, verdict, words):
+    port = next(port for port in ports.PORTS if port.name == name)
+    found = told(port)
+    causes = [cause.candidate for cause in found.causes]
+    assert found.unexplained is None
+    assert found.verdict == verdict
+    assert {cause.row.key for cause in causes if cause.row} == {*port.rows}
+    for word in words:
+        assert any(word in cause.what for cause in causes), [cause.what for cause in causes]
+
+
+def test_a_transposed_convolution_that_gives_less_is_cut_off_where_pytorch_does(told):
+    torch = """
+import torch
+from torch import nn
+
+def model():
+    return nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)
+
+def prepare(inputs):
+    return inputs.transpose(0, 2, 1)
+
+def loss(outputs, targets):
+    return ((outputs - 1) ** 2).mean()
+"""
+    keras = """
+import keras
+from keras import layers
+
+def model():
+    return keras.Sequential([keras.Input((5, 2)), layers.Conv1DTranspose(3, 3, strides=2)])
+
+def loss(targets, outputs):
+    return keras.ops.mean((outputs - 1) ** 2)
+"""
+    found = told(Pair("it", torch, keras, lambda rng: {"inputs": values(rng, 5, 2), "targets": values(rng, 1)}))
+    assert [cause.candidate.what.partition(" (")[0] for cause in found.causes] == ["crop"]
+    assert "[[1, 1]] in PyTorch, [[0, 0]] in Keras" in found.causes[0].candidate.what
+    assert found.unexplained is None
+    assert found.verdict == "different"
+
+
+def test_an_image_as_wide_as_it_has_channels_goes_into_a_pooling_as_it_came_out(told):
+    torch = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block, self.short = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 1)
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(4, 3)
+
+    def forward(self, x):
+        shortcut = self.short(x)
+        return self.head(self.pool(self.block(x) + shortcut).flatten(1))
+
+def model():
+    return Net()
+
+def prepare(inputs):
+    return inputs.transpose(0, 3, 1, 2)
+"""
+    keras = """
+import keras
+from keras import layers
+
+def model():
+    inputs = keras.Input((4, 4, 1))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    x = layers.add([x, layers.Conv2D(4, 1)(inputs)])
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+"""
+    pair = Pair("it", torch, keras, lambda rng: {"inputs": values(rng, 4, 4, 1), "targets": labels(rng, 3)})
+    found = told(pair)
+    assert found.verdict == "same", found.precisions["float64"].first
+    assert any("what goes into pool" in check.what for check in found.precisions["float64"].checks)

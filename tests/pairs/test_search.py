@@ -104,3 +104,43 @@ def test_a_change_that_can_not_be_made_is_no_cause_and_no_match(monkeypatch, rea
     causes, unexplained, _ = searched(Bench({NORM: ["norm"]}, impossible=["impossible"]), monkeypatch, readable)
     assert causes == [what for what in readable if what == "norm"]
     assert (unexplained is None) == ("norm" in readable)
+
+
+def test_a_third_of_a_fault_is_not_taken_for_all_of_it(monkeypatch):
+    # Alone, one brings the number ten times nearer; all three together mend it, and a fourth would do harm.
+    class Three(Bench):
+        def measure(self, edits, *_, **__):
+            done = {edit.what for edit in edits}
+            wrong = "harm" in done or not done >= {"clip", "formula", "eps"}
+            numbers_there = arrays("TensorFlow", off=[RULE] if wrong else [])
+            if wrong and "eps" in done:
+                right = arrays("TensorFlow", off=[])[RULE]
+                numbers_there[RULE] = right + (numbers_there[RULE] - right) / 100
+            return numbers(numbers_there)
+
+    guesses = [candidate(what) for what in ("clip", "formula", "eps", "harm")]
+    causes, unexplained, _ = searched(Three({}), monkeypatch, guesses=guesses)
+    assert sorted(causes) == ["clip", "eps", "formula"]
+    assert unexplained is None
+
+
+def test_what_is_mended_by_leaving_a_change_out_is_told_as_mended(monkeypatch):
+    # Of two changes that bring the norm right, one puts the rule off.
+    bench = Bench({NORM: ["norm", "both"], LOSS: ["both"], RULE: ["both"]}, harm={"norm": RULE})
+    causes, unexplained, explained = searched(bench, monkeypatch, ["norm"], [candidate("both")])
+    assert causes == ["both"]
+    assert unexplained is None
+    assert first_beyond(explained, LIMITS["float64"]) is None
+
+
+def test_a_change_that_others_need_to_be_made_is_kept(monkeypatch):
+    class Needing(Bench):
+        def measure(self, edits, *_, **__):
+            done = {edit.what for edit in edits}
+            if "rule" in done and "dense" not in done:
+                raise InputError("it does not fit")
+            return numbers(arrays("TensorFlow", off=[] if "rule" in done else [RULE]))
+
+    causes, unexplained, _ = searched(Needing({}), monkeypatch, guesses=[candidate("dense"), candidate("rule")])
+    assert sorted(causes) == ["dense", "rule"]
+    assert unexplained is None
