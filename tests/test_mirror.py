@@ -11,7 +11,7 @@ TWINS = {"pytorch_impl": "tensorflow_impl", "library_defaults/pytorch": "library
 
 
 # A trial is made in Keras, and what its float64 needs: PyTorch has nothing to change.
-TRIALS = {"pair/edits.py", "pair/patches.py"}
+TRIALS = {f"pair/{name}.py" for name in ("edits", "loss_edits", "optimizer_edits", "patches")}
 # How a framework is seen into is its own: of these only what the other side of the process asks of both is compared.
 SEEING = ("pair/layers.py", "pair/watch.py")
 

@@ -15,6 +15,7 @@ from shared.pairs.protocol import ALONE, Arrays, Edit, Seen, StartAgainError, to
 from shared.pairs.serving import NO_GRADIENT, ORDER, check_outputs, in_words, named_outputs
 from shared.system.errors import InputError
 from tensorflow_impl.pair import edits as editing
+from tensorflow_impl.pair import optimizer_edits
 from tensorflow_impl.pair.layers import DROPOUT, kind_of
 from tensorflow_impl.pair.patches import set_precise
 from tensorflow_impl.pair.watch import Watch, called, install, is_whole, to_array
@@ -148,7 +149,7 @@ class Model:
         for edit in editing.in_order(edits):
             editing.apply(self, edit)
         if self.coupled_decays:
-            editing.couple_decays(self)
+            optimizer_edits.couple_decays(self)
         self.names = _names_of(model) | {id(v): name for name, v in self.added.items()}
         self.optimizer.build(self._trained)
 

@@ -312,7 +312,7 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
-        "tensorflow_impl/pair/edits.py",
+        "tensorflow_impl/pair/optimizer_edits.py",
         {
             f"{DIAGNOSED}clipping_is_done_as_pytorch_does_it_and_named_where_that_mends_it[{how}]": [
                 (f"pairs: clipping of {how} is not tried", *change)
