@@ -370,7 +370,8 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
             if of_a_class
             else f"the formula of {rule}: {row.item}: {measured('PyTorch')[row.key]} in PyTorch, "
             f"{measured('TensorFlow')[row.key]} in Keras",
-            (Edit(what="formula"),),
+            # What is done with the gradient of an embedding is such a class's own, too.
+            (Edit(what="formula"), *([Edit(what="dense gradients")] if of_a_class else [])),
             f"PyTorch's formula in update_step of {theirs.called}" if of_a_class else row.keras,
             "" if of_a_class else row.pytorch,
             row,
