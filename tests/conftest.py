@@ -30,6 +30,9 @@ def pytest_addoption(parser):
 # What takes seconds rather than moments, the longest first: it starts programs, trains, compiles or opens a browser.
 # `make check` leaves it out; in other runs it comes first, so that no worker is left alone with it at the end.
 SLOW = (
+    "tests/pairs/test_diagnosis.py",
+    "tests/pairs/test_each_side.py",
+    "tests/pairs/test_pair_optimizers.py",
     "tests/test_faults.py",
     "tests/test_programs.py",
     "tests/reporting/test_page.py",
@@ -38,9 +41,7 @@ SLOW = (
     "tests/comparing/test_verification.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/benchmarks/test_sound.py",
-    "tests/pairs/test_diagnosis.py",
     "tests/pairs/test_pair_command.py",
-    "tests/pairs/test_each_side.py",
     "tests/pairs/test_pair_report.py",
     "tests/pairs/test_template.py",
     "tests/logs/test_log_report.py",
