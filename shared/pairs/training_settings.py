@@ -146,7 +146,7 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
             yield candidate
             if not theirs.called.startswith("keras.") and name in {"amsgrad", "nesterov"}:
                 # A class of the user's own may not look at it.
-                yield replace(candidate, edits=(*candidate.edits, Edit(what="formula")))
+                yield replace(candidate, edits=(*candidate.edits, Edit(what="formula"), Edit(what="dense gradients")))
     yield from _of_clipping(ours, theirs)
     yield from _of_decay(sides)
 
