@@ -399,12 +399,14 @@ def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
                 row,
                 by_default=True,
             )
-            if not some[0][1].called.startswith("keras."):
+            own = [(a, b) for a, b in some if not b.called.startswith("keras.")]
+            if one[0] in own:
+                more = f" and {len(own) - 1} more" if len(own) > 1 else ""
                 yield Candidate(
-                    f"the running variance of {name_of(some[0][0])} ({some[0][0].called}){more}: by n − 1 in PyTorch, "
-                    f"where n numbers are of a channel; otherwise in {some[0][1].called}, a class of the Keras file",
-                    tuple(Edit(what="unbiased variance", place=b.place, values={"own": True}) for _, b in some),
-                    f"n / (n - 1) times the batch's variance in {some[0][1].called}",
+                    f"the running variance of {name_of(own[0][0])} ({own[0][0].called}){more}: by n − 1 in PyTorch, "
+                    f"where n numbers are of a channel; otherwise in {own[0][1].called}, a class of the Keras file",
+                    tuple(Edit(what="unbiased variance", place=b.place, values={"own": True}) for _, b in own),
+                    f"n / (n - 1) times the batch's variance in {own[0][1].called}",
                     row=row,
                 )
 

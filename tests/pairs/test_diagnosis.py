@@ -51,13 +51,12 @@ def test_a_sound_pair_is_the_same(told, name):
     assert found.precisions["float64"].largest.multiple < LIMITS["float64"] / 10
 
 
-# What is planted, what the confirmed cause must say, and where it first shows.
+# What is planted, what the confirmed cause must say, and where it first shows: one for each way to find a cause.
+# benchmarks/pairs.md has all that is planted.
 MISTAKES = [
     ("mlp", "scale of inputs", "offset", "shifted in Keras, an offset of 1", "the input of the model"),
     ("mlp", "softmax twice", "softmax", "softmax", "what the model returns"),
-    ("mlp", "label smoothing", "smoothing", "label_smoothing: 0.1 in PyTorch", "the loss"),
     ("mlp", "weight decay", "regulari", "the regularisers in Keras", "the loss"),
-    ("mlp", "learning rate", "learning", "0.01 in PyTorch, 0.001 in Keras", "the rate of step 1"),
     ("mlp", "clipping", "clip", "clipping: the norm of all gradients", "the weights"),
     ("cnn", "padding", "reflect", "padding mode of 0.0 (nn.Conv2d) and 1 more", "the output of"),
     (
@@ -68,15 +67,9 @@ MISTAKES = [
         "0.1.running_mean",
     ),
     ("cnn", "carried by hand", "carry", "carry, of dense/kernel: its rows", "the output of 4"),
-    ("lstm", "activation", "tanh", "activation of lstm (nn.LSTM)", "the output of lstm"),
     ("lstm", "mask", "mask", "mask of embedding", "the output of lstm"),
-    ("mlp", "mean of the loss", "weight", "class weights: some in PyTorch, none in Keras", "the loss"),
-    ("mlp", "gradient accumulation", "accumulat", "gradient_accumulation_steps of the optimizer: 2", "the weights"),
-    ("mlp", "clipping", "clip_value", "clipping: each number at 0.01 in PyTorch", "the weights"),
     ("cnn", "axes", "image", "each image is transposed in Keras before it is flattened", "what goes into 4"),
-    ("cnn", "train and eval mode", "training mode", "the batch's in Keras: in training mode all", "the output of 0.1"),
     ("cnn", "batch normalisation", "affine", "a scale that PyTorch does not have", "the gradient of"),
-    ("cnn", "batch normalisation", "n numbers", "otherwise in BatchNormalization, a class of", "0.1.running_var"),
     ("lstm", "axes", "batch_first", "batch_first of lstm (nn.LSTM): False in PyTorch", "the output of lstm"),
     ("lstm", "pooling over time", "mean over", "the mean over time of the outputs of lstm", "what goes into norm"),
     (
@@ -87,8 +80,6 @@ MISTAKES = [
         "the output of lstm",
     ),
     ("lstm", "formula of the optimizer", "update_step", "update_step of Adam, a class of the Keras", "the weights"),
-    ("lstm", "weight decay", "beside", "weight decay beside it", "the weights"),
-    ("lstm", "betas", "beta", "betas of the optimizer: [0.5, 0.999] in PyTorch", "the weights"),
 ]
 
 
@@ -175,10 +166,10 @@ def optimizer():
 )
 BY_HAND = """norm = sum((p.grad ** 2).sum() for p in model.parameters()) ** 0.5
     [p.grad.mul_(torch.clamp(0.05 / norm, max=1)) for p in model.parameters()]"""
-# How PyTorch clips, how Keras does, and the cause.
+# How PyTorch clips, how Keras does, and the causes.
 CLIPPED = {
-    "by hand": (BY_HAND, ", global_clipnorm=0.05", None),
-    "value": ("nn.utils.clip_grad_value_(model.parameters(), clip_value=0.01)", ", clipvalue=0.01", None),
+    "by hand": (BY_HAND, ", global_clipnorm=0.05"),
+    "value": ("nn.utils.clip_grad_value_(model.parameters(), clip_value=0.01)", ", clipvalue=0.01"),
     "value, in PyTorch alone": (
         "nn.utils.clip_grad_value_(model.parameters(), 0.01)",
         "",
@@ -188,6 +179,7 @@ CLIPPED = {
         "[nn.utils.clip_grad_norm_(p, 0.05) for p in model.parameters()]",
         ", global_clipnorm=0.05",
         "clipping: the norm of each gradient at 0.05 in PyTorch, the norm of all gradients at 0.05 in Keras",
+        "clipping: PyTorch divides by the norm of each gradient + 1e-6",
     ),
     "the largest": (
         "nn.utils.clip_grad_norm_(model.parameters(), 0.05, norm_type=float('inf'))",
@@ -199,11 +191,13 @@ CLIPPED = {
 
 @pytest.mark.parametrize("how", CLIPPED)
 def test_clipping_is_done_as_pytorch_does_it_and_named_where_that_mends_it(told, how):
-    torch, keras, cause = CLIPPED[how]
+    torch, keras, *causes = CLIPPED[how]
     found = told(pair_of(TRAINED[0].replace("CLIPPED", torch), TRAINED[1].replace("CLIPPED", keras)), steps=3)
-    assert [confirmed.candidate.what[: len(cause or "")] for confirmed in found.causes] == ([cause] if cause else [])
+    confirmed = sorted(cause.candidate.what for cause in found.causes)
+    assert len(confirmed) == len(causes)
+    assert all(what.startswith(cause) for what, cause in zip(confirmed, sorted(causes), strict=True)), confirmed
     assert found.unexplained is None
-    assert found.verdict == ("different" if cause else "same")
+    assert found.verdict == ("different" if causes else "same")
 
 
 def test_clipping_by_hand_on_one_side_is_a_difference_without_a_cause(told):
