@@ -61,9 +61,8 @@ def test_a_run_takes_at_its_peak_the_memory_foretold_or_a_little_more(framework,
     configuration = Configuration.of(**({"epochs": 1, "batch_size": 3_000, "device": "cpu"} | LARGE[large]))
     module = "shared.reference" if framework == "Reference" else f"{framework.lower()}_impl"
     code = (
-        f"import pathlib, re, runpy, sys; sys.argv[0] = '{module}'\n"
-        f"try: runpy.run_module('{module}', run_name='__main__', alter_sys=True)\n"
-        "except SystemExit as end: assert not end.code\n"
+        f"import pathlib, re; from {module} import __main__; from shared.running import runner\n"
+        f"assert runner.main('{framework}', __main__.load) == 0\n"
         # Not getrusage's figure: that of a child begins at its parent's.
         r"print(re.search(r'VmHWM:\s+(\d+)', pathlib.Path('/proc/self/status').read_text('utf-8'))[1])"
     )
