@@ -90,8 +90,8 @@ UPDATES = [
         "the rate is 1e-5 too large",
         Change(
             P_OPTIMIZERS,
-            "= model.parameters(), training.learning_rate",
-            "= model.parameters(), (1 + 1e-5) * training.learning_rate",
+            "= list(model.parameters()), training.learning_rate",
+            "= list(model.parameters()), (1 + 1e-5) * training.learning_rate",
         ),
     ),
     tensorflow(
@@ -102,8 +102,8 @@ UPDATES = [
         "the rate is 1e-6 too small",
         Change(
             P_OPTIMIZERS,
-            "= model.parameters(), training.learning_rate",
-            "= model.parameters(), (1 - 1e-6) * training.learning_rate",
+            "= list(model.parameters()), training.learning_rate",
+            "= list(model.parameters()), (1 - 1e-6) * training.learning_rate",
         ),
     ),
     tensorflow(
