@@ -46,6 +46,8 @@ def configure(seed: int, dtype: str) -> None:
     """Set threads, determinism, seeds, and the dtype in which models are made from here on."""
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # With its optimizer, a graph now and then updates a weight before the forward pass has taken it: see docs/pairs.md.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.run_functions_eagerly(True)
     keras.backend.clear_session()  # else the names of variables would count on from model to model
     keras.utils.set_random_seed(seed)

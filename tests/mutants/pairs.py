@@ -211,6 +211,13 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/pair/subject.py",
         {
+            "tests/pairs/test_each_side.py::test_a_weight_is_not_updated_before_it_is_taken": [
+                (
+                    "pairs: TensorFlow's optimizer of graphs is on",
+                    '"disable_meta_optimizer": True',
+                    '"disable_meta_optimizer": False',
+                ),
+            ],
             f"{DROPS}[1-Attention]": [
                 (
                     "pairs: the dropout of Keras's attention stays",

@@ -321,3 +321,25 @@ def test_the_first_run_of_a_file_gives_what_all_give(opened):
         first, second = (process.run(weights, [1, 8]) for _ in range(2))
         for name in first:
             np.testing.assert_allclose(first[name], second[name], rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+CRITIC = """
+import keras
+from keras import layers
+
+def model():
+    convolved = [layers.Conv1D(32, 3, padding="same", activation="tanh") for _ in range(3)]
+    return keras.Sequential([keras.Input((5, 4)), *convolved, layers.Flatten(), layers.Dense(1)])
+
+def loss(targets, outputs):
+    return -keras.ops.mean(outputs[:, 0] * keras.ops.cast(targets, outputs.dtype))
+"""
+
+
+def test_a_weight_is_not_updated_before_it_is_taken(opened):
+    # Of this loss the last layer's gradient does not depend on what the layer gives, so its update need not wait for that.
+    process, _, weights = opened(KERAS, CRITIC, 300)
+    first = process.run(weights, [300])
+    for _ in range(4):
+        again = process.run(weights, [300])
+        assert all(np.array_equal(again[name], values) for name, values in first.items())
