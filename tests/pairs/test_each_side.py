@@ -337,7 +337,7 @@ def loss(targets, outputs):
 
 
 def test_a_weight_is_not_updated_before_it_is_taken(opened):
-    # Of this loss the last layer's gradient does not depend on what the layer gives, so its update need not wait for that.
+    # The last layer's gradient does not depend on what the layer gives here, so its update need not wait for that.
     process, _, weights = opened(KERAS, CRITIC, 300)
     first = process.run(weights, [300])
     for _ in range(4):
