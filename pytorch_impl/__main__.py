@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def load() -> "Implementation[torch.device, torch.Tensor, MLP, torch.optim.Optimizer]":
     """Import PyTorch."""
-    from pytorch_impl import data, fast, model, optimizers, runtime, stock, train
+    from pytorch_impl import data, fast, model, optimizers, runtime, stock, train, workers
 
-    return Implementation(runtime, data, model, optimizers, train, fast, stock)
+    return Implementation(runtime, data, model, optimizers, train, fast, stock, workers)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def make_parser(program: str, description: str, default_out: str) -> Parser:
     parser = Parser(prog=program, description=description, allow_abbrev=False)
     for name, default in Configuration().fields().items():
         field = FIELDS[name]
-        choices = getattr(field.annotation, "__args__", None) if isinstance(field.default, str) else None
+        choices = getattr(field.annotation, "__args__", None) if isinstance(default, str) else None
         told = f"{field.description} (default: {options.written(default)})"
         parser.add_argument(
             options.name_of(name),

@@ -22,7 +22,7 @@ class Configuration(BaseModel):
 
     @model_validator(mode="after")
     def _stock_chooses_its_engine(self) -> Self:
-        refuse_in_stock(self.training.mode, self.execution, {"engine": "auto"})
+        refuse_in_stock(self.training.mode, self.execution, {"workers": 1, "engine": "auto"})
         return self
 
     @classmethod

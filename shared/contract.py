@@ -141,6 +141,27 @@ class Engine(Protocol[Model_contra, Optimizer_contra, Tensor]):
         """One update for each batch of indices (B,). Returns the mean loss of each before it, (steps,)."""
 
 
+class Workers(
+    Engine[Model_contra, Optimizer_contra, Tensor], Protocol[Device_contra, Model_contra, Optimizer_contra, Tensor]
+):
+    """An engine whose steps are taken by several processes: each computes on its share of a batch, and all update."""
+
+    def join(self, device: Device_contra) -> AbstractContextManager[None]:
+        """Become one of the workers while the block lasts, for a run on this device.
+
+        Raises InputError where the others do not come, and where one is gone.
+        """
+
+    def scope(self) -> AbstractContextManager[object]:
+        """Within it the model and its optimizer are made."""
+
+    def settings(self) -> dict[str, str]:
+        """What the framework reports: how many workers there are, and the backend by which they meet."""
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """The sum of the arrays that all workers have. Each of them must call it."""
+
+
 # An engine's `train_epoch`.
 TrainEpoch = Callable[[Model, Optimizer, Dataset[Tensor], Sequence[np.ndarray], Session], np.ndarray]
 
@@ -189,10 +210,11 @@ class Implementation(Generic[Device, Tensor, Model, Optimizer]):
     train: Train[Model, Optimizer, Tensor]
     fast: Engine[Model, Optimizer, Tensor] | None = None
     stock: Stock[Device] | None = None
+    workers: Workers[Device, Model, Optimizer, Tensor] | None = None
 
     def engine(self, name: str) -> Engine[Model, Optimizer, Tensor]:
-        """The engine of this name, "eager" or "fast"."""
-        return self.fast if name == "fast" and self.fast else self.train
+        """The engine of this name, "eager", "fast" or "workers"."""
+        return {"fast": self.fast, "workers": self.workers}.get(name) or self.train
 
 
 @dataclass(frozen=True)
@@ -208,6 +230,8 @@ class Entry:
     auto: Literal["eager", "fast"]  # what `--engine auto` takes
     # Fields of a training that the compiled engine takes only at their defaults; None where there is no such engine.
     fast_takes_only_defaults_of: tuple[str, ...] | None
+    # A command that starts two workers, for one machine; None where there is no such engine.
+    launch: str | None
     uses_gpu: bool = True
 
     @property
@@ -233,6 +257,7 @@ IMPLEMENTATIONS = {
             memory=600_000_000,
             auto="eager",
             fast_takes_only_defaults_of=("optimizer", "schedule", "weight_decay", "clip_norm"),
+            launch="torchrun --standalone --nproc-per-node 2 -m pytorch_impl --engine workers",
         ),
         Entry(
             "TensorFlow",
@@ -242,6 +267,7 @@ IMPLEMENTATIONS = {
             memory=650_000_000,
             auto="fast",
             fast_takes_only_defaults_of=(),
+            launch="python -m shared.running.workers 2 python -m tensorflow_impl --engine workers",
         ),
         Entry(
             REFERENCE,
@@ -251,6 +277,7 @@ IMPLEMENTATIONS = {
             memory=50_000_000,
             auto="eager",
             fast_takes_only_defaults_of=None,
+            launch=None,
             uses_gpu=False,
         ),
     )
@@ -259,9 +286,11 @@ FRAMEWORKS = tuple(name for name in IMPLEMENTATIONS if name != REFERENCE)  # tho
 
 
 def check_engine(configuration: Configuration, name: str) -> None:
-    """Raise InputError where `--engine fast` is asked for and this implementation can't do it. Imports nothing."""
+    """Raise InputError where an engine is asked for that this implementation does not have. Imports nothing."""
     if configuration.execution.engine == "fast":
         check_fast(configuration.training, name)
+    if configuration.execution.engine == "workers":
+        check_workers(configuration.training, name)
 
 
 def check_fast(training: Training, name: str) -> None:
@@ -274,3 +303,12 @@ def check_fast(training: Training, name: str) -> None:
         if (value := getattr(training, field)) != getattr(Training(), field):
             told = f"--engine fast with {name_of(field)} {value}: in {name} it takes steps of plain SGD only"
             raise InputError(f"{told}; {cure}")
+
+
+def check_workers(training: Training, name: str) -> None:
+    """Raise InputError where an implementation can't share this training among workers."""
+    cure = "use --engine auto or eager"
+    if IMPLEMENTATIONS[name].launch is None:
+        raise InputError(f"--engine workers: {IMPLEMENTATIONS[name].called} has no such engine; {cure}")
+    if "loss" in training.defaults_of(name):
+        raise InputError(f"--engine workers with --keras-defaults loss: it adds up losses of logits; {cure}")

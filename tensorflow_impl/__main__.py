@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def load() -> "Implementation[tf.DeviceSpec, tf.Tensor, MLP, keras.optimizers.Optimizer]":
     """Import TensorFlow."""
     with progress.standard_error_only_on_failure():
-        from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train
+        from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train, workers
 
-    return Implementation(runtime, data, model, optimizers, train, fast, stock)
+    return Implementation(runtime, data, model, optimizers, train, fast, stock, workers)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
     pytorch, tensorflow = outline(ROOT / package / file), outline(ROOT / twin / file)
     # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout; what
     # Keras's optimizers lack of PyTorch's; compiled code, which TensorFlow runs for a shape in any number, and PyTorch
-    # keeps in a file; that `fit` needs a model.
+    # keeps in a file; that `fit` needs a model; what the workers of each are held together by.
     forced = {"MLP.forward": "MLP.call"}
     only_one = {
         "of_logits",
@@ -67,6 +67,9 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
         "_compile",
         "_compiler",
         "builder",
+        "parallel",
+        "strategy",
+        "_total",
     }
     # Each has the order of its arguments from its framework.
     only_one |= {"_passing_on", "_prepare", "default_loss"}

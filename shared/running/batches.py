@@ -19,6 +19,11 @@ def split(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
+def share(batch: np.ndarray, worker: int, workers: int) -> np.ndarray:
+    """The part of a batch that this worker takes, in order. Parts differ by one at most, and can be empty."""
+    return np.array_split(batch, workers)[worker]
+
+
 def checksum(order: np.ndarray) -> str:
     """SHA-256 of an order, to prove that two runs saw the same examples in the same order."""
     return hashlib.sha256(order.astype("<i8").tobytes()).hexdigest()

@@ -19,17 +19,20 @@ from shared.contract import (
     Dataset,
     Device,
     DeviceFacts,
+    Engine,
     Entry,
     Implementation,
     Model,
     Optimizer,
     Tensor,
+    Workers,
     check_engine,
 )
 from shared.mnist import MNIST, Examples, Split, check_examples, check_files, checksum
 from shared.network import Weights, initial_weights
-from shared.running import footprint, record, session
+from shared.running import footprint, group, record, session
 from shared.running.clock import Clock
+from shared.running.place import ALONE, Place, place_of
 from shared.running.weights_file import load_weights
 from shared.system import ending, output, progress
 from shared.system.errors import InputError, in_one_line
@@ -59,6 +62,8 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             why = "its framework trains in its own way, and keeps no more than it prints"
             cli.take_only(parser, options, {*FIELDS, "out"}, doing="--mode stock", why=why)
         check_engine(configuration, name)
+        place = _take_place(configuration, entry)
+        configuration = configuration.but(workers=place.workers)
         if not options.evaluate and not progress.has_parent():  # compare.py has checked it for all its runs
             footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=name))
         weights = _weights(configuration, name, options.weights)
@@ -69,9 +74,12 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             with output.fresh_folder(options.out) as folder:
                 _train_stock(_start(configuration, entry, load), folder)
             return ending.OK
+        if not place.is_first:
+            _train_beside(_start(configuration, entry, load, place), weights)
+            return ending.OK
         on_disk = footprint.disk_needed(configuration.training, options.checkpoints)
         with output.fresh_folder(options.out, needed=on_disk) as folder:
-            finite = _train(_start(configuration, entry, load), weights, options, folder)
+            finite = _train(_start(configuration, entry, load, place), weights, options, folder)
         _say_where(options.out, finite=finite, program=entry.module)
         return ending.OK if finite else ending.FAILED
 
@@ -103,6 +111,16 @@ def make_parser(entry: Entry) -> cli.Parser:
         f"(default where the option is given: {record.CHECKPOINT_STEPS})",
     )
     return parser
+
+
+def _take_place(configuration: Configuration, entry: Entry) -> Place:
+    """The place of this process among the workers, as which it then behaves: the first alone speaks."""
+    place = place_of(configuration, entry)
+    if configuration.execution.engine == "workers":
+        progress.follow_launcher()
+    if not place.is_first:
+        progress.be_silent()
+    return place
 
 
 def _weights(configuration: Configuration, name: str, file: Path | None) -> dict[str, np.ndarray]:
@@ -145,6 +163,30 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
     device: Device
     facts: DeviceFacts
     clock: Clock
+    place: Place
+
+    @property
+    def engine(self) -> str:
+        """What takes the steps."""
+        chosen = self.configuration.execution.engine
+        return self.entry.auto if chosen == "auto" else chosen
+
+    @property
+    def draw(self) -> int:
+        """What the order of the examples is drawn for."""
+        # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
+        other = "order" in self.configuration.training.defaults_of(self.entry.name)
+        return random_numbers.OTHER_ORDER if other else random_numbers.ORDER
+
+    @property
+    def workers(self) -> Workers[Device, Model, Optimizer, Tensor] | None:
+        """The same, where several processes take them together."""
+        return self.implementation.workers if self.engine == "workers" else None
+
+    def settings(self) -> dict[str, str]:
+        """The engine, and the switches as the framework reports them."""
+        of_workers = self.workers.settings() if self.workers else {}
+        return {"engine": self.engine, **of_workers, **self.implementation.runtime.settings()}
 
     def announce(self) -> None:
         """Wait for this run's turn, and print the environment."""
@@ -174,7 +216,7 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
 
 
 def _start(
-    configuration: Configuration, entry: Entry, load: Load[Device, Tensor, Model, Optimizer]
+    configuration: Configuration, entry: Entry, load: Load[Device, Tensor, Model, Optimizer], place: Place = ALONE
 ) -> Started[Device, Tensor, Model, Optimizer]:
     """Import the framework and set it up."""
     clock = Clock()
@@ -192,7 +234,8 @@ def _start(
             raise InputError(f"{told}; mend what this names, or install anew with: {install}") from None
     ending.raise_lost_interrupt()
     device = implementation.runtime.configure(configuration.execution, configuration.training.dtype)
-    return Started(configuration, entry, implementation, device, implementation.runtime.describe(device), clock)
+    facts = implementation.runtime.describe(device)
+    return Started(configuration, entry, implementation, device, facts, clock, place)
 
 
 def _evaluate(started: Started[Device, Tensor, Model, Optimizer], weights: Weights) -> int:
@@ -205,57 +248,97 @@ def _evaluate(started: Started[Device, Tensor, Model, Optimizer], weights: Weigh
     return ending.OK if np.isfinite(logits).all() else ending.FAILED
 
 
+class Ready(NamedTuple, Generic[Model, Optimizer, Tensor]):
+    """What is trained, by which engine, and on what."""
+
+    model: Model
+    optimizer: Optimizer
+    engine: Engine[Model, Optimizer, Tensor]
+    datasets: tuple[Dataset[Tensor], Dataset[Tensor]]
+    test_labels: np.ndarray
+
+
+def _make_ready(
+    started: Started[Device, Tensor, Model, Optimizer], weights: Weights
+) -> Ready[Model, Optimizer, Tensor]:
+    """All that is needed before the first step."""
+    implementation, training, clock = started.implementation, started.configuration.training, started.clock
+    engine = implementation.engine(started.engine)
+    with clock("data"):
+        datasets, test_labels = _load(started)
+    with clock("compile"):
+        with started.workers.scope() if started.workers else contextlib.nullcontext():
+            model = implementation.model.build(training, weights, started.device)
+            optimizer = implementation.optimizers.make_optimizer(training, model)
+        engine.warm_up(training, model, optimizer, datasets[0])
+    return Ready(model, optimizer, engine, datasets, test_labels)
+
+
 def _train(
     started: Started[Device, Tensor, Model, Optimizer], weights: Weights, options: argparse.Namespace, folder: Path
 ) -> bool:
     """Train and write the record into `folder`. Returns whether every loss and logit is finite."""
-    configuration, entry, implementation, device, _, clock = started
-    training = configuration.training
-    engine = entry.auto if configuration.execution.engine == "auto" else configuration.execution.engine
-    steps = implementation.engine(engine)
-    with clock("data"):
-        (train_set, test_set), test_labels = _load(started)
-    with clock("compile"):
-        model = implementation.model.build(training, weights, device)
-        optimizer = implementation.optimizers.make_optimizer(training, model)
-        steps.warm_up(training, model, optimizer, train_set)
-    started.announce()
+    with _joined(started, weights) as compare:
+        implementation, training = started.implementation, started.configuration.training
+        model, optimizer, engine, datasets, test_labels = _make_ready(started, weights)
+        started.announce()
 
-    recording = session.RecordedSession(
-        training,
-        session.Model(
-            weights=lambda: implementation.model.weights(model),
-            buffers=lambda: implementation.optimizers.buffers(training, model, optimizer),
-            probe=lambda batch: implementation.train.probe(model, train_set, batch),
-        ),
-        test_labels,
-        checkpoint_steps=options.checkpoints,
-        # Keras shuffles as thoroughly as PyTorch: with its default the order is only another draw.
-        draw=random_numbers.OTHER_ORDER if "order" in training.defaults_of(entry.name) else random_numbers.ORDER,
-        clock=clock,
-    )
-    with recording:
-        implementation.train.train(model, optimizer, (train_set, test_set), recording, steps.train_epoch)
-    progress.say(f"Accuracy: {recording.summaries[-1].test_accuracy:.2%}")
+        recording = session.RecordedSession(
+            training,
+            session.Model(
+                weights=lambda: implementation.model.weights(model),
+                buffers=lambda: implementation.optimizers.buffers(training, model, optimizer),
+                probe=lambda batch: implementation.train.probe(model, datasets[0], batch),
+            ),
+            test_labels,
+            checkpoint_steps=options.checkpoints,
+            draw=started.draw,
+            clock=started.clock,
+        )
+        with recording:
+            implementation.train.train(model, optimizer, datasets, recording, engine.train_epoch)
+        final = implementation.model.weights(model)
+        compare(final)
+        progress.say(f"Accuracy: {recording.summaries[-1].test_accuracy:.2%}")
 
-    with clock("record"):
-        # Of the tensors that the run has used, wherever they are, and not of what they were made from.
-        checksums = {
-            split: checksum(*implementation.data.to_arrays(dataset))
-            for split, dataset in (("train", train_set), ("test", test_set))
-        }
-    files = record.write_arrays(folder, implementation.model.weights(model), recording.arrays)
-    made = record.RunRecord(
-        **dict(started.about()),
-        settings={"engine": engine, **implementation.runtime.settings()},
-        data_checksum=checksums,
-        order_checksums=recording.order_checksums,
-        checkpoint_steps=options.checkpoints,
-        epochs=recording.summaries,
-        files=files,
-    )
-    record.write_record(folder, made)
+        with started.clock("record"):
+            # Of the tensors that the run has used, wherever they are, and not of what they were made from.
+            checksums = {
+                split: checksum(*implementation.data.to_arrays(dataset))
+                for split, dataset in zip(("train", "test"), datasets, strict=True)
+            }
+        files = record.write_arrays(folder, final, recording.arrays)
+        made = record.RunRecord(
+            **dict(started.about()),
+            settings=started.settings(),
+            data_checksum=checksums,
+            order_checksums=recording.order_checksums,
+            checkpoint_steps=options.checkpoints,
+            epochs=recording.summaries,
+            files=files,
+        )
+        record.write_record(folder, made)
     return all(bool(np.isfinite(recording.arrays[name]).all()) for name in ("step_losses", "test_logits"))
+
+
+def _train_beside(started: Started[Device, Tensor, Model, Optimizer], weights: Weights) -> None:
+    """Take the same steps as the first worker, which prints and writes the record."""
+    with _joined(started, weights) as compare:
+        model, optimizer, engine, datasets, _ = _make_ready(started, weights)
+        unrecorded = session.Session(started.configuration.training, started.draw)
+        started.implementation.train.train(model, optimizer, datasets, unrecorded, engine.train_epoch)
+        compare(started.implementation.model.weights(model))
+
+
+@contextlib.contextmanager
+def _joined(started: Started[Device, Tensor, Model, Optimizer], weights: Weights) -> Iterator[group.Compare]:
+    """Be with the other workers while the block lasts, if the run has workers."""
+    if started.workers is None:
+        yield lambda _: None
+        return
+    training = started.configuration.training
+    with group.joined(started.workers, started.device, started.place, training, weights) as compare:
+        yield compare
 
 
 def _load(

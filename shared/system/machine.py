@@ -17,9 +17,9 @@ _READ_BY_LIBRARIES = re.compile(
     "|TORCHINDUCTOR|TRITON|VECLIB|XLA)_|(CXX|GLIBC_TUNABLES|LD_(LIBRARY_PATH|PRELOAD)|DYLD_.*)$"
 )
 # Of these, those that change no bits: of logs and of caches; Terraform's, which have the same prefix; secrets; and
-# those that this project and threadpoolctl set themselves, whatever the user has.
+# those that this project and threadpoolctl set themselves, whatever the user has, also in the workers of a run.
 _CHANGES_NOTHING = re.compile(
-    "TF_CPP_|.*(CACHE|LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
+    "TF_(CPP_|CONFIG$|GRPC_REUSE_PORT$)|.*(CACHE|LOG|VERBOS|WARN)|TF_(CLI|VAR)_|.*(KEY|PASSWORD|SECRET|TOKEN)|KERAS_(BACKEND|HOME)$|CUBLAS_WORKSPACE"
     "|KMP_DUPLICATE_LIB_OK"
 )
 

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 # JSON object on each line. The parent writes a line to the child's standard input when the child may train; the end of
 # that input means that the parent is gone.
 CHANNEL = "COMPARE_CHANNEL"
+# An environment variable, set in a worker by our launcher: the launcher's process.
+LAUNCHER = "WORKERS_LAUNCHER"
 SECONDS_BETWEEN_EVENTS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_END = 5  # for a child to end in: a call into a framework can't be interrupted
 _turn = threading.Event()
+_silent = threading.Event()
 
 
 @functools.cache
@@ -41,12 +45,19 @@ def say(line: str) -> None:
     """Print a line of a run's results; in a child of compare.py, send the parent the line, and it decides."""
     if has_parent():
         tell(line=line)
-    else:
+    elif not _silent.is_set():
         print(line, flush=True)
+
+
+def be_silent() -> None:
+    """From now on say nothing of the work: another process, which does the same, says it."""
+    _silent.set()
 
 
 def notice(text: str) -> None:
     """Print one line for the person who waits; above the bars where there are any."""
+    if _silent.is_set():
+        return
     if watched():
         terminal().out(text, highlight=False)
     else:
@@ -58,7 +69,7 @@ def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
     """Yield a function to call with the number of units done. The bar shows what is left, and vanishes at the end."""
     if has_parent():
         yield _teller(total, description)
-    elif watched():
+    elif watched() and not _silent.is_set():
         from rich.progress import Progress
 
         # What is printed meanwhile goes above the bar, unless standard output is a pipe or a file.
@@ -113,6 +124,36 @@ def _follow() -> None:
     # Not sys.stdin, whose lock a thread must not hold when the interpreter ends.
     while os.read(0, 1):
         _turn.set()
+    _end()
+
+
+def follow_launcher() -> None:
+    """In a worker: end when its launcher has ended, which may have been killed and can't say so."""
+    # By torchrun's own variable; under any other launcher a parent may end while its workers go on.
+    if LAUNCHER in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
+        parent = os.getppid()
+        launcher = int(os.environ.get(LAUNCHER, parent))
+        threading.Thread(target=_follow_launcher, args=(launcher, parent), daemon=True).start()
+
+
+def _follow_launcher(launcher: int, parent: int) -> None:
+    # The parent may be a shell, which the launcher has started; and a process that has ended can still be there.
+    while os.getppid() == parent and _is_there(launcher):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    _end()
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SECONDS_TO_END)
     os._exit(128 + signal.SIGTERM)

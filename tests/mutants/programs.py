@@ -222,7 +222,7 @@ MUTANTS: list[Mutant] = [
             "tests/test_programs.py::test_bad_input_to_compare_alone[--mode stock --engine fast]": [
                 (
                     "asked in vain: a stock run takes an engine",
-                    'refuse_in_stock(self.training.mode, self.execution, {"engine": "auto"})',
+                    'refuse_in_stock(self.training.mode, self.execution, {"workers": 1, "engine": "auto"})',
                     "pass",
                 ),
             ],

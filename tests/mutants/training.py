@@ -472,7 +472,11 @@ MUTANTS: list[Mutant] = [
                 ("the fast engine takes plain SGD for Adam (PyTorch)", "!= getattr(Training(), field)", "is None"),
             ],
             "tests/running/test_runner.py::test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice": [
-                ("--engine is not heeded", 'self.fast if name == "fast" and self.fast else self.train', "self.train"),
+                (
+                    "--engine is not heeded",
+                    '{"fast": self.fast, "workers": self.workers}.get(name) or self.train',
+                    "self.train",
+                ),
             ],
         },
     ),

@@ -24,6 +24,7 @@ def test_defaults_are_the_tutorials():
         "device": "auto",
         "mode": "matched",
         "keras_defaults": (),
+        "workers": 1,
         "engine": "auto",
         "threads": 1,
     }
@@ -80,7 +81,8 @@ OTHER_THAN_DEFAULT = Configuration.of(
     seed=2**63 - 1,
     dtype="float64",
     device="cuda",
-    engine="eager",
+    workers=3,
+    engine="workers",
     keras_defaults=("kernels", "order"),
     threads=1024,
 )
@@ -152,7 +154,11 @@ def test_option_name_uses_dashes():
         ("dtype", "float16", "--dtype float16: input should be 'float32' or 'float64'; for example --dtype float32"),
         ("device", "gpu", "--device gpu: input should be 'auto', 'cpu' or 'cuda'; for example --device auto"),
         ("mode", "tutorial", "--mode tutorial: input should be 'matched' or 'stock'; for example --mode matched"),
-        ("engine", "xla", "--engine xla: input should be 'auto', 'eager' or 'fast'; for example --engine auto"),
+        (
+            "engine",
+            "xla",
+            "--engine xla: input should be 'auto', 'eager', 'fast' or 'workers'; for example --engine auto",
+        ),
         (
             "keras_defaults",
             "biases,nap",
