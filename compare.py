@@ -193,6 +193,11 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
     for option in MARGINS.values():
         if getattr(options, option) and not options.seeds:
             raise InputError(f"{name_of(option)} is for many seeds, and none were asked for; add --seeds 10")
+    if configuration.execution.engine == "workers":
+        for option in ("explain", "seeds"):
+            if getattr(options, option):
+                told = f"{name_of(option)} trains each of its many runs in one process"
+                raise InputError(f"{told}; leave out {name_of(option)}, or --workers and --engine workers")
     if options.explain:
         # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
         parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})

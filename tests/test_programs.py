@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared.comparing.processes import find_interpreter
@@ -215,6 +216,16 @@ BAD_FOR_COMPARE = [
         for words in (["--prove"], ["--seeds", "3"], ["--explain"], ["--side-by-side"])
     ],
     (["--mode", "stock", "--engine", "fast"], "--engine fast: is not what the tutorials do"),
+    *[
+        (
+            ["--workers", "2", *words],
+            f"{words[0]} trains each of its many runs in one process; leave out {words[0]}, or",
+        )
+        for words in (["--seeds", "6"], ["--explain"])
+    ],
+    (["--workers", "2", "--engine", "eager"], "--workers 2: is more than the one of --engine eager"),
+    (["--workers", "2", "--mode", "stock"], "--workers 2: is not what the tutorials do"),
+    (["--workers", "500", "--side-by-side"], "--side-by-side: 2 runs of 500 threads need more than"),
     (
         # At once: before an interpreter is looked for.
         ["--engine", "fast", "--optimizer", "adam", "--pytorch-python", "/no/such/python"],
@@ -232,6 +243,34 @@ def test_bad_input_to_compare_alone(options, message, tmp_path):
     assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "dtype"), [(1, "float32"), (3, "float64")])
+def test_compare_starts_workers_verifies_every_step_and_says_what_they_cost(number, dtype, tmp_path):
+    options = [*SMALL, "--dtype", dtype, "--workers", number, "--engine", "workers"]
+    run = run_program("compare.py", *options, "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "each of the 118 steps" in run.stdout
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    backends = {"pytorch": "gloo", "tensorflow": "RING"}
+    for name, backend in backends.items():
+        settings = results["runs"][name]["settings"]
+        assert (settings["engine"], settings["workers"], settings["backend"]) == ("workers", str(number), backend)
+        assert f"engine: workers, workers: {number}, backend: {backend}" in report
+        runs = tmp_path / "out" / "runs"
+        found, alone = (read_run(runs / f"{name}-{dtype}{which}") for which in ("", "-in-one-process"))
+        assert (alone.record.execution.engine, alone.record.execution.workers) == ("eager", 1)
+        apart = np.abs(found.step_losses.astype("float64") - alone.step_losses).max()
+        assert apart <= {"float32": 1e-4, "float64": 2e-15}[dtype]
+        assert apart > 0 or number == 1  # the order of the sums
+        told = {check["check"]: check for check in results["comparison"]["against_one_process"][name]}
+        assert told["step losses"]["largest_difference"] == apart
+        assert told["gradients"]["largest_difference"] < told["final weights"]["noise_floor"]
+        assert f"{apart:.1e} in {found.record.framework}" in report
+        assert f"{apart:.1e} in {found.record.framework}" in run.stdout
+    assert results["comparison"]["match"] is True
+    assert run.stdout.count("Accuracy:") == 2  # what one process prints is not passed on
 
 
 def test_side_by_side_is_as_good_and_says_so(compared, tmp_path):

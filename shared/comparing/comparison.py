@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from shared import metrics
 from shared.comparing import checks, first_divergence
-from shared.comparing.checks import Verdict, checks_of, first_divergence_step, largest
+from shared.comparing.checks import Result, Verdict, checks_of, first_divergence_step, largest
 from shared.comparing.first_divergence import FirstDivergence
 from shared.comparing.runs import Announcer, Printer, Variant, Watcher, configuration_of, make_runs, rounding_variants
 from shared.comparing.verification import Verification
@@ -47,6 +47,8 @@ class Outcome:
     first_divergence: FirstDivergence | None
     proof: Proof | None = None
     side_by_side: bool = False  # whether the frameworks trained at the same time
+    # By framework, how far its workers lie from one process of the same framework; of runs without workers nothing.
+    against_one: Mapping[str, list[Result]] = field(default_factory=dict)
 
     @property
     def training(self) -> Training:
@@ -119,14 +121,17 @@ def _compare(
     configuration: Configuration, pythons: Mapping[str, Path], folder: Path, watcher: Watcher, side_by_side: bool
 ) -> Outcome:
     dtype = configuration.training.dtype
-    spare = not side_by_side and machine.cores() > configuration.execution.threads
+    spare = not side_by_side and machine.cores() > configuration.execution.cores
     with Verifying(configuration, pythons, folder, watcher, core_to_spare=spare) as verifying:
         variants = _variants(dtype)
         made = make_runs(configuration, variants, pythons, folder, watcher=verifying, side_by_side=side_by_side)
+        if alone := _alone_variants(configuration):
+            made |= make_runs(configuration, alone, pythons, folder, watcher=verifying)
         verified = verifying.finish(dtype)
     verdict = _judge(made, dtype, verified)
     first = _first_divergence(made, dtype, verified)
-    return Outcome(configuration, made, verdict, first, side_by_side=side_by_side)
+    against_one = _against_one(made, alone, dtype) if verdict.pairs else {}
+    return Outcome(configuration, made, verdict, first, side_by_side=side_by_side, against_one=against_one)
 
 
 def _with_proof(outcome: Outcome, pythons: Mapping[str, Path], folder: Path, watcher: Watcher) -> Outcome:
@@ -140,10 +145,10 @@ def _with_proof(outcome: Outcome, pythons: Mapping[str, Path], folder: Path, wat
 
 def refuse_what_the_machine_lacks(configuration: Configuration, *, prove: bool, side_by_side: bool) -> None:
     """Raise InputError where a comparison needs more cores or more memory than there are."""
-    cores, threads = machine.cores(), configuration.execution.threads
-    if side_by_side and cores < len(FRAMEWORKS) * threads:
-        told = f"--side-by-side: {len(FRAMEWORKS)} runs of {threads} threads need more than {cores} cores"
-        raise InputError(f"{told}; leave out --side-by-side, or lower --threads")
+    cores, busy = machine.cores(), configuration.execution.cores
+    if side_by_side and cores < len(FRAMEWORKS) * busy:
+        told = f"--side-by-side: {len(FRAMEWORKS)} runs of {busy} threads need more than {cores} cores"
+        raise InputError(f"{told}; leave out --side-by-side, or lower --threads or --workers")
     needed = functools.partial(memory_needed, prove=prove, side_by_side=side_by_side)
     footprint.refuse_what_does_not_fit(configuration, needed)
 
@@ -155,13 +160,15 @@ def memory_needed(configuration: Configuration, *, prove: bool, side_by_side: bo
         v.framework: footprint.memory_needed(configuration_of(v, configuration), v.framework, v.checkpoint_steps)
         for v in plain
     }
+    for name in FRAMEWORKS:
+        alone[name] *= configuration.execution.workers  # each has its own model and data
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
     return max(in_turn, disk_needed(configuration, prove=prove))
 
 
 def disk_needed(configuration: Configuration, *, prove: bool) -> int:
     """Bytes of all records of a comparison."""
-    variants = _variants(configuration.training.dtype)
+    variants = [*_variants(configuration.training.dtype), *_alone_variants(configuration)]
     if prove:
         variants += _proof_variants(configuration.training.dtype, variants)
     return sum(footprint.disk_needed(configuration_of(v, configuration).training, v.checkpoint_steps) for v in variants)
@@ -171,6 +178,26 @@ def _variants(dtype: str) -> list[Variant]:
     """The runs that a verdict needs: the frameworks', the reference's, and those of its noise floor."""
     plain = [Variant(name, dtype) for name in EVERYONE]
     return [*plain, *rounding_variants(REFERENCE, dtype)]
+
+
+def _alone_variants(configuration: Configuration) -> list[Variant]:
+    """The frameworks' runs by one process, from which it is told how far workers lie."""
+    if configuration.execution.engine != "workers":
+        return []
+    return [Variant(name, configuration.training.dtype, alone=True) for name in FRAMEWORKS]
+
+
+def _against_one(made: Mapping[Variant, Run], alone: Iterable[Variant], dtype: str) -> dict[str, list[Result]]:
+    """By framework, what lies between its workers and its one process: the order of the sums."""
+    reference = made[Variant(REFERENCE, dtype)]
+    floors = checks.noise_floors(reference, [made[variant] for variant in rounding_variants(REFERENCE, dtype)])
+    return {
+        variant.framework: [
+            Result(check, check.compare(made[Variant(variant.framework, dtype)], made[variant]), floors[check.name])
+            for check in checks_of(reference.record.training)
+        ]
+        for variant in alone
+    }
 
 
 def _judge(made: Mapping[Variant, Run], dtype: str, verified: Mapping[str, Verification]) -> Verdict:

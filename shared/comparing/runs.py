@@ -19,6 +19,7 @@ from shared.system.errors import InputError
 from shared.system.files import save_tensors
 
 SECONDS_BETWEEN_NOTICES = 10
+LAUNCHER = "shared.running.workers"  # starts either framework's workers: it says why it ends, and when
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,15 @@ class Variant:
     perturbed: bool = False  # initial weights moved by 1 ulp
     reordered: bool = False  # every sum added in another order, which only the reference can do
     repeated: bool = False  # the same run again
+    alone: bool = False  # by one process, where the plain run has workers
     closer: bool = False  # with checkpoints closer together
     verified: bool = False  # not made, but taken again by the reference
 
     @property
     def name(self) -> str:
         changes = " perturbed" * self.perturbed + " reordered" * self.reordered + " repeated" * self.repeated
-        return (
-            f"{self.framework} {self.dtype}{changes}{' looked at closer' * self.closer}{', verified' * self.verified}"
-        )
+        changes += " in one process" * self.alone + " looked at closer" * self.closer
+        return f"{self.framework} {self.dtype}{changes}{', verified' * self.verified}"
 
     @property
     def folder(self) -> str:
@@ -47,7 +48,7 @@ class Variant:
     @property
     def checkpoint_steps(self) -> int | None:
         """How far apart its checkpoints are; None where it has none: only a framework's own run is verified."""
-        if self.framework == REFERENCE or self.perturbed:
+        if self.framework == REFERENCE or self.perturbed or self.alone:
             return None
         return FEWEST_CHECKPOINT_STEPS if self.closer else CHECKPOINT_STEPS
 
@@ -65,8 +66,9 @@ def rounding_variants(framework: str, dtype: str) -> list[Variant]:
 
 def configuration_of(variant: Variant, configuration: Configuration) -> Configuration:
     """The configuration of a variant's run, in a comparison of this configuration."""
-    on_a_cpu = {} if IMPLEMENTATIONS[variant.framework].uses_gpu else {"device": "cpu", "engine": "auto"}
-    return configuration.but(dtype=variant.dtype, **on_a_cpu)
+    on_a_cpu = {} if IMPLEMENTATIONS[variant.framework].uses_gpu else {"device": "cpu", "engine": "auto", "workers": 1}
+    alone = {"engine": "eager", "workers": 1} if variant.alone else {}
+    return configuration.but(dtype=variant.dtype, **on_a_cpu, **alone)
 
 
 def _options(variant: Variant, configuration: Configuration, folder: Path) -> list[str]:
@@ -115,7 +117,7 @@ class Printer(Watcher):
         if variant.verified and time.monotonic() - self._said[variant] > SECONDS_BETWEEN_NOTICES:
             self._said[variant] = time.monotonic()
             progress.notice(f"{variant.name}: {event['done']:,} of {event['total']:,} steps")
-        if "line" in event and self._lines:
+        if "line" in event and self._lines and not variant.alone:
             print(event["line"], flush=True)
         if "notice" in event:
             progress.notice(event["notice"])
@@ -160,9 +162,14 @@ def make_runs(
         def start(variant: Variant) -> Child:
             python = pythons.get(variant.framework, Path(sys.executable))
             command = [str(python), "-m", variant.module, *_options(variant, configuration, folder)]
+            execution = configuration_of(variant, configuration).execution
+            if execution.engine == "workers":
+                command = [str(python), "-m", LAUNCHER, str(execution.workers), *command]
             return children.start(variant.name, command, functools.partial(watcher.hears, variant))
 
-        spare = machine.cores() - configuration.execution.threads - bool(missing)
+        spare = machine.cores() - configuration.execution.cores - bool(missing)
+        # Started ahead of their turn, the workers would wait for each other, which they do for some minutes only.
+        ahead = int(spare > 0 and configuration.execution.engine != "workers")
         if spare < 0:
             _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
@@ -170,7 +177,7 @@ def make_runs(
             _run_in_turn(missing, start, watcher, ahead=0)  # while the frameworks train there is no core for it
         else:
             beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
-            _run_in_turn(frameworks, start, watcher, ahead=int(spare > 0))
+            _run_in_turn(frameworks, start, watcher, ahead=ahead)
             beside.result()
     made = {variant: read_made(variant, configuration_of(variant, configuration), folder) for variant in variants}
     for variant in keys.keys() & set(missing):

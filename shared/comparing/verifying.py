@@ -55,10 +55,10 @@ class Verifying(Watcher):
         self._last = self._over = False  # whether the last run has begun, and whether it has ended
 
     def __enter__(self) -> Self:
-        cores, threads = machine.cores(), self._configuration.execution.threads
+        cores, busy = machine.cores(), self._configuration.execution.cores
         # One thread verifies; those of the others take a segment each. All give way to the runs, whose times are told.
         self._queue, self._beside, self._alone = (
-            ThreadPoolExecutor(count, initializer=_give_way) for count in (1, max(1, cores - threads), cores)
+            ThreadPoolExecutor(count, initializer=_give_way) for count in (1, max(1, cores - busy), cores)
         )
         return self
 

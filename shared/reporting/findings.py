@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shared import metrics
-from shared.comparing.checks import PREDICTIONS, Result, Verdict
+from shared.comparing.checks import PREDICTIONS, STEP_LOSSES, Result, Verdict
 from shared.comparing.comparison import Outcome, Proof
 from shared.comparing.verification import EVERY_STEP, Finding, Verification, examples_of
 from shared.mnist import MNIST
@@ -35,6 +35,11 @@ SHOWN = (
 YARDSTICK_MEANS = (
     "Each implementation is compared with itself; only its rounding is changed. The table shows the largest difference "
     "on each check. Its last column compares the frameworks’ difference with the largest of these."
+)
+WORKERS_MEAN = (
+    "Each step of the workers was verified like any other, above. One process trains the same batches in the same "
+    "order, step by step: what lies between the two is the order in which the workers' sums are added, and what "
+    "training makes of it. It is shown beside the noise floor, and not judged."
 )
 NOTHING_JUDGED = "No check was made: the runs were not given the same, or they hold numbers that are not finite."
 NOT_LOOKED_FOR = "Where they diverge was not looked for: no run was verified."
@@ -160,6 +165,27 @@ def checks(verdict: Verdict, where: str = "") -> list[Part]:
         Group(titles[pair], [_check_table(titles[pair], results)], folded=number > 0)
         for number, (pair, results) in enumerate(verdict.pairs.items())
     ]
+
+
+def cost_of_order(outcome: Outcome) -> str:
+    """How far workers carry each framework from its one process, in a sentence; empty of a run without workers."""
+    apart = {
+        name: next(result.difference.absolute for result in results if result.check is STEP_LOSSES)
+        for name, results in outcome.against_one.items()
+    }
+    if not apart:
+        return ""
+    told = listed([f"{size:.1e} in {name}" for name, size in apart.items()])
+    return f"Against one process of the same framework, no step's loss lies further off than {told}."
+
+
+def against_one(outcome: Outcome) -> list[Part]:
+    """What lies between the workers of each framework and one process of it; nothing of a run without workers."""
+    titles = {name: f"How far {name}'s workers lie from one process" for name in outcome.against_one}
+    tables = [
+        Group(titles[name], [_check_table(titles[name], results)]) for name, results in outcome.against_one.items()
+    ]
+    return [Paragraph(cost_of_order(outcome)), Paragraph(WORKERS_MEAN), *tables] if tables else []
 
 
 def _check_table(title: str, results: list[Result]) -> Table:

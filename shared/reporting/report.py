@@ -1,6 +1,7 @@
 """The report of a comparison, from its first part to its last, and the files that a report is printed to."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,10 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
         Section("accuracy", "Accuracy", charts.of("accuracy", outcome)),
         Section("verification", "Every step", _verification(outcome)),
         Section("divergence", "How far apart", _divergence(outcome)),
+        *_workers(outcome),
         Section("proof", "The proof", findings.proof(outcome) or _missing(NO_PROOF, f"{command} --prove")),
-        studied.get("seeds") or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{command} --seeds 10")),
+        studied.get("seeds")
+        or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{_in_one_process(command)} --seeds 10")),
         # At the tutorials' own settings, whatever was compared here.
         studied.get("why") or Section("why", "Why they differ", _missing(NO_ATTRIBUTION, EXPLAIN)),
         Section("time", "Time", [findings.times(outcome), *map(Paragraph, findings.time_caveats(outcome))]),
@@ -67,6 +70,16 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
         Section("run", "What was run", _what_was_run(outcome, command)),
     ]
     return Report(title, [*_opening(outcome), *sections])
+
+
+def _workers(outcome: Outcome) -> list[Section]:
+    parts = findings.against_one(outcome)
+    return [Section("workers", "Against one process", parts)] if parts else []
+
+
+def _in_one_process(command: str) -> str:
+    """The command without its workers: of many seeds each run is made in one process."""
+    return re.sub(r" --(workers|engine)[ =](\d+|workers)(?= |$)", "", command)
 
 
 def _missing(what: str, command: str) -> list[Part]:

@@ -43,6 +43,9 @@ def _comparison(outcome: Outcome) -> dict[str, Any]:
         "test_examples": len(outcome.reference.test_logits),
         "verification": _verified(outcome.verdict),
         "differences": _pairs(outcome.verdict),
+        "against_one_process": {
+            name.lower(): [_result(result) for result in found] for name, found in outcome.against_one.items()
+        },
         "first_divergence": outcome.first_divergence and dataclasses.asdict(outcome.first_divergence),
     }
 

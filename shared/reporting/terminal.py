@@ -92,6 +92,8 @@ def show(outcome: Outcome) -> None:
     for warning in outcome.warnings:
         say(f"WARNING: {warning}", good=False)
     say(findings.sentence(outcome), good=outcome.match)
+    if cost := findings.cost_of_order(outcome):
+        say(cost)
 
 
 def say(sentence: str, *, good: bool | None = None) -> None:

@@ -81,11 +81,25 @@ MUTANTS: list[Mutant] = [
             "tests/reporting/test_report.py::test_a_network_that_has_learned_nothing_is_said": [
                 ("that nothing was learned is not said", "and predicted[0] >= 0)", "and predicted[0] < 0)"),
             ],
+            "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost[3-float64]": [
+                (
+                    "one process is compared with itself, and not with workers",
+                    "check.compare(made[Variant(variant.framework, dtype)], made[variant])",
+                    "check.compare(made[variant], made[variant])",
+                ),
+            ],
         },
     ),
     *in_file(
         "shared/comparing/runs.py",
         {
+            "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost[3-float64]": [
+                (
+                    "what workers are compared with has workers",
+                    '{"engine": "eager", "workers": 1} if variant.alone',
+                    "{} if variant.alone",
+                ),
+            ],
             "tests/comparing/test_runs.py::test_a_perturbed_run_starts_one_unit_from_where_its_framework_does": [
                 (
                     "perturbed from where the frameworks start without Keras's defaults",

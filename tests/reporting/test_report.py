@@ -59,6 +59,24 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
     assert "why" not in results
 
 
+def test_workers_are_shown_beside_one_process_and_nothing_is_said_where_there_are_none(made, written):
+    outcome = outcome_of(made)
+    results = {"PyTorch": outcome.verdict.pairs["PyTorch", "Reference"]}
+    said = repr(report.comparison(outcome_of(made, against_one=results), "python compare.py --workers 2"))
+    losses = next(result for result in results["PyTorch"] if result.name == "step losses").difference.absolute
+    assert f"no step's loss lies further off than {losses:.1e} in PyTorch." in said
+    assert "How far PyTorch's workers lie from one process" in said
+    assert "Against one process" not in (written / "report.md").read_text(encoding="utf-8")
+    assert json.loads((written / "results.json").read_text(encoding="utf-8"))["comparison"]["against_one_process"] == {}
+
+
+@pytest.mark.parametrize("words", ["--workers 2", "--workers=2 --engine=workers", "--engine workers --workers 12"])
+def test_many_seeds_are_offered_without_the_workers_that_they_do_not_take(made, words):
+    told = repr(report.comparison(outcome_of(made), f"python compare.py --epochs 2 {words} --out x"))
+    assert "'python compare.py --epochs 2 --out x --seeds 10'" in told
+    assert f"'python compare.py --epochs 2 {words} --out x --prove'" in told
+
+
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written, made):
     lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
     opening = (
