@@ -24,6 +24,8 @@ from tensorflow_impl.model import MLP
 @functools.cache
 def strategy() -> tf.distribute.Strategy:
     """Of all workers; made before any other work of TensorFlow's."""
+    # Or TensorFlow rewrites the graph of a step so that a weight can be updated before the forward pass has read it.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     collectives = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=collectives.NCCL if tf.config.get_visible_devices("GPU") else collectives.RING,

@@ -4,22 +4,24 @@ The workers are real processes. In float64 only the order of the sums differs.
 """
 
 import re
-import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
+from threadpoolctl import threadpool_limits
 
+from benchmarks.workers_steps import MISTAKES, ONE_SHARE, apart, cases
+from benchmarks.workers_trials import AFTER, BEFORE, END, EPOCH, IMPORT, LAUNCHER, TORCHRUN, Trial, make, trials
+from shared.comparing.verification import verify
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, check_engine
 from shared.running.record import read_run
 from shared.system.errors import InputError
 from shared.system.files import read_safetensors
 from shared.training import Training
-from tests.conftest import ROOT, run_program
-from tests.several_workers import MISTAKES, cases
+from tests.conftest import run_program
 
 NUMBERS = (1, 2, 3)
 # Losses are between 0.5 and 5; so these are some units in the last place.
@@ -45,36 +47,42 @@ def found(framework, package, tmp_path_factory):
     results = {}
     for number in NUMBERS:
         folder = tmp_path_factory.mktemp(f"workers{number}")
-        run = launch(number, "-m", "tests.several_workers", framework, folder)
+        run = launch(number, "-m", "benchmarks.workers_steps", framework, folder)
         assert run.returncode == 0, run.stderr
         results[number] = {path.stem: read_safetensors(path) for path in folder.iterdir()}
     return results
 
 
-def off(arrays):
-    """How far the losses, and all else, lie from what one process computes; a loss above 1 in shares of itself."""
-    kinds = [name.removeprefix("found/") for name in arrays if name.startswith("found/")]
-    apart = {kind: np.abs(arrays[f"found/{kind}"] - arrays[f"alone/{kind}"]) for kind in kinds}
-    losses = apart.pop("losses") / np.maximum(arrays["alone/losses"], 1)
-    return losses.max(), max(values.max() for values in apart.values())
-
-
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("case", [name for name, _, _ in cases()])
+@pytest.mark.parametrize("case", [case.name for case in cases()])
 def test_workers_train_as_one_does(found, number, case):
-    losses, weights = off(found[number][case])
+    losses, weights, logits = apart(found[number][case])
     assert losses <= LOSSES
-    assert weights <= WEIGHTS
+    assert max(weights, logits) <= WEIGHTS
     if number == 1:
-        assert (losses, weights) == (0, 0)
+        assert (losses, weights, logits) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_of_distributed_training_is_seen(found, framework, mistake):
     if framework not in MISTAKES[mistake]:
         pytest.skip("only the other framework lets one make it")
-    losses, _ = off(found[3][mistake])
-    assert losses > 1e6 * LOSSES
+    assert apart(found[3][mistake]).losses > 1e6 * LOSSES
+
+
+def verified(folder):
+    with threadpool_limits(1), ThreadPoolExecutor(1) as executor:
+        return verify(read_run(folder), executor)
+
+
+def test_an_evaluation_of_one_share_is_seen(framework, package, trained, tmp_path):
+    """In the record, for no step is wrong."""
+    program = ["-m", "benchmarks.workers_steps", framework, "--planted", ONE_SHARE]
+    run = launch(2, *program, "--engine", "workers", *SMALL, "--checkpoints", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert verified(trained[1]).reasons == []
+    told = verified(tmp_path / "out").reasons
+    assert any("data" in reason for reason in told), told
 
 
 @pytest.fixture(scope="module")
@@ -130,38 +138,34 @@ def test_a_worker_that_was_told_otherwise_ends_all(package, trained, option, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-HARM = {
+SAID = {
     "kill": r"was killed by signal 9; all were ended; was memory short\?",
     "raise": "has ended with status 70: .*something is wrong; this is a fault of the program; .*; all were ended",
     "stop": "is stopped by a signal; all were ended; run again",
 }
+# `python -m benchmarks.workers_trials` makes all.
+TRIALS = [
+    (LAUNCHER, "worker 0", IMPORT, "kill"),
+    (LAUNCHER, "worker 1", BEFORE, "raise"),
+    (LAUNCHER, "worker 0", AFTER, "stop"),
+    (LAUNCHER, "worker 1", EPOCH, "kill"),
+    (LAUNCHER, "worker 0", END, "raise"),
+    (LAUNCHER, "the launcher", EPOCH, "kill"),
+    (TORCHRUN, "the launcher", EPOCH, "kill"),
+]
 
 
-@pytest.mark.parametrize("how", HARM)
-@pytest.mark.parametrize(("worker", "step"), [(0, 0), (1, 7)])
-def test_a_worker_that_comes_to_harm_ends_all_soon_and_is_named(framework, package, how, worker, step, tmp_path):
-    program = ["-m", "tests.several_workers", framework, "--fail", worker, how, step]
-    command = ["-m", "shared.running.workers", 2, sys.executable, *program, "--engine", "workers", *SMALL]
-    run = subprocess.Popen(
-        [sys.executable, *map(str, command), "--out", str(tmp_path / "out")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-    assert run.stdout is not None
-    for _ in range(3):  # it says its versions before the first step
-        run.stdout.readline()
-    started, workers = time.monotonic(), psutil.Process(run.pid).children(recursive=True)
-    _, said = run.communicate(timeout=100)
-    assert time.monotonic() - started < 30
-    assert run.returncode == 2
-    name = rf"worker {worker} \(of 2, counted from 0\)"
-    assert re.fullmatch(rf"shared.running.workers: error: {name} {HARM[how]}\n", said), said
-    assert len(workers) == 2
-    assert not [process for process in workers if process.is_running()]
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("harm", TRIALS, ids=", ".join)
+def test_who_comes_to_harm_ends_all_soon_and_is_named(framework, package, harm):
+    name = next(name for name in FRAMEWORKS if name.lower() == framework)
+    trial = Trial(name, *harm)
+    if trial not in trials():
+        pytest.skip("torchrun is PyTorch's")
+    ended = make(trial, Path(sys.executable))
+    assert ended.good(trial), ended
+    if trial.what != "the launcher":
+        line = rf"shared.running.workers: error: {trial.what} \(of 2, counted from 0\) {SAID[trial.how]}"
+        assert re.fullmatch(line, ended.said), ended.said
 
 
 def test_without_a_launcher_it_says_how_it_is_started(package, framework, tmp_path):

@@ -4,6 +4,7 @@ from tests.mutants.table import Mutant, in_file
 
 EQUIVALENCE, SEEDS = "tests/studies/test_equivalence.py::test_", "tests/studies/test_seeds.py::test_"
 VERIFICATION = "tests/comparing/test_verification.py::test_"
+WORKERS = "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -81,7 +82,7 @@ MUTANTS: list[Mutant] = [
             "tests/reporting/test_report.py::test_a_network_that_has_learned_nothing_is_said": [
                 ("that nothing was learned is not said", "and predicted[0] >= 0)", "and predicted[0] < 0)"),
             ],
-            "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost[3-float64]": [
+            f"{WORKERS}[3-float64]": [
                 (
                     "one process is compared with itself, and not with workers",
                     "check.compare(made[Variant(variant.framework, dtype)], made[variant])",
@@ -93,7 +94,7 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/comparing/runs.py",
         {
-            "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost[3-float64]": [
+            f"{WORKERS}[3-float64]": [
                 (
                     "what workers are compared with has workers",
                     '{"engine": "eager", "workers": 1} if variant.alone',

@@ -5,6 +5,7 @@ from tests.mutants.table import Mutant, in_file
 OUTPUT = "tests/system/test_output.py::test_"
 ENDING = "tests/system/test_ending.py::test_"
 CACHE = "tests/system/test_cache.py::test_"
+LAUNCHER = "tests/running/test_launcher.py::test_"
 MAKE = "tests/test_make.py::test_what_is"
 
 MUTANTS: list[Mutant] = [
@@ -198,6 +199,17 @@ MUTANTS: list[Mutant] = [
         {
             "tests/test_faults.py::test_children_end_when_compare_does[PyTorch-start-9]": [
                 ("a child outlives its parent", "    os.kill(os.getpid(), signal.SIGTERM)\n", "    return\n"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/workers.py",
+        {
+            f"{LAUNCHER}a_worker_that_is_stopped_ends_all": [
+                ("a worker that is stopped is waited for", "worker.seconds_stopped() > SECONDS_STOPPED", "False"),
+            ],
+            f"{LAUNCHER}the_first_may_end_with_1_and_no_other_may": [
+                ("any worker may end with 1", " if worker.number == 0 else (None, ending.OK)):", "):"),
             ],
         },
     ),

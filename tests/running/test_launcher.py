@@ -188,6 +188,21 @@ def test_compare_is_told_which_worker_has_ended():
 
 
 @pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys; sys.exit(1)", "ended with status 1"),
+        ("import os; os.kill(int(os.environ['WORKERS_LAUNCHER']), 9)", "was killed by signal 9"),
+    ],
+)
+def test_a_launchers_own_end_is_no_verdict(code, said):
+    """An implementation tells its status itself; it ends with 1 where a number is not finite, and torchrun always."""
+    with Children() as children:
+        child = children.start("X", [*LAUNCHER, "1", sys.executable, "-c", code], lambda _event: None)
+        with pytest.raises(InputError, match=f"^X {said}; its last words: "):
+            child.finish()
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "the following arguments are required: WORKERS"),
