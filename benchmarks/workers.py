@@ -20,9 +20,10 @@ from benchmarks.workers_steps import MISTAKES, ONE_SHARE, OWN_WEIGHTS, Apart, ap
 from shared.comparing.processes import find_interpreter
 from shared.comparing.verification import verify
 from shared.contract import FRAMEWORKS
+from shared.network import Weights
 from shared.reporting import markdown
 from shared.reporting.parts import Table
-from shared.running.record import read_run
+from shared.running.record import RecordError, read_run
 from shared.system import ending, progress
 from shared.system.errors import InputError
 from shared.system.files import read_safetensors
@@ -88,25 +89,27 @@ def exact() -> Table:
 
 def optimizers() -> Table:
     """300 steps by each optimizer with decay, clipping and the schedule, in float64."""
-    found: dict[tuple[str, int], dict[str, Apart]] = {}
+    found: dict[str, dict[str, Apart]] = {}
     for framework in FRAMEWORKS:
         for number in NUMBERS:
-            found[framework, number] = steps(framework, number, "--long")
-            say([framework, number, max(found[framework, number].values())])
-    header = ["optimizer", *(f"{framework}, {number}" for framework, number in found), "weights", "logits"]
+            arrays = steps(framework, number, "--long")
+            found[f"{framework}, {number}"] = {name: apart(those) for name, those in arrays.items()}
+            found["one unit"] = {name: apart(those, "moved") for name, those in arrays.items()}
+            say([framework, number])
+    moved = found.pop("one unit")
     rows = []
     for optimizer in UPDATE_RULES:
         those = [cases[optimizer] for cases in found.values()]
-        most = [max(each.weights for each in those), max(each.logits for each in those)]
-        rows.append([optimizer, *(f"{each.losses:.1e}" for each in those), *(f"{value:.1e}" for value in most)])
-    return Table(header, rows)
+        most = [max(each.weights for each in those), max(each.logits for each in those), moved[optimizer].losses]
+        rows.append([optimizer, *(f"{value:.1e}" for value in (*(each.losses for each in those), *most))])
+    return Table(["optimizer", *found, "weights", "logits", "one unit: losses"], rows)
 
 
-def steps(framework: str, number: int, *more: str) -> dict[str, Apart]:
-    """How far each case's workers lie from one process."""
+def steps(framework: str, number: int, *more: str) -> dict[str, Weights]:
+    """What the steps of each case leave."""
     with tempfile.TemporaryDirectory() as folder:
         run(launched(framework, number, folder, *more))
-        return {path.stem: apart(read_safetensors(path)) for path in Path(folder).iterdir()}
+        return {path.stem: read_safetensors(path) for path in Path(folder).iterdir()}
 
 
 def mistakes() -> Table:
@@ -114,14 +117,14 @@ def mistakes() -> Table:
     moved = {framework: steps(framework, MANY) for framework in FRAMEWORKS}
     rows = []
     for name in (*MISTAKES, ONE_SHARE):
-        cells, seen = [], []
+        cells = []
         for framework in FRAMEWORKS:
-            far = moved[framework].get(name)
-            cells.append(f"{far.losses:.1e}" if far else "–")
-            if name == ONE_SHARE or (framework.lower() in MISTAKES[name] and name != OWN_WEIGHTS):
-                seen.append(what_sees(framework, name))
-        said = "; ".join(dict.fromkeys(seen)) or "refused: the weights are compared before the first step"
-        rows.append([name, *cells, said])
+            arrays = moved[framework].get(name)
+            cells.append(f"{apart(arrays).losses:.1e}" if arrays else "–")
+        # In the first framework in which it can be made: the losses show that in the other it is the same.
+        able = next(each for each in FRAMEWORKS if name == ONE_SHARE or each.lower() in MISTAKES[name])
+        at_the_start = "refused: the weights are compared before the first step"
+        rows.append([name, *cells, at_the_start if name == OWN_WEIGHTS else what_sees(able, name)])
         say(rows[-1])
     return Table(["mistake", *FRAMEWORKS, "a run with it, in float32"], rows, words=True)
 
@@ -133,8 +136,12 @@ def what_sees(framework: str, name: str) -> str:
         ended = run(launched(framework, MANY, "--planted", name, *options), statuses=(0, 2))
         if ended.returncode:
             return f"refused: {ended.stderr.strip().rpartition('--engine workers: ')[2].partition(';')[0]}"
+        try:
+            made = read_run(Path(folder, "out"))
+        except RecordError as error:
+            return f"refused: {str(error).rpartition(': ')[2].partition(';')[0]}"
         with threadpool_limits(1), ThreadPoolExecutor(1) as executor:
-            found = verify(read_run(Path(folder, "out")), executor)
+            found = verify(made, executor)
     failed = [check for check, findings in found.checks.items() if not all(each.passes for each in findings)]
     return f"not verified: {failed[0]}" if failed else "NOT SEEN"
 

@@ -26,7 +26,7 @@ import numpy as np
 from shared.contract import FRAMEWORKS, Dataset, Implementation
 from shared.execution import Execution
 from shared.mnist import Examples
-from shared.network import Weights, initial_weights
+from shared.network import Weights, initial_weights, perturb
 from shared.reference import data
 from shared.running import runner
 from shared.running.batches import epoch_order, share, split
@@ -202,16 +202,16 @@ def with_mistake(module: Any, changes: Mapping[str, str], folder: str) -> Any:
     return mistaken
 
 
-def run_cases(framework: str, folder: Path, those: Iterator[Case], *, mistakes: bool) -> None:
-    """Take the steps of these cases, and of all `mistakes`."""
+def run_cases(framework: str, folder: Path, *, long: bool, mistakes: bool) -> None:
+    """Take the steps of the `long` cases or of the tests', and of all `mistakes`."""
     implementation = importlib.import_module(f"{framework}_impl.__main__").load()
     device = implementation.runtime.configure(Execution(device="cpu"), "float64")
     engine = implementation.workers
     with engine.join(device):
         examples = Examples(*(array[:EXAMPLES] for array in data.read("test")))
         world = World(implementation, device, examples, folder, int(os.environ["RANK"]))
-        for case in those:
-            keep(world, case, engine)
+        for case in long_cases() if long else cases():
+            keep(world, case, engine, moved=long)
         training = Training(optimizer="adam", **SMALL | ALL)
         for name in (name for name in MISTAKES if mistakes and framework in MISTAKES[name]):
             with tempfile.TemporaryDirectory() as own:
@@ -219,8 +219,11 @@ def run_cases(framework: str, folder: Path, those: Iterator[Case], *, mistakes: 
                 keep(world, Case(name, training, SIZES["short last"]), mistaken)
 
 
-def keep(world: World, case: Case, engine: Any) -> None:
-    """Write what the steps of a case leave, and what one process computes instead."""
+def keep(world: World, case: Case, engine: Any, *, moved: bool = False) -> None:
+    """Write what the steps of a case leave, and what one process computes instead.
+
+    With `moved`, also what that computes from weights that are one unit in the last place off.
+    """
     weights = initial_weights(case.training)
     if case.name == OWN_WEIGHTS and world.worker:
         weights = {key: values * 1.01 for key, values in weights.items()}
@@ -228,6 +231,8 @@ def keep(world: World, case: Case, engine: Any) -> None:
     if world.worker == 0:
         alone = take_steps(world, case, world.implementation.train, weights)
         kinds = {"found": found, "alone": alone}
+        if moved:
+            kinds["moved"] = take_steps(world, case, world.implementation.train, perturb(weights))
         arrays = {f"{kind}/{key}": np.asarray(values) for kind in kinds for key, values in kinds[kind].items()}
         save_tensors(world.folder / f"{case.name}.safetensors", arrays)
 
@@ -240,10 +245,10 @@ class Apart(NamedTuple):
     logits: float
 
 
-def apart(arrays: Weights) -> Apart:
-    """Of the arrays of a file that `keep` has written."""
-    kinds = [name.removeprefix("found/") for name in arrays if name.startswith("found/")]
-    off = {kind: np.abs(arrays[f"found/{kind}"] - arrays[f"alone/{kind}"]) for kind in kinds}
+def apart(arrays: Weights, which: str = "found") -> Apart:
+    """Of the arrays of a file that `keep` has written: how far `which` of them lie from those of one process."""
+    kinds = [name.removeprefix("alone/") for name in arrays if name.startswith("alone/")]
+    off = {kind: np.abs(arrays[f"{which}/{kind}"] - arrays[f"alone/{kind}"]) for kind in kinds}
     losses, logits = off.pop("losses") / np.maximum(arrays["alone/losses"], 1), off.pop("logits")
     return Apart(float(losses.max()), max(float(values.max()) for values in off.values()), float(logits.max()))
 
@@ -307,8 +312,6 @@ if __name__ == "__main__":
         cost(of, more[0], int(more[1]), int(more[2]), tuple(map(int, more[3:])))
     elif where == "--planted":
         ending.leave(run_planted(of, more[0], more[1:]))
-    elif more == ["--long"]:
-        run_cases(of, Path(where), long_cases(), mistakes=False)
     else:
-        run_cases(of, Path(where), cases(), mistakes=os.environ["WORLD_SIZE"] == "3")
+        run_cases(of, Path(where), long=more == ["--long"], mistakes=not more and os.environ["WORLD_SIZE"] == "3")
     ending.leave(ending.OK)

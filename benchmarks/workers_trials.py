@@ -134,7 +134,11 @@ def make(trial: Trial, python: Path) -> Ended:
         for process in left:
             process.kill()
         return Ended(
-            seconds, status, (folder / "said").read_text("utf-8", "replace").strip(), len(left), _has_out(folder)
+            seconds,
+            status,
+            (folder / "said").read_text(encoding="utf-8", errors="replace").strip(),
+            len(left),
+            _has_out(folder),
         )
 
 

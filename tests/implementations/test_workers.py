@@ -5,19 +5,16 @@ The workers are real processes. In float64 only the order of the sums differs.
 
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from benchmarks.workers_steps import MISTAKES, ONE_SHARE, apart, cases
 from benchmarks.workers_trials import AFTER, BEFORE, END, EPOCH, IMPORT, LAUNCHER, TORCHRUN, Trial, make, trials
-from shared.comparing.verification import verify
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, check_engine
-from shared.running.record import read_run
+from shared.running.record import RecordError, read_run
 from shared.system.errors import InputError
 from shared.system.files import read_safetensors
 from shared.training import Training
@@ -70,19 +67,13 @@ def test_a_mistake_of_distributed_training_is_seen(found, framework, mistake):
     assert apart(found[3][mistake]).losses > 1e6 * LOSSES
 
 
-def verified(folder):
-    with threadpool_limits(1), ThreadPoolExecutor(1) as executor:
-        return verify(read_run(folder), executor)
-
-
-def test_an_evaluation_of_one_share_is_seen(framework, package, trained, tmp_path):
-    """In the record, for no step is wrong."""
+def test_an_evaluation_of_one_share_is_seen(framework, package, tmp_path):
+    """By who reads the record, for no step is wrong."""
     program = ["-m", "benchmarks.workers_steps", framework, "--planted", ONE_SHARE]
     run = launch(2, *program, "--engine", "workers", *SMALL, "--checkpoints", "--out", tmp_path / "out")
     assert run.returncode == 0, run.stderr
-    assert verified(trained[1]).reasons == []
-    told = verified(tmp_path / "out").reasons
-    assert any("data" in reason for reason in told), told
+    with pytest.raises(RecordError, match="test_logits is missing or not of shape"):
+        read_run(tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
