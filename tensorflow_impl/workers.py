@@ -1,6 +1,7 @@
 """Several workers in TensorFlow: the same training, with each batch shared among processes."""
 
 import contextlib
+import faulthandler
 import functools
 import time
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,12 @@ def join(device: tf.DeviceSpec) -> Iterator[None]:
     Raises InputError where the others do not come, and where one is gone.
     """
     try:
-        strategy()
+        # Until all have come TensorFlow may wait for ever, and keep Python's lock: only a timer of C ends that.
+        faulthandler.dump_traceback_later(SECONDS_TO_ANSWER, exit=True)
+        try:
+            strategy()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         yield
         total(np.zeros(1))  # the last of them ends first
     except tf.errors.OpError as error:
