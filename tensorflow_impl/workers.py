@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import functools
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -33,7 +34,27 @@ def strategy() -> tf.distribute.Strategy:
         timeout_seconds=SECONDS_TO_ANSWER,
     )
     # Who it is and where all meet, the launcher has set in TF_CONFIG; for PyTorch in several variables.
-    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    cluster = None if "TF_CONFIG" in os.environ else _cluster_of_slurm()
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster, options)
+
+
+def _cluster_of_slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """The tasks of the Slurm step in which this process is one."""
+    resolvers = tf.distribute.cluster_resolver
+    # It fails where a task has no GPU. So it is told of one each, and only its addresses are taken.
+    tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
+    slurm = resolvers.SlurmClusterResolver(gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False)
+    addresses = slurm.cluster_spec()
+    # It sorts the machines by name: node10 comes before node9, and the tasks there have other numbers.
+    own = addresses.task_address(slurm.task_type, slurm.task_id).rpartition(":")[0]
+    node = os.environ.get("SLURMD_NODENAME", own)
+    if own != node:
+        told = f"task {slurm.task_id} is on {node}, and TensorFlow takes it to be on {own}, by the order of their names"
+        raise InputError(f"--engine workers: {told}; set TF_CONFIG in each task, or take other machines")
+    gpus = {"GPU": len(tf.config.get_visible_devices("GPU"))}
+    return resolvers.SimpleClusterResolver(
+        addresses, "", slurm.task_type, slurm.task_id, num_accelerators=gpus, rpc_layer="grpc"
+    )
 
 
 @contextlib.contextmanager

@@ -79,4 +79,14 @@ def _by_tf_config() -> Place | None:
     return Place(index + jobs["chief"] * (kind == "worker"), sum(jobs.values()))
 
 
-_TOLD: dict[str, Callable[[], Place | None]] = {"PyTorch": _by_torchrun, "TensorFlow": _by_tf_config}
+def _by_slurm() -> Place | None:
+    """As srun tells it to each task of a step, which TensorFlow's resolver reads too."""
+    if not {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"} <= os.environ.keys():
+        return None
+    return Place(int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_STEP_NUM_TASKS"]))
+
+
+_TOLD: dict[str, Callable[[], Place | None]] = {
+    "PyTorch": _by_torchrun,
+    "TensorFlow": lambda: _by_tf_config() or _by_slurm(),
+}

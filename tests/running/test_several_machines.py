@@ -1,0 +1,118 @@
+"""Workers on two machines, which the test makes of one: the documents' own commands, and a cable that is cut."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from shared.running.record import read_run
+from tests import two_hosts
+from tests.conftest import ROOT, run_program
+
+FRAMEWORKS = ("pytorch", "tensorflow")
+LOSSES = 2e-15  # between 0.5 and 5: so some units in the last place
+SMALL = "--batch-size 4096 --hidden-sizes 16,8 --dtype float64"
+# What srun sets for a step of two tasks on these hosts.
+SLURM = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "host[1-2]", "SLURM_STEP_TASKS_PER_NODE": "1(x2)"}
+# Gloo waits two minutes for an answer, which is too long for a test. TensorFlow's heartbeat is not ours to set.
+SECONDS_TO_ANSWER = 15
+IMPATIENT = f"-c 'import runpy; from shared.running import place; place.SECONDS_TO_ANSWER = {SECONDS_TO_ANSWER}; "
+IMPATIENT += 'runpy.run_module("pytorch_impl", run_name="__main__")\''
+SECONDS_UNTIL_ALL_HAVE_ENDED = {"pytorch": SECONDS_TO_ANSWER + 15, "tensorflow": 40}
+SAID = {"pytorch": "Timed out waiting 15000ms", "tensorflow": "heartbeat"}
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    try:
+        with two_hosts.two_hosts(tmp_path) as made:
+            yield made
+    except two_hosts.NotPermitted as error:
+        pytest.skip(f"no hosts can be made here: {error}")
+
+
+def by_hand(framework):
+    """The README's line for each host."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    first, second = (line for line in lines if "host1:" in line and f"-m {framework}_impl" in line)
+    return first, second
+
+
+def in_docs(framework, known_by):
+    """The line of docs/workers.md that has this in it."""
+    lines = (ROOT / "docs" / "workers.md").read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if known_by in line and f"-m {framework}_impl" in line)
+    return line.strip(" #")
+
+
+def by_slurm(framework):
+    """The line as each task of srun's sees it."""
+    return [in_docs(framework, "srun ").replace("srun ", "").replace("$(hostname)", "host1")] * 2
+
+
+def by_kubernetes(framework):
+    return [in_docs(framework, "workers-0.workers")] * 2
+
+
+def start(hosts, lines, options, tmp_path):
+    """Start a line with these options on each of the hosts; results come to a folder of the host's name."""
+    runs = []
+    for index, (host, line) in enumerate(zip(hosts, lines, strict=True)):
+        given = {"SLURM_PROCID": str(index), "SLURMD_NODENAME": host.name, "JOB_COMPLETION_INDEX": str(index)}
+        told = line.replace("--engine workers", f"--engine workers {options} --out {tmp_path / host.name}")
+        runs.append(host.start(told, **SLURM, **given))
+    return runs
+
+
+def ended(runs, seconds):
+    """What they have printed, and said."""
+    with ThreadPoolExecutor(len(runs)) as readers:
+        return list(readers.map(lambda run: run.communicate(timeout=seconds), runs))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The losses of one process."""
+    losses = {}
+    for framework in FRAMEWORKS:
+        out = tmp_path_factory.mktemp(framework) / "out"
+        python = ROOT / ".venv" / framework / "bin" / "python"
+        options = f"-m {framework}_impl --engine eager --epochs 1 {SMALL} --out {out}"
+        run = run_program(*options.split(), python=python)
+        assert run.returncode == 0, run.stderr
+        losses[framework] = read_run(out).arrays["step_losses"]
+    return losses
+
+
+@pytest.mark.parametrize("how", [by_hand, by_slurm])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_two_hosts_train_as_one_process_does(framework, how, hosts, alone, tmp_path):
+    runs = start(hosts, how(framework), f"--epochs 1 {SMALL}", tmp_path)
+    said = ended(runs, 120)
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert not (tmp_path / "host2").exists()
+    made = read_run(tmp_path / "host1")
+    assert made.record.settings["workers"] == "2"
+    losses = made.arrays["step_losses"]
+    assert np.max(np.abs(losses - alone[framework]) / np.maximum(alone[framework], 1)) <= LOSSES
+    assert not [process for host in hosts for process in host.processes()]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_cut_link_ends_both_soon_and_each_says_why(framework, hosts, tmp_path):
+    lines = [line.replace("-m pytorch_impl", IMPATIENT) for line in by_kubernetes(framework)]
+    runs = start(hosts, lines, f"--epochs 1000 {SMALL}", tmp_path)
+    for line in runs[0].stdout:
+        if line.startswith("Epoch 2/"):
+            break
+    hosts[0].run("ip", "link", "set", "eth0", "down")
+    cut = time.monotonic()
+    for run, (_, said) in zip(runs, ended(runs, 100), strict=True):
+        assert run.returncode == 2, said
+        told = rf"{framework}_impl: error: --engine workers: another is gone, or does not answer: .*{SAID[framework]}.*"
+        assert re.fullmatch(f"{told}; see what it said, and start all again\n", said, re.IGNORECASE), said
+    assert time.monotonic() - cut < SECONDS_UNTIL_ALL_HAVE_ENDED[framework]
+    assert not [process for host in hosts for process in host.processes()]
+    assert not [host.name for host in hosts if (tmp_path / host.name).exists()]
