@@ -20,7 +20,7 @@ ADDRESSES = ("10.77.0.1", "10.77.0.2")
 AS_ROOT = ["--user", "--map-root-user"]
 
 
-class NotPermitted(Exception):
+class NotPermittedError(Exception):
     """This system lets no hosts be made. It says why."""
 
 
@@ -41,7 +41,7 @@ class Host:
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "made\n":
             _, said = self._holder.communicate()
-            raise NotPermitted(said.strip())
+            raise NotPermittedError(said.strip())
         self.pid = self._holder.pid
         owner = ["--user", "--preserve-credentials"] if "--user" in unshare or "nsenter" in unshare else []
         self._enter = ["nsenter", f"--target={self.pid}", *owner]
@@ -51,10 +51,10 @@ class Host:
         return [*self._enter, *(f"--{namespace}" for namespace in namespaces)]
 
     def run(self, *command: str) -> None:
-        """Run a command to its end. Raises NotPermitted where it fails."""
+        """Run a command to its end. Raises NotPermittedError where it fails."""
         run = subprocess.run([*self.entered("net"), *command], capture_output=True, text=True, check=False)
         if run.returncode:
-            raise NotPermitted(f"{' '.join(command)}: {run.stderr.strip()}")
+            raise NotPermittedError(f"{' '.join(command)}: {run.stderr.strip()}")
 
     def start(self, line: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a shell's line here, in the repository."""
@@ -89,18 +89,18 @@ def _network(pid: int) -> str:
 
 @contextlib.contextmanager
 def two_hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
-    """Two hosts that reach each other and nothing else. Raises NotPermitted, which says why it can't be."""
+    """Two hosts that reach each other and nothing else. Raises NotPermittedError, which says why it can't be."""
     missing = [name for name in ("ip", "unshare", "nsenter") if not shutil.which(name)]
     if sys.platform != "linux" or missing:
-        raise NotPermitted(f"needs Linux, util-linux and iproute2; missing: {', '.join(missing) or 'Linux'}")
+        raise NotPermittedError(f"needs Linux, util-linux and iproute2; missing: {', '.join(missing) or 'Linux'}")
     names = folder / "hosts"
     # As in a cluster of Kubernetes, each has a second name: that of a pod in a service.
-    lines = [f"{address} {name} workers-{i}.workers" for i, (address, name) in enumerate(zip(ADDRESSES, NAMES, strict=True))]
+    lines = [f"{ADDRESSES[index]} {NAMES[index]} workers-{index}.workers" for index in range(2)]
     names.write_text("\n".join(["127.0.0.1 localhost", *lines, ""]), encoding="utf-8")
     with contextlib.ExitStack() as made:
         try:
             one, inside = Host(NAMES[0], names, ["unshare"]), ["unshare"]
-        except NotPermitted:
+        except NotPermittedError:
             one = Host(NAMES[0], names, ["unshare", *AS_ROOT])
             inside = [*one.entered(), "unshare"]  # a cable joins hosts of one owner
         made.callback(one.end)

@@ -15,7 +15,7 @@ CLUSTER = {"worker": ["a:1", "b:1", "c:1"]}
 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch):
-    for name in ("RANK", "WORLD_SIZE", "TF_CONFIG"):
+    for name in ("RANK", "WORLD_SIZE", "TF_CONFIG", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -90,3 +90,15 @@ def test_a_place_that_tf_config_can_not_mean(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InputError, match=r'^TF_CONFIG .*; it must be like \{"cluster": '):
         place("TensorFlow")
+
+
+def test_slurm_tells_tensorflow_where_tf_config_does_not(monkeypatch):
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    with pytest.raises(InputError, match="no launcher has started this process"):
+        place("TensorFlow")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    assert place("TensorFlow") == Place(1, 4)
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 0}}))
+    assert place("TensorFlow") == Place(0, 3)
+    with pytest.raises(InputError, match="no launcher has started this process"):
+        place("PyTorch")

@@ -29,7 +29,7 @@ def hosts(tmp_path):
     try:
         with two_hosts.two_hosts(tmp_path) as made:
             yield made
-    except two_hosts.NotPermitted as error:
+    except two_hosts.NotPermittedError as error:
         pytest.skip(f"no hosts can be made here: {error}")
 
 
