@@ -30,6 +30,7 @@ def pytest_addoption(parser):
 # What takes seconds rather than moments, the longest first: it starts programs, trains, compiles or opens a browser.
 # `make check` leaves it out; in other runs it comes first, so that no worker is left alone with it at the end.
 SLOW = (
+    "tests/running/test_several_machines.py",
     "tests/pairs/test_diagnosis.py",
     "tests/pairs/test_each_side.py",
     "tests/pairs/test_pair_optimizers.py",

@@ -267,4 +267,25 @@ MUTANTS: list[Mutant] = [
             ],
         },
     ),
+    *in_file(
+        "shared/running/place.py",
+        {
+            "tests/running/test_place.py::test_slurm_tells_tensorflow_where_tf_config_does_not": [
+                (
+                    "place: Slurm goes before TF_CONFIG",
+                    "_by_tf_config() or _by_slurm()",
+                    "_by_slurm() or _by_tf_config()",
+                ),
+                ("place: a script of sbatch is taken for a task", ', "SLURM_STEP_NUM_TASKS"} <=', "} <="),
+            ],
+        },
+    ),
+    *in_file(
+        "tensorflow_impl/workers.py",
+        {
+            "tests/running/test_several_machines.py::test_a_port_that_another_program_has_is_refused": [
+                ("workers: a port that is taken is a fault of ours", '"Could not start gRPC server"', '"Could not"'),
+            ],
+        },
+    ),
 ]

@@ -1,6 +1,9 @@
 """Workers on two machines, which the test makes of one: the documents' own commands, and a cable that is cut."""
 
+import json
+import os
 import re
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +39,7 @@ def hosts(tmp_path):
 def by_hand(framework):
     """The README's line for each host."""
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    first, second = (line for line in lines if "host1:" in line and f"-m {framework}_impl" in line)
+    first, second = (line for line in lines if "host1" in line and f"-m {framework}_impl" in line)
     return first, second
 
 
@@ -116,3 +119,29 @@ def test_a_cut_link_ends_both_soon_and_each_says_why(framework, hosts, tmp_path)
     assert time.monotonic() - cut < SECONDS_UNTIL_ALL_HAVE_ENDED[framework]
     assert not [process for host in hosts for process in host.processes()]
     assert not [host.name for host in hosts if (tmp_path / host.name).exists()]
+
+
+def tensorflow_told(variables, tmp_path):
+    """TensorFlow's run on this machine, with these variables."""
+    python, environment = ROOT / ".venv" / "tensorflow" / "bin" / "python", os.environ | variables
+    command = f"-m tensorflow_impl --engine workers {SMALL} --out {tmp_path / 'out'}"
+    return run_program(*command.split(), python=python, env=environment)
+
+
+def test_tasks_that_slurm_and_tensorflow_number_differently_are_refused(tmp_path):
+    own = {"SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "node[9-10]", "SLURMD_NODENAME": "node9"}
+    run = tensorflow_told(SLURM | own, tmp_path)
+    said = "task 0 is on node9, and TensorFlow takes it to be on node10, by the order of their names"
+    cure = "set TF_CONFIG in each task, or take other machines"
+    assert (run.returncode, run.stderr) == (2, f"tensorflow_impl: error: --engine workers: {said}; {cure}\n")
+
+
+def test_a_port_that_another_program_has_is_refused(tmp_path):
+    with socket.create_server(("", 0)) as other:
+        addresses = [f"127.0.0.1:{port}" for port in (other.getsockname()[1], 1)]
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": 0}}
+        run = tensorflow_told({"TF_CONFIG": json.dumps(config)}, tmp_path)
+    said = (
+        "the port that TF_CONFIG gives this worker is taken; end the program that has it, or name another in TF_CONFIG"
+    )
+    assert (run.returncode, run.stderr) == (2, f"tensorflow_impl: error: --engine workers: {said}\n")
