@@ -74,9 +74,9 @@ def join(device: tf.DeviceSpec) -> Iterator[None]:
         total(np.zeros(1))  # the last of them ends first
     except tf.errors.OpError as error:
         if error.message == "Could not start gRPC server":
-            of = "that TF_CONFIG gives this worker" if "TF_CONFIG" in os.environ else "of this task (the first's is 8888)"
-            told = f"--engine workers: the port {of} is taken"
-            raise InputError(f"{told}; end the program that has it, or name another in TF_CONFIG") from None
+            port = "the port that TF_CONFIG gives this worker" if "TF_CONFIG" in os.environ else "a port from 8888 on"
+            cure = "end the program that has it, or name another in TF_CONFIG"
+            raise InputError(f"--engine workers: {port} is taken; {cure}") from None
         if not _is_gone(error):
             raise
         time.sleep(SECONDS_TO_NOTICE)
