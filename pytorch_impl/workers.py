@@ -3,7 +3,9 @@
 import contextlib
 import datetime
 import functools
+import ipaddress
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +26,8 @@ from shared.system import progress
 from shared.system.errors import InputError, in_one_line
 from shared.training import Training
 
+LOOPBACK = ("127.0.0.1", "localhost")
+
 
 @contextlib.contextmanager
 def join(device: torch.device) -> Iterator[None]:
@@ -34,6 +38,8 @@ def join(device: torch.device) -> Iterator[None]:
     gpu = device.type == "cuda"
     if gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    else:
+        _refuse_an_address_that_others_cannot_reach()
     waiting = datetime.timedelta(seconds=SECONDS_TO_ANSWER)
     try:
         # Who it is and where all meet, the launcher has set in several variables; for TensorFlow in one, TF_CONFIG.
@@ -48,6 +54,24 @@ def join(device: torch.device) -> Iterator[None]:
         told = f"--engine workers: another is gone, or does not answer: {in_one_line(error)}"
         raise InputError(f"{told}; see what it said, and start all again") from None
     dist.destroy_process_group()
+
+
+def _refuse_an_address_that_others_cannot_reach() -> None:
+    """Raise InputError where Gloo would tell other machines an address at which none but this one is found.
+
+    It tells what this machine's name stands for. It would then wait five times as long as for an answer.
+    """
+    told = os.environ
+    one_machine = told.get("LOCAL_WORLD_SIZE") == told.get("WORLD_SIZE") or told.get("MASTER_ADDR") in LOOPBACK
+    if one_machine or "GLOO_SOCKET_IFNAME" in told:
+        return
+    name, address = socket.gethostname(), LOOPBACK[0]  # which it takes for a name that stands for none
+    with contextlib.suppress(OSError):
+        address = str(socket.getaddrinfo(name, None)[0][4][0])
+    if ipaddress.ip_address(address).is_loopback:
+        told_others = f"others are told that {name} is {address}, where they find only themselves"
+        cure = "set GLOO_SOCKET_IFNAME to the network interface by which they reach it, such as eth0"
+        raise InputError(f"--engine workers: {told_others}; {cure}")
 
 
 def scope() -> AbstractContextManager[object]:
