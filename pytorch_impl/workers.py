@@ -39,7 +39,7 @@ def join(device: torch.device) -> Iterator[None]:
     if gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     else:
-        _refuse_an_address_that_others_cannot_reach()
+        _refuse_loopback()
     waiting = datetime.timedelta(seconds=SECONDS_TO_ANSWER)
     try:
         # Who it is and where all meet, the launcher has set in several variables; for TensorFlow in one, TF_CONFIG.
@@ -56,7 +56,7 @@ def join(device: torch.device) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def _refuse_an_address_that_others_cannot_reach() -> None:
+def _refuse_loopback() -> None:
     """Raise InputError where Gloo would tell other machines an address at which none but this one is found.
 
     It tells what this machine's name stands for. It would then wait five times as long as for an answer.

@@ -54,7 +54,8 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
     pytorch, tensorflow = outline(ROOT / package / file), outline(ROOT / twin / file)
     # What one framework alone must say: the forward pass's name, Keras's loss function and its kernels' layout; what
     # Keras's optimizers lack of PyTorch's; compiled code, which TensorFlow runs for a shape in any number, and PyTorch
-    # keeps in a file; that `fit` needs a model; what the workers of each are held together by.
+    # keeps in a file; that `fit` needs a model; what the workers of each are held together by, and
+    # find each other by.
     forced = {"MLP.forward": "MLP.call"}
     only_one = {
         "of_logits",
@@ -70,6 +71,8 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
         "parallel",
         "strategy",
         "_total",
+        "_refuse_loopback",
+        "_cluster_of_slurm",
     }
     # Each has the order of its arguments from its framework.
     only_one |= {"_passing_on", "_prepare", "default_loss"}

@@ -37,6 +37,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "made\n":
@@ -52,9 +53,9 @@ class Host:
 
     def run(self, *command: str) -> None:
         """Run a command to its end. Raises NotPermittedError where it fails."""
-        run = subprocess.run([*self.entered("net"), *command], capture_output=True, text=True, check=False)
+        run = subprocess.run([*self.entered("net"), *command], capture_output=True, check=False)
         if run.returncode:
-            raise NotPermittedError(f"{' '.join(command)}: {run.stderr.strip()}")
+            raise NotPermittedError(f"{' '.join(command)}: {run.stderr.decode().strip()}")
 
     def start(self, line: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a shell's line here, in the repository."""
