@@ -28,6 +28,7 @@ with ending.importing("compare.py"):
     from shared.reporting import attribution_report, report, seeds_report, terminal
     from shared.reporting.parts import Section
     from shared.running import footprint
+    from shared.studies import cluster
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.equivalence import ALPHA, fewest_pairs
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
@@ -78,6 +79,7 @@ def make_parser() -> cli.Parser:
         f"equivalent next to what a seed does, which it takes {fewest_pairs(ALPHA)} at least to show; --explain takes "
         f"as many (default there: {SEEDS})",
     )
+    cluster.add_option(parser)
     for figure, option in MARGINS.items():
         parser.add_argument(
             name_of(option),
@@ -141,6 +143,8 @@ def main() -> int:
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     if configuration.training.mode == "stock":
         return run_stock(configuration, pythons, out(STOCK_OUT), command)
+    if options.seeds or options.explain:
+        cluster.check(options.scheduler)
     refuse_what_the_machine_lacks(configuration, prove=options.prove, side_by_side=options.side_by_side)
     needed = footprint.REPORT + disk_needed(configuration, prove=options.prove)
     with output.fresh_folder(options.out, needed=needed) as folder:
@@ -166,12 +170,12 @@ def add_sections(
     sections, equivalent = [], True
     try:
         if options.explain:
-            explained = attribute(configuration, options.seeds or SEEDS, pythons)
+            explained = attribute(configuration, options.seeds or SEEDS, pythons, options.scheduler)
             sections.append(attribution_report.section(explained))
             terminal.say(attribution_report.sentence(explained))
         if options.seeds:
             named = {figure: value for figure, option in MARGINS.items() if (value := getattr(options, option))}
-            many = run_seeds(configuration, options.seeds, pythons, named)
+            many = run_seeds(configuration, options.seeds, pythons, named, options.scheduler)
             sections.append(seeds_report.section(many))
             equivalent = many.equivalent
             terminal.say(seeds_report.sentence(many), good=equivalent)
@@ -198,6 +202,8 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
             if getattr(options, option):
                 told = f"{name_of(option)} trains each of its many runs in one process"
                 raise InputError(f"{told}; leave out {name_of(option)}, or --workers and --engine workers")
+    if options.scheduler and not (options.seeds or options.explain):
+        raise InputError("--scheduler is for many runs, and none were asked for; add --seeds 10 or --explain")
     if options.explain:
         # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
         parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})

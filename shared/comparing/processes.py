@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -89,7 +89,7 @@ class Child:
     library writes to standard error, each as a `notice`. The last thing that it tells is how it ended.
     """
 
-    def __init__(self, name: str, command: list[str], on_event: OnEvent) -> None:
+    def __init__(self, name: str, command: list[str], on_event: OnEvent, without: Collection[str] = ()) -> None:
         self.name, self._on_event = name, on_event
         self._tail = b""
         self._ended: Event | None = None  # as the child tells it; None where it was killed
@@ -98,7 +98,10 @@ class Child:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, progress.CHANNEL: str(childs_end)},
+            env={
+                **{variable: value for variable, value in os.environ.items() if variable not in without},
+                progress.CHANNEL: str(childs_end),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -135,6 +138,12 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` says why
             self._process.stdin.write(b"\n")
             self._process.stdin.flush()
+
+    def has_ended(self, timeout: float) -> bool:
+        """Whether it has ended within so many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        return self._process.returncode is not None
 
     def finish(self) -> None:
         """Wait for its end: returns on status 0, and on 1, a run that is not finite. Both leave a record.
@@ -188,16 +197,19 @@ class Children:
         self._closed = False
         self._starter = ThreadPoolExecutor(1)
 
-    def start(self, name: str, command: list[str], on_event: OnEvent) -> Child:
-        """Raises InputError where the block has ended."""
-        # An interrupt reaches the main thread alone: in another, no child can be started and then forgotten.
-        return self._starter.submit(self._start, name, command, on_event).result()
+    def start(self, name: str, command: list[str], on_event: OnEvent, without: Collection[str] = ()) -> Child:
+        """Start one, in our environment but for the variables it is to be `without`.
 
-    def _start(self, name: str, command: list[str], on_event: OnEvent) -> Child:
+        Raises InputError where the block has ended.
+        """
+        # An interrupt reaches the main thread alone: in another, no child can be started and then forgotten.
+        return self._starter.submit(self._start, name, command, on_event, without).result()
+
+    def _start(self, name: str, command: list[str], on_event: OnEvent, without: Collection[str]) -> Child:
         with self._lock:
             if self._closed:
                 raise InputError(f"{name} was not started: another run had failed; see above")
-            self._started.append(Child(name, command, on_event))
+            self._started.append(Child(name, command, on_event, without))
             return self._started[-1]
 
     def __enter__(self) -> Self:

@@ -81,7 +81,7 @@ class RecordedSession(Session):
         self._first = 0  # this epoch's first step, counted from the start of the run
         self._stops: list[int] = []
         self._bar = contextlib.ExitStack()
-        self._advance: Callable[[int], object] = lambda _steps: None
+        self._advance = progress.Bar(lambda _steps: None)
         self._done = 0  # steps of this epoch
 
     def __enter__(self) -> Self:

@@ -111,14 +111,16 @@ def estimate(samples: np.ndarray) -> Estimate:
     return Estimate(samples.mean(axis=0), quantile * samples.std(axis=0, ddof=1) / np.sqrt(count))
 
 
-def attribute(configuration: Configuration, seeds: int, pythons: Mapping[str, Path]) -> Attribution:
+def attribute(
+    configuration: Configuration, seeds: int, pythons: Mapping[str, Path], scheduler: str | None = None
+) -> Attribution:
     """Make the runs of so many `seeds`, the configuration's being the first, and take the difference apart.
 
     Raises InputError.
     """
     chosen = list(range(configuration.training.seed, configuration.training.seed + seeds))
     wanted = [_jobs(configuration.but(seed=seed)) for seed in chosen]
-    made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining")
+    made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining", scheduler)
     return _take_apart(
         configuration.training, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted]
     )

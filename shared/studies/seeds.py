@@ -1,7 +1,7 @@
 """The matched pair over many seeds: how far a seed carries a run; are the frameworks equivalent next to that?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -31,7 +31,9 @@ class ManySeeds:
     seeds: list[int]
     losses: dict[str, np.ndarray]  # framework -> (seeds, epochs)
     accuracies: dict[str, np.ndarray]  # framework -> (seeds,)
-    named_margins: Mapping[str, float] = field(default_factory=dict)  # figure -> margin, where a user has named one
+    named_margins: Mapping[str, float]  # figure -> margin, where a user has named one
+    machines: dict[str, list[dict[str, str]]]  # framework -> the kind of machine that made each run
+    checksums: dict[str, list[dict[str, str]]]  # framework -> SHA-256 of each run's weights and arrays, by file
 
     def curve(self, framework: str) -> Estimate:
         """Mean loss of each epoch, with its confidence interval."""
@@ -96,12 +98,16 @@ class ManySeeds:
 
 
 def run_seeds(
-    configuration: Configuration, count: int, pythons: Mapping[str, Path], named_margins: Mapping[str, float]
+    configuration: Configuration,
+    count: int,
+    pythons: Mapping[str, Path],
+    named_margins: Mapping[str, float],
+    scheduler: str | None = None,
 ) -> ManySeeds:
     """Train the matched pair from `count` seeds, the configuration's being the first. Raises InputError."""
     seeds = list(range(configuration.training.seed, configuration.training.seed + count))
     jobs = {(framework, seed): (framework, configuration.but(seed=seed)) for seed in seeds for framework in FRAMEWORKS}
-    made = figures(list(jobs.values()), pythons, "seeds")
+    made = figures(list(jobs.values()), pythons, "seeds", scheduler)
     return gather(configuration.training, seeds, {key: made[job] for key, job in jobs.items()}, named_margins)
 
 
@@ -114,4 +120,6 @@ def gather(
     """The figures of each (framework, seed) as arrays."""
     losses = {name: np.array([made[name, seed].losses for seed in seeds]) for name in FRAMEWORKS}
     accuracies = {name: np.array([made[name, seed].accuracy for seed in seeds]) for name in FRAMEWORKS}
-    return ManySeeds(training, seeds, losses, accuracies, named_margins)
+    machines = {name: [made[name, seed].machine for seed in seeds] for name in FRAMEWORKS}
+    checksums = {name: [made[name, seed].files for seed in seeds] for name in FRAMEWORKS}
+    return ManySeeds(training, seeds, losses, accuracies, named_margins, machines, checksums)

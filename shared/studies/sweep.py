@@ -1,24 +1,31 @@
-"""Many runs of which only the figures are kept: as many at once as there are cores, and none made twice."""
+"""Many runs of which only the figures are kept: Dask makes them, as many at once as there is room for, none twice."""
 
+import contextlib
 import functools
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import FiniteFloat, ValidationError
 
 from shared.comparing import store
-from shared.comparing.processes import Children, versions
+from shared.comparing.processes import versions
+from shared.comparing.store import Maker
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS
 from shared.running import footprint
-from shared.running.record import RUN_JSON, RunRecord, StockRecord, Strict
+from shared.running.record import RunRecord, StockRecord, Strict
+from shared.studies import cluster
 from shared.system import cache, machine, progress
 from shared.system.errors import InputError
+from shared.system.paths import ROOT
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 KIND, FILE = "figures", "figures.json"  # of the cache, and in an entry
+NAMES_SHOWN = 4  # of runs that are under way
 Job = tuple[str, Configuration]  # an implementation's name, and what it is told
 
 
@@ -28,43 +35,74 @@ class Figures(Strict):
     losses: list[FiniteFloat]
     losses_per_example: list[FiniteFloat] | None
     accuracy: FiniteFloat  # on the test set, after the last epoch
+    files: dict[str, str]  # SHA-256 of its weights and arrays; a stock run has none
+    machine: dict[str, str]  # the kind of machine that made it
 
 
-def figures(jobs: Sequence[Job], pythons: Mapping[str, Path], description: str) -> dict[Job, Figures]:
-    """The figures of every job, made or taken from the cache.
+def figures(
+    jobs: Sequence[Job], pythons: Mapping[str, Path], description: str, scheduler: str | None = None
+) -> dict[Job, Figures]:
+    """The figures of every job, taken from the cache, or made: here, or by the workers of a Dask `scheduler`.
 
     Raises InputError where a run dies or its loss is not finite. What is done by then is kept.
     """
-    keys = _keys(jobs, pythons)
-    found = {job: kept for job in keys if (kept := _kept(keys[job]))}
-    missing = [job for job in keys if job not in found]
-    for framework, configuration in missing:
-        footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=framework))
-    workers = min((_at_once(*job) for job in missing), default=1)
-    if missing:
+    makers = _makers(pythons)
+    found = {job: kept for job in jobs if (kept := _find(job, makers[job[0]], anywhere=bool(scheduler)))}
+    missing = [job for job in dict.fromkeys(jobs) if job not in found]
+    if not missing:
+        return found
+    with _engine(missing, scheduler) as client:
         notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; if interrupted, it continues from there"
         progress.notice(notice)
-    # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        Children() as children,
-        progress.bar(len(missing), description) as advance,
-    ):
-        made = {pool.submit(_make, job, pythons[job[0]], children, keys[job]): job for job in missing}
-        try:
-            for future in as_completed(made):
-                found[made[future]] = future.result()
-                advance(1)
-        finally:
-            for future in made:
-                future.cancel()
+        orders = [_order(job, pythons[job[0]], makers[job[0]]) for job in missing]
+        others: set[str] = set()  # kinds of machines
+        with (
+            progress.bar(len(missing), description) as bar,
+            cluster.Errands(client, scheduler, orders) as errands,
+        ):
+            for number, answer in errands.answers():
+                if answer is not None:
+                    job = missing[number]
+                    found[job] = _take(job, answer, makers[job[0]], others)
+                    bar(1)
+                names = [orders[number]["name"] for number in errands.under_way]
+                more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+                bar.describe(f"{description}: {'; '.join(names[:NAMES_SHOWN])}{more}")
     return found
 
 
-def _keys(jobs: Sequence[Job], pythons: Mapping[str, Path]) -> dict[Job, str]:
-    """The cache key of each job's figures: everything that they depend on, also the GPUs that a run could choose."""
-    libraries = {name: json.dumps(versions(python, IMPLEMENTATIONS[name].packages)) for name, python in pythons.items()}
-    return {job: store.key(IMPLEMENTATIONS[job[0]].module, job[1], libraries[job[0]], *machine.gpus()) for job in jobs}
+def _makers(pythons: Mapping[str, Path]) -> dict[str, Maker]:
+    """What makes each implementation's runs here: also the GPUs that a run could choose."""
+    entries = {name: IMPLEMENTATIONS[name] for name in pythons}
+    return {name: store.maker(entry.module, versions(pythons[name], entry.packages)) for name, entry in entries.items()}
+
+
+def _key(job: Job, maker: Maker) -> str:
+    return store.key(IMPLEMENTATIONS[job[0]].module, job[1], by=maker)
+
+
+def _anywhere(maker: Maker) -> Maker:
+    """The same program and libraries on whatever machine a scheduler has."""
+    return maker.model_copy(update={"machine": {}})
+
+
+def _find(job: Job, maker: Maker, *, anywhere: bool) -> Figures | None:
+    """What is kept of a job: made by a machine of this kind, or `anywhere`."""
+    return _kept(_key(job, maker)) or (_kept(_key(job, _anywhere(maker))) if anywhere else None)
+
+
+@contextlib.contextmanager
+def _engine(jobs: Sequence[Job], scheduler: str | None) -> Iterator["Client"]:
+    """What makes these runs."""
+    if scheduler:
+        with cluster.there(scheduler) as client:
+            cluster.say_what_is_there(client, scheduler)
+            yield client
+        return
+    for framework, configuration in jobs:
+        footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=framework))
+    with cluster.embedded(min(_at_once(*job) for job in jobs)) as client:
+        yield client
 
 
 def _at_once(framework: str, configuration: Configuration) -> int:
@@ -80,35 +118,70 @@ def _at_once(framework: str, configuration: Configuration) -> int:
     )
 
 
-def _make(job: Job, python: Path, children: Children, key: str) -> Figures:
-    """Make the run, and keep its figures."""
+def _order(job: Job, python: Path, maker: Maker) -> cluster.Order:
+    """What a worker is told. A Python in this checkout is that of the worker's own."""
+    framework, configuration = job
+    return {
+        "name": f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}",
+        "framework": framework,
+        "options": configuration.options(),
+        "python": str(python.relative_to(ROOT) if python.is_relative_to(ROOT) else python),
+        "maker": maker.model_dump(),
+        "has_arrays": configuration.training.mode != "stock",
+    }
+
+
+def _take(job: Job, answer: cluster.Answer, asked: Maker, others: set[str]) -> Figures:
+    """The figures of a run that has come, which are kept. Says once of each other kind of machine that it is one."""
     framework, configuration = job
     name = f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        command = [str(python), "-m", IMPLEMENTATIONS[framework].module, *configuration.options(), "--out", str(out)]
-        child = children.start(name, command, lambda _event: None)
-        child.take_turn()
-        child.finish()
-        text = (out / RUN_JSON).read_text(encoding="utf-8")
+    record, maker = answer["record"], Maker.model_validate(answer["maker"])
+    if hashlib.sha256(record).hexdigest() != answer["sha256"]:
+        raise InputError(f"{name}: its record has not come from {answer['worker']} as it was sent; run again")
     try:
-        made = _from_record(configuration, text)
+        made = _from_record(job, record, maker)
     except ValidationError:
         raise InputError(f"{name}: a loss is not finite; lower --learning-rate") from None
-    text = made.model_dump_json() + "\n"
-    cache.kept(KIND, key, lambda entry: (entry / FILE).write_text(text, encoding="utf-8"))
+    _keep(_key(job, maker), made)
+    if maker.machine != asked.machine:
+        _keep(_key(job, _anywhere(maker)), made)
+        if (kind := str(maker.machine)) not in others:
+            others.add(kind)
+            progress.notice(
+                f"{answer['worker']} is a machine of another kind, whose bits may differ: "
+                f"{differing(maker.machine, asked.machine)}"
+            )
     return made
 
 
-def _from_record(configuration: Configuration, text: str) -> Figures:
-    if configuration.training.mode == "stock":
-        stock = StockRecord.model_validate_json(text)
-        return Figures(losses=stock.printed_losses, losses_per_example=None, accuracy=stock.test_accuracy)
-    epochs = RunRecord.model_validate_json(text).epochs
+def differing(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """In what two kinds of machines differ, in words."""
+    return "; ".join(f"{what} {there[what]}, here {here[what]}" for what in here if there[what] != here[what])
+
+
+def _keep(key: str, made: Figures) -> None:
+    text = made.model_dump_json() + "\n"
+    cache.kept(KIND, key, lambda entry: (entry / FILE).write_text(text, encoding="utf-8"))
+
+
+def _from_record(job: Job, text: bytes, maker: Maker) -> Figures:
+    """Raises ValidationError for a number that is not finite, and InputError for another run's record."""
+    framework, configuration = job
+    kind = StockRecord if configuration.training.mode == "stock" else RunRecord
+    record = kind.model_validate_json(text)
+    if (record.framework, record.configuration) != job:
+        raise InputError(
+            f"a record of another run than {framework} {' '.join(configuration.options())} has come; run again"
+        )
+    if isinstance(record, StockRecord):
+        losses, accuracy = record.printed_losses, record.test_accuracy
+        return Figures(losses=losses, losses_per_example=None, accuracy=accuracy, files={}, machine=maker.machine)
     return Figures(
-        losses=[epoch.train_loss for epoch in epochs],
-        losses_per_example=[epoch.train_loss_per_example for epoch in epochs],
-        accuracy=epochs[-1].test_accuracy,
+        losses=[epoch.train_loss for epoch in record.epochs],
+        losses_per_example=[epoch.train_loss_per_example for epoch in record.epochs],
+        accuracy=record.epochs[-1].test_accuracy,
+        files=record.files,
+        machine=maker.machine,
     )
 
 

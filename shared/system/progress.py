@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,19 +64,33 @@ def notice(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+class Bar(NamedTuple):
+    """Is called with the number of units done, and can be described anew."""
+
+    advance: Callable[[int], object]
+    describe: Callable[[str], object] = lambda _description: None
+
+    def __call__(self, done: int) -> None:
+        self.advance(done)
+
+
 @contextlib.contextmanager
-def bar(total: int, description: str) -> Iterator[Callable[[int], object]]:
-    """Yield a function to call with the number of units done. The bar shows what is left, and vanishes at the end."""
+def bar(total: int, description: str) -> Iterator[Bar]:
+    """Yield a bar, which shows what is left, and vanishes at the end."""
     if has_parent():
-        yield _teller(total, description)
+        yield Bar(_teller(total, description))
     elif watched() and not _silent.is_set():
         from rich.progress import Progress
 
         # What is printed meanwhile goes above the bar, unless standard output is a pipe or a file.
         with Progress(*columns(), console=terminal(), transient=True, redirect_stdout=sys.stdout.isatty()) as shown:
-            yield functools.partial(shown.advance, shown.add_task(description, total=total))
+            task = shown.add_task(description, total=total)
+            yield Bar(
+                functools.partial(shown.advance, task),
+                lambda described: shown.update(task, description=described),
+            )
     else:
-        yield lambda _done: None
+        yield Bar(lambda _done: None)
 
 
 def columns() -> list[Any]:

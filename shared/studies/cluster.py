@@ -1,0 +1,211 @@
+"""Dask, which does the runs: a cluster within this process, or a scheduler that is there already.
+
+Dask is imported only where there are runs to make: it takes most of a second.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib.metadata
+import importlib.util
+import logging
+import queue
+import sys
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from shared.studies import errand
+from shared.system import progress
+from shared.system.errors import CrashError, InputError
+from shared.system.paths import ROOT
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+SECONDS_TO_ANSWER = 10
+LOOPBACK = "127.0.0.1:0"  # at a port that is free
+# What must be the same in all processes of a cluster: a task is sent as Python's own code.
+SAME = ("python", "distributed")
+Order = dict[str, Any]
+Answer = dict[str, Any]
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--scheduler`."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="hand the runs of --seeds and --explain to the workers of this Dask scheduler, such as "
+        "tcp://127.0.0.1:8786 (default: as many at once as this machine's cores and memory allow)",
+    )
+
+
+def check(scheduler: str | None) -> None:
+    """Raise InputError where Dask is missing, or no scheduler answers at this address within some seconds."""
+    if not importlib.util.find_spec("distributed"):
+        raise InputError(f"distributed is not installed for {sys.executable}; use the Python in .venv/pytorch")
+    if scheduler:
+        with there(scheduler):
+            pass
+
+
+@contextlib.contextmanager
+def embedded(at_once: int) -> Iterator["Client"]:
+    """A cluster within this process, which makes so many runs at once. Its tasks come by no socket."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    dashboard = importlib.util.find_spec("bokeh") is not None
+    settings: dict[str, Any] = {"distributed.worker.http.routes": [], "distributed.worker.profile.enabled": False}
+    if not dashboard:
+        settings["distributed.scheduler.http.routes"] = []  # pages for other programs
+    _quiet()
+    with tempfile.TemporaryDirectory() as folder, dask.config.set(settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as of a machine without a network
+        with (
+            LocalCluster(
+                # One worker of so many threads, each of which waits for a process: another would isolate nothing more.
+                n_workers=1,
+                threads_per_worker=at_once,
+                processes=False,
+                memory_limit=0,
+                dashboard_address=LOOPBACK,
+                worker_dashboard_address=LOOPBACK,
+                local_directory=folder,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            if dashboard:
+                progress.notice(f"Dask's dashboard: {cluster.dashboard_link}")
+            yield client
+
+
+@contextlib.contextmanager
+def there(scheduler: str) -> Iterator["Client"]:
+    """A client of the scheduler at this address. Raises InputError where none answers."""
+    from distributed import Client
+
+    _quiet()
+    try:
+        client = Client(scheduler, timeout=SECONDS_TO_ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        why = f"no Dask scheduler answers there within {SECONDS_TO_ANSWER} s"
+        if isinstance(error, ValueError | TypeError):
+            why = str(error)
+        raise InputError(f"--scheduler {scheduler}: {why}; start one, or leave the option out") from None
+    with client:
+        _refuse_other_versions(client, scheduler)
+        yield client
+
+
+def _quiet() -> None:
+    """Let Dask log nothing: what matters of it is said in one line."""
+    import distributed
+
+    logging.getLogger(distributed.__name__).setLevel(logging.CRITICAL + 1)
+
+
+def _refuse_other_versions(client: "Client", scheduler: str) -> None:
+    told = client.get_versions()
+    ours = told["client"]["packages"]
+    for where, theirs in {"the scheduler": told["scheduler"], **told["workers"]}.items():
+        for name in SAME:
+            version = theirs["packages"][name]
+            if version.split(".")[:2] != ours[name].split(".")[:2]:
+                raise InputError(
+                    f"--scheduler {scheduler}: {where} has {name} {version}, and this is {ours[name]}; "
+                    "start scheduler and workers from the same environments"
+                )
+
+
+def say_what_is_there(client: "Client", scheduler: str) -> None:
+    """Name the dashboard, if there is one, and say where there is no worker yet."""
+    with contextlib.suppress(Exception):  # it has none, or may not be asked
+        client.run_on_scheduler(importlib.metadata.version, "bokeh")
+        progress.notice(f"Dask's dashboard: {client.dashboard_link}")
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        progress.notice(f"--scheduler {scheduler}: it has no worker yet; waiting for one")
+
+
+class Errands:
+    """Orders on their way: who does which, and what came of them. None is left when the `with` block ends."""
+
+    def __init__(self, client: "Client", scheduler: str | None, orders: Sequence[Order]) -> None:
+        self._client, self._scheduler, self._orders = client, scheduler, orders
+        self._happened: queue.SimpleQueue[tuple[str, int, str]] = queue.SimpleQueue()
+        self._futures: list[Future] = []
+        self._workers: dict[int, str] = {}  # which does it, of what was begun
+
+    def __enter__(self) -> Self:
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(errand)
+        topic = uuid.uuid4().hex
+        keys = [f"{order['name']} {number} {topic}" for number, order in enumerate(self._orders)]
+        self._client.subscribe_topic(topic, functools.partial(self._begins, keys))
+        for number, (key, order) in enumerate(zip(keys, self._orders, strict=True)):
+            future = self._client.submit(errand.run, str(ROOT), {**order, "topic": topic}, key=key, pure=False)
+            self._futures.append(future)
+            future.add_done_callback(lambda _future, number=number: self._happened.put(("ends", number, "")))
+        return self
+
+    def _begins(self, keys: Sequence[str], event: tuple[float, Mapping[str, str]]) -> None:
+        self._happened.put(("begins", keys.index(event[1]["begins"]), event[1]["worker"]))
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            self._client.cancel(self._futures, force=True)
+
+    @property
+    def under_way(self) -> list[int]:
+        """The numbers of the orders that were begun and have not ended."""
+        return list(self._workers)
+
+    def answers(self) -> Iterator[tuple[int, Answer | None]]:
+        """Each order's number with its answer, as they come; and with None when that order is begun.
+
+        Raises InputError where a worker refuses an order, and what it raised.
+        """
+        left = set(range(len(self._orders)))
+        while left:
+            try:
+                what, number, worker = self._happened.get(timeout=1)
+            except queue.Empty:
+                self._look_for_the_scheduler()
+                continue
+            if what == "ends":
+                left.remove(number)
+                yield number, self._answer(number)
+            elif number in left:
+                if number in self._workers:
+                    told = f"{self._workers[number]} is gone, and it is made again on {worker}"
+                    progress.notice(f"{self._orders[number]['name']}: {told}")
+                self._workers[number] = worker
+                yield number, None
+
+    def _look_for_the_scheduler(self) -> None:
+        if self._client.status in ("closing", "closed"):
+            cure = "start it again, and then this: it continues from what is kept"
+            raise InputError(f"--scheduler {self._scheduler}: it is gone; {cure}")
+
+    def _answer(self, number: int) -> Answer:
+        from distributed import KilledWorker
+
+        name, worker = self._orders[number]["name"], self._workers.pop(number, "a worker")
+        future = self._futures[number]
+        if future.cancelled():
+            self._look_for_the_scheduler()
+            raise InputError(f"{name} was cancelled by another user of the scheduler; run again")
+        error = future.exception()
+        if error is None:
+            answer: Answer = future.result()
+            return {**answer, "worker": worker}
+        if isinstance(error, KilledWorker):
+            times = error.allowed_failures + 1
+            raise InputError(f"{name}: {times} workers were lost while they had it; was memory short there?")
+        if self._scheduler is None:
+            raise error
+        raise (CrashError if isinstance(error, CrashError) else InputError)(f"{worker}: {error}")
