@@ -202,7 +202,7 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
             if getattr(options, option):
                 told = f"{name_of(option)} trains each of its many runs in one process"
                 raise InputError(f"{told}; leave out {name_of(option)}, or --workers and --engine workers")
-    if options.scheduler and not (options.seeds or options.explain):
+    if options.scheduler is not None and not (options.seeds or options.explain):
         raise InputError("--scheduler is for many runs, and none were asked for; add --seeds 10 or --explain")
     if options.explain:
         # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.

@@ -15,6 +15,7 @@ from shared import cli
 from shared.comparing.processes import find_interpreter, versions
 from shared.configuration import FIELDS, Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
+from shared.studies import cluster
 from shared.studies.equivalence import ALPHA, SHARE, spread
 from shared.studies.seeds import FIGURES, MEASURED_SEEDS, ManySeeds, run_seeds
 from shared.system import ending
@@ -50,11 +51,13 @@ def in_words(measured: dict[str, Any]) -> str:
 def main() -> int:
     """Train, measure, say, write."""
     parser = cli.make_parser(NAME, (__doc__ or "").partition("\n")[0], str(HERE))
+    cluster.add_option(parser)
     configuration, options = cli.parse(parser, None)
     why = f"its seeds are {MEASURED_SEEDS[0]} to {MEASURED_SEEDS[-1]}"
-    cli.take_only(parser, options, {*FIELDS, "out"} - {"seed"}, doing=NAME, why=why)
+    cli.take_only(parser, options, {*FIELDS, "out", "scheduler"} - {"seed"}, doing=NAME, why=why)
     pythons = {name: find_interpreter(name, None) for name in FRAMEWORKS}
-    found = run_seeds(configuration.but(seed=MEASURED_SEEDS[0]), len(MEASURED_SEEDS), pythons, {})
+    cluster.check(options.scheduler)
+    found = run_seeds(configuration.but(seed=MEASURED_SEEDS[0]), len(MEASURED_SEEDS), pythons, {}, options.scheduler)
     measured = results(found)
     print(in_words(measured))
     if configuration != Configuration() and options.out is parser.get_default("out"):

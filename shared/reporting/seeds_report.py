@@ -1,5 +1,7 @@
 """Pairs over many seeds as a part of a report."""
 
+from itertools import chain
+
 import numpy as np
 
 from shared.comparing import tutorial
@@ -10,6 +12,7 @@ from shared.reporting.styles import style_of
 from shared.studies.attribution import CONFIDENCE, Estimate
 from shared.studies.equivalence import ALPHA, Equivalence, fewest_pairs, smallest_flip_p_value, spread
 from shared.studies.seeds import FEWEST_SEEDS, FIGURES, MEASURED_SEEDS, MEASURED_SPREADS, ManySeeds
+from shared.studies.sweep import differing
 
 HOW_TO_READ = (
     "To find no difference would prove nothing. So the question is whether the mean difference over seeds is shown to "
@@ -31,6 +34,7 @@ def section(found: ManySeeds) -> Section:
         HOW_TO_READ.format(seeds=count, freedom=freedom, smallest=smallest_flip_p_value(count)),
         *(_about(found, figure) for figure in FIGURES),
         *_the_same_for_each(found),
+        *_other_machines(found),
     ]
     if _as_long_as_the_tutorial(found):
         places = " and ".join(
@@ -54,6 +58,8 @@ def _results(found: ManySeeds) -> dict[str, object]:
         "seeds": found.seeds,
         "losses": {name: losses.tolist() for name, losses in found.losses.items()},
         "accuracies": {name: accuracies.tolist() for name, accuracies in found.accuracies.items()},
+        "machines": found.kinds_of_machines,
+        "checksums": found.checksums,
         "equivalent": found.equivalent,
         "equivalence": {
             figure: {
@@ -115,6 +121,17 @@ def _the_same_for_each(found: ManySeeds) -> list[str]:
     if all(e.varies for e in found.equivalences):
         return []
     return ["Where a difference is the same for each seed, t has no variation to go by; only signs are flipped."]
+
+
+def _other_machines(found: ManySeeds) -> list[str]:
+    """Where the runs were not made on one kind of machine: how many on which other."""
+    first, *others = found.kinds_of_machines
+    made_on = list(chain.from_iterable(found.machines.values()))
+    return [
+        f"{made_on.count(kind)} of the {len(made_on)} runs were made on a machine of another kind than the first, whose "
+        f"bits may differ: {differing(kind, first)}."
+        for kind in others
+    ]
 
 
 def _minus(pair: tuple[str, str]) -> str:

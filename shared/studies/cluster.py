@@ -4,6 +4,7 @@ Dask is imported only where there are runs to make: it takes most of a second.
 """
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import importlib.metadata
@@ -47,7 +48,7 @@ def check(scheduler: str | None) -> None:
     """Raise InputError where Dask is missing, or no scheduler answers at this address within some seconds."""
     if not importlib.util.find_spec("distributed"):
         raise InputError(f"distributed is not installed for {sys.executable}; use the Python in .venv/pytorch")
-    if scheduler:
+    if scheduler is not None:
         with there(scheduler):
             pass
 
@@ -85,20 +86,33 @@ def embedded(at_once: int) -> Iterator["Client"]:
 
 @contextlib.contextmanager
 def there(scheduler: str) -> Iterator["Client"]:
-    """A client of the scheduler at this address. Raises InputError where none answers."""
+    """A client of the scheduler at this address. Raises InputError where none answers, or it is of another version."""
     from distributed import Client
 
     _quiet()
+    # Asked first, because a client that gets no answer waits for one once more when the program ends.
     try:
-        client = Client(scheduler, timeout=SECONDS_TO_ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        why = f"no Dask scheduler answers there within {SECONDS_TO_ANSWER} s"
-        if isinstance(error, ValueError | TypeError):
-            why = str(error)
-        raise InputError(f"--scheduler {scheduler}: {why}; start one, or leave the option out") from None
-    with client:
+        kind = asyncio.run(_kind(scheduler))
+    except (TimeoutError, OSError):
+        kind = f"no scheduler answers there within {SECONDS_TO_ANSWER} s"
+    except (ValueError, TypeError) as error:
+        kind = str(error)
+    if kind != "Scheduler":
+        raise InputError(f"--scheduler {scheduler}: {kind}; start one with 'dask scheduler', or leave the option out")
+    with Client(scheduler, timeout=SECONDS_TO_ANSWER, set_as_default=False) as client:
         _refuse_other_versions(client, scheduler)
         yield client
+
+
+async def _kind(scheduler: str) -> str:
+    """What is at this address, as it says itself."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    secrets = Security().get_connection_args("client")  # of Dask's own settings
+    async with asyncio.timeout(SECONDS_TO_ANSWER), rpc(scheduler, connection_args=secrets) as asked:
+        kind = str((await asked.identity())["type"])
+        return kind if kind == "Scheduler" else f"a {kind} is there, and no scheduler"
 
 
 def _quiet() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,15 @@ class ManySeeds:
     def first(self) -> str:
         """The framework by whose runs a margin is measured or estimated."""
         return next(iter(self.losses))
+
+    @property
+    def kinds_of_machines(self) -> list[dict[str, str]]:
+        """Each kind that made a run, once, that of the first run first."""
+        kinds: list[dict[str, str]] = []
+        for kind in chain.from_iterable(self.machines.values()):
+            if kind not in kinds:
+                kinds.append(kind)
+        return kinds
 
     def margin(self, figure: str) -> Margin:
         """As named; else as measured, for what the default run trains; else estimated from these runs."""

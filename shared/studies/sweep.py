@@ -47,7 +47,7 @@ def figures(
     Raises InputError where a run dies or its loss is not finite. What is done by then is kept.
     """
     makers = _makers(pythons)
-    found = {job: kept for job in jobs if (kept := _find(job, makers[job[0]], anywhere=bool(scheduler)))}
+    found = {job: kept for job in jobs if (kept := _find(job, makers[job[0]], anywhere=scheduler is not None))}
     missing = [job for job in dict.fromkeys(jobs) if job not in found]
     if not missing:
         return found
@@ -94,7 +94,7 @@ def _find(job: Job, maker: Maker, *, anywhere: bool) -> Figures | None:
 @contextlib.contextmanager
 def _engine(jobs: Sequence[Job], scheduler: str | None) -> Iterator["Client"]:
     """What makes these runs."""
-    if scheduler:
+    if scheduler is not None:
         with cluster.there(scheduler) as client:
             cluster.say_what_is_there(client, scheduler)
             yield client
@@ -118,11 +118,16 @@ def _at_once(framework: str, configuration: Configuration) -> int:
     )
 
 
+def _named(job: Job) -> str:
+    framework, configuration = job
+    return f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
+
+
 def _order(job: Job, python: Path, maker: Maker) -> cluster.Order:
     """What a worker is told. A Python in this checkout is that of the worker's own."""
     framework, configuration = job
     return {
-        "name": f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}",
+        "name": _named(job),
         "framework": framework,
         "options": configuration.options(),
         "python": str(python.relative_to(ROOT) if python.is_relative_to(ROOT) else python),
@@ -133,8 +138,7 @@ def _order(job: Job, python: Path, maker: Maker) -> cluster.Order:
 
 def _take(job: Job, answer: cluster.Answer, asked: Maker, others: set[str]) -> Figures:
     """The figures of a run that has come, which are kept. Says once of each other kind of machine that it is one."""
-    framework, configuration = job
-    name = f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
+    name = _named(job)
     record, maker = answer["record"], Maker.model_validate(answer["maker"])
     if hashlib.sha256(record).hexdigest() != answer["sha256"]:
         raise InputError(f"{name}: its record has not come from {answer['worker']} as it was sent; run again")
@@ -166,13 +170,10 @@ def _keep(key: str, made: Figures) -> None:
 
 def _from_record(job: Job, text: bytes, maker: Maker) -> Figures:
     """Raises ValidationError for a number that is not finite, and InputError for another run's record."""
-    framework, configuration = job
-    kind = StockRecord if configuration.training.mode == "stock" else RunRecord
+    kind = StockRecord if job[1].training.mode == "stock" else RunRecord
     record = kind.model_validate_json(text)
     if (record.framework, record.configuration) != job:
-        raise InputError(
-            f"a record of another run than {framework} {' '.join(configuration.options())} has come; run again"
-        )
+        raise InputError(f"{_named(job)}: a record of another run has come; run again")
     if isinstance(record, StockRecord):
         losses, accuracy = record.printed_losses, record.test_accuracy
         return Figures(losses=losses, losses_per_example=None, accuracy=accuracy, files={}, machine=maker.machine)

@@ -129,7 +129,11 @@ MUTANTS: list[Mutant] = [
         {
             "tests/comparing/test_store.py::test_keys_differ_with_all_that_a_run_depends_on": [
                 ("a kept run is of any spec", 'configuration.model_dump(mode="json")', "{}"),
-                ("outer: a kept run is found whatever the settings", ", environment()]", "]"),
+                (
+                    "outer: a kept run is found whatever the settings",
+                    "json.dumps(environment() if settings is None else settings)",
+                    '""',
+                ),
             ],
         },
     ),
@@ -405,8 +409,8 @@ MUTANTS: list[Mutant] = [
             "tests/studies/test_sweep.py::test_what_is_kept_is_found_by_every_library_and_gpu": [
                 (
                     "outer: kept figures are found whatever the libraries",
-                    "libraries[job[0]], *machine.gpus()",
-                    "*machine.gpus()",
+                    "versions(pythons[name], entry.packages))",
+                    "{})",
                 ),
             ],
             "tests/studies/test_sweep.py::test_as_many_runs_at_once_as_there_are_cores_and_one_to_a_gpu": [

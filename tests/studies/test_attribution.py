@@ -23,7 +23,8 @@ EFFECTS = {"kernels": -0.4, "biases": -0.05, "order": 0.0, "loss": 0.0}
 
 def figures(start, effect, per_example=0.0):
     losses = [start + effect, start / 2 + effect]
-    return Figures(losses=losses, losses_per_example=[x + per_example for x in losses], accuracy=0.9 + effect / 10)
+    accuracy, per = 0.9 + effect / 10, [x + per_example for x in losses]
+    return Figures(losses=losses, losses_per_example=per, accuracy=accuracy, files={}, machine={})
 
 
 def runs(seed, draw=0.0):

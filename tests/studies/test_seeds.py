@@ -17,6 +17,8 @@ from shared.studies.sweep import Figures
 from shared.training import Training
 from tests.conftest import ROOT
 
+MACHINE = {"processor": "one", "system": "Linux"}
+
 
 def pairs(shift, noise=1e-4, count=10, named=None, **training):
     """Runs that vary much with the seed, and whose pairs differ by `shift` and a little noise."""
@@ -26,7 +28,10 @@ def pairs(shift, noise=1e-4, count=10, named=None, **training):
         start = 0.27 + 0.0035 * random.standard_normal()
         for framework, moved in zip(FRAMEWORKS, (0.0, shift + noise * random.standard_normal()), strict=True):
             losses = [start + 0.7 + moved] + [start + moved] * (training.epochs - 1)
-            made[framework, seed] = Figures(losses=losses, losses_per_example=None, accuracy=0.92 + start / 100 + moved)
+            accuracy = 0.92 + start / 100 + moved
+            made[framework, seed] = Figures(
+                losses=losses, losses_per_example=None, accuracy=accuracy, files={}, machine=MACHINE
+            )
     return gather(training, list(range(count)), made, named or {})
 
 
@@ -88,7 +93,7 @@ def test_the_margin_is_named_or_measured_for_the_default_run_or_else_of_these_ru
 )
 def test_a_margin_that_is_an_option_is_that_of_its_figure(words, named, monkeypatch):
     monkeypatch.setattr(
-        compare, "run_seeds", lambda _configuration, count, _pythons, named: pairs(0.0, 0, count, named)
+        compare, "run_seeds", lambda _configuration, count, _pythons, named, _scheduler: pairs(0.0, 0, count, named)
     )
     configuration, options = cli.parse(compare.make_parser(), ["--seeds", "5", *words])
     compare.refuse(compare.make_parser(), configuration, options)
@@ -108,6 +113,15 @@ def test_the_default_runs_margins_are_of_the_spread_that_was_measured():
         measured = told["measured"][FRAMEWORKS[0]][figure]
         assert measured["value"] == pytest.approx(np.std(measured["runs"], ddof=1))
         assert kept == float(f"{measured['value']:.1e}")
+
+
+def test_runs_of_machines_of_another_kind_are_counted_in_the_report():
+    found = pairs(0.0)
+    another = "bits may differ: processor another, here one."
+    assert another not in told(found)
+    found.machines["TensorFlow"][2] = {"processor": "another", "system": "Linux"}
+    assert f"1 of the 20 runs were made on a machine of another kind than the first, whose {another}" in told(found)
+    assert seeds_report.section(found).results["machines"] == [MACHINE, found.machines["TensorFlow"][2]]
 
 
 def told(found):

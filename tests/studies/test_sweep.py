@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.comparing import store
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS, REFERENCE
 from shared.studies import sweep
@@ -25,8 +26,8 @@ def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
     assert len(first.losses) == 1
     assert 0 < first.accuracy < 1
     made = []
-    real = sweep._make
-    monkeypatch.setattr(sweep, "_make", lambda job, *rest: made.append(job) or real(job, *rest))
+    real = sweep._order
+    monkeypatch.setattr(sweep, "_order", lambda job, *rest: made.append(job) or real(job, *rest))
     both = sweep.figures([(REFERENCE, configuration) for configuration in SPECS], PYTHONS, "")
     assert made == [(REFERENCE, SPECS[1])]
     assert both[REFERENCE, SPECS[0]] == first
@@ -52,13 +53,17 @@ def test_a_run_that_diverges_is_no_figure(folder):
 
 def test_what_is_kept_is_found_by_every_library_and_gpu(monkeypatch):
     job = (REFERENCE, SPECS[0])
-    found = [sweep._keys([job], PYTHONS)[job]]
-    assert sweep._keys([job], PYTHONS)[job] == found[0]
-    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H100"])
-    found.append(sweep._keys([job], PYTHONS)[job])
+
+    def key():
+        return sweep._key(job, sweep._makers(PYTHONS)[REFERENCE])
+
+    found = [key()]
+    assert key() == found[0]
+    monkeypatch.setattr(store, "gpus", lambda: ["NVIDIA H100"])
+    found.append(key())
     real = sweep.versions
     monkeypatch.setattr(sweep, "versions", lambda *given: real(*given) | {"numpy": "another"})
-    found.append(sweep._keys([job], PYTHONS)[job])
+    found.append(key())
     assert len(set(found)) == 3
     assert {"keras", "torchvision"} <= {name for entry in IMPLEMENTATIONS.values() for name in entry.packages}
 
