@@ -43,6 +43,8 @@ SLOW = (
     "tests/running/test_launcher.py",
     "tests/comparing/test_verification.py",
     "tests/benchmarks/test_benchmarks.py",
+    "tests/studies/test_cluster.py",
+    "tests/studies/test_sweep.py",
     "tests/benchmarks/test_sound.py",
     "tests/pairs/test_pair_command.py",
     "tests/pairs/test_pair_report.py",

@@ -210,6 +210,8 @@ BAD_FOR_COMPARE = [
     (["--keras-defaults", "sloth"], "--keras-defaults sloth: input should be 'kernels',"),
     (["--seeds", "٣"], "'٣' is not a number of seeds from 2 on"),
     (["--seeds", "5", "--loss-margin", "nan"], "--loss-margin: 'nan' is not a finite number above 0"),
+    (["--scheduler", "tcp://127.0.0.1:8786"], "--scheduler is for many runs, and none were asked for; add --seeds 10"),
+    (["--seeds", "5", "--scheduler", "127.0.0.1:1"], "--scheduler 127.0.0.1:1: no scheduler answers there within 10 s"),
     (["--accuracy-margin", "1e-3"], "--accuracy-margin is for many seeds, and none were asked for; add --seeds 10"),
     *[
         (["--mode", "stock", *words], f"--mode stock takes no {words[0]}: each framework trains in its own way,")

@@ -128,7 +128,7 @@ def _other_machines(found: ManySeeds) -> list[str]:
     first, *others = found.kinds_of_machines
     made_on = list(chain.from_iterable(found.machines.values()))
     return [
-        f"{made_on.count(kind)} of the {len(made_on)} runs were made on a machine of another kind than the first, whose "
+        f"{made_on.count(kind)} of {len(made_on)} runs were made on a machine of another kind than the first, whose "
         f"bits may differ: {differing(kind, first)}."
         for kind in others
     ]

@@ -120,7 +120,7 @@ def test_runs_of_machines_of_another_kind_are_counted_in_the_report():
     another = "bits may differ: processor another, here one."
     assert another not in told(found)
     found.machines["TensorFlow"][2] = {"processor": "another", "system": "Linux"}
-    assert f"1 of the 20 runs were made on a machine of another kind than the first, whose {another}" in told(found)
+    assert f"1 of 20 runs were made on a machine of another kind than the first, whose {another}" in told(found)
     assert seeds_report.section(found).results["machines"] == [MACHINE, found.machines["TensorFlow"][2]]
 
 
