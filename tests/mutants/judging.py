@@ -419,6 +419,49 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/studies/sweep.py",
+        {
+            "tests/studies/test_cluster.py::test_a_record_that_was_altered_on_its_way_is_not_taken": [
+                (
+                    "cluster: a record is taken whatever its checksum",
+                    'if hashlib.sha256(record).hexdigest() != answer["sha256"]:',
+                    "if False:",
+                ),
+            ],
+            "tests/studies/test_cluster.py::test_a_machine_of_another_kind_is_known_by_its_key_and_said": [
+                ("cluster: another kind of machine is not said", "if maker.machine != asked.machine:", "if False:"),
+                (
+                    "cluster: its runs are kept as this one's",
+                    "_keep(_key(job, maker), made)",
+                    "_keep(_key(job, asked), made)",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/worker.py",
+        {
+            "tests/studies/test_cluster.py::test_another_version_of_the_program_is_refused_by_the_worker": [
+                ("cluster: a worker of another version makes runs", "if here.code != asked.code:", "if False:"),
+            ],
+            "tests/studies/test_cluster.py::test_a_worker_under_dasks_nanny_is_no_other_kind_and_listens_where_told": [
+                ("cluster: the nanny's settings are the machine's", " if value != str(made.get(name))}", "}"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/cluster.py",
+        {
+            "tests/studies/test_cluster.py::test_the_cluster_of_this_process_has_its_slots_and_listens_on_loopback": [
+                ("cluster: it listens everywhere", 'LOOPBACK = "127.0.0.1:0"', 'LOOPBACK = ":0"'),
+                ("cluster: one run at a time", "threads_per_worker=at_once", "threads_per_worker=1"),
+            ],
+            "tests/studies/test_cluster.py::test_dask_is_imported_for_a_sweep_only": [
+                ("cluster: Dask is imported for every run", "if TYPE_CHECKING:", "if True:"),
+            ],
+        },
+    ),
+    *in_file(
         "shared/running/footprint.py",
         {
             "tests/running/test_footprint.py::test_what_does_not_fit_is_refused_by_the_option_that_makes_it_large": [

@@ -222,8 +222,8 @@ MUTANTS: list[Mutant] = [
             "tests/comparing/test_runs.py::test_an_interrupt_while_a_child_starts_leaves_no_child": [
                 (
                     "an interrupt forgets the child that it meets",
-                    "self._starter.submit(self._start, name, command, on_event).result()",
-                    "self._start(name, command, on_event)",
+                    "self._starter.submit(self._start, name, command, on_event, without).result()",
+                    "self._start(name, command, on_event, without)",
                 ),
             ],
         },

@@ -150,7 +150,7 @@ def test_a_machine_of_another_kind_is_known_by_its_key_and_said(scheduler, folde
     assert "NVPL_OF_ANOTHER_KIND" not in sweep.figures([job], PYTHONS, "")[job].machine["settings"]
 
 
-def test_a_worker_under_dasks_nanny_is_no_other_kind_and_listens_where_it_is_told(scheduler, tmp_path, capfd):
+def test_a_worker_under_dasks_nanny_is_no_other_kind_and_listens_where_told(scheduler, tmp_path, capfd):
     (job,) = seeds(1)
     with working(scheduler, tmp_path, nanny=True) as nanny:
         sweep.figures([job], PYTHONS, "", scheduler)
@@ -277,7 +277,7 @@ def test_a_python_without_dask_is_told_where_it_is(monkeypatch):
         cluster.check(None)
 
 
-def test_the_cluster_of_this_process_has_so_many_slots_and_listens_on_loopback_only():
+def test_the_cluster_of_this_process_has_its_slots_and_listens_on_loopback():
     before = {connection.laddr for connection in psutil.Process().net_connections()}
     with cluster.embedded(3) as client:
         assert list(client.nthreads().values()) == [3]
