@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 SECONDS_TO_ANSWER = 10
-LOOPBACK = "127.0.0.1:0"  # at a port that is free
+HOST = "127.0.0.1"
+LOOPBACK = f"{HOST}:0"  # at a port that is free
 # What must be the same in all processes of a cluster: a task is sent as Python's own code.
 SAME = ("python", "distributed")
 Order = dict[str, Any]
@@ -80,7 +81,8 @@ def embedded(at_once: int) -> Iterator["Client"]:
             Client(cluster, set_as_default=False) as client,
         ):
             if dashboard:
-                progress.notice(f"Dask's dashboard: {cluster.dashboard_link}")
+                port = cluster.scheduler.services["dashboard"].port  # Dask's own link has another address
+                progress.notice(f"Dask's dashboard: http://{HOST}:{port}/status")
             yield client
 
 

@@ -453,7 +453,7 @@ MUTANTS: list[Mutant] = [
         "shared/studies/cluster.py",
         {
             "tests/studies/test_cluster.py::test_the_cluster_of_this_process_has_its_slots_and_listens_on_loopback": [
-                ("cluster: it listens everywhere", 'LOOPBACK = "127.0.0.1:0"', 'LOOPBACK = ":0"'),
+                ("cluster: it listens everywhere", 'LOOPBACK = f"{HOST}:0"', 'LOOPBACK = ":0"'),
                 ("cluster: one run at a time", "threads_per_worker=at_once", "threads_per_worker=1"),
             ],
             "tests/studies/test_cluster.py::test_dask_is_imported_for_a_sweep_only": [
