@@ -1,10 +1,9 @@
 """Dask, which does the runs: a cluster within this process, or a scheduler that is there already.
 
-Dask is imported only where there are runs to make: it takes most of a second.
+Dask and asyncio are imported only where there are runs to make: it takes most of a second.
 """
 
 import argparse
-import asyncio
 import contextlib
 import functools
 import importlib.metadata
@@ -89,6 +88,8 @@ def embedded(at_once: int) -> Iterator["Client"]:
 @contextlib.contextmanager
 def there(scheduler: str) -> Iterator["Client"]:
     """A client of the scheduler at this address. Raises InputError where none answers, or it is of another version."""
+    import asyncio
+
     from distributed import Client
 
     _quiet()
@@ -108,6 +109,8 @@ def there(scheduler: str) -> Iterator["Client"]:
 
 async def _kind(scheduler: str) -> str:
     """What is at this address, as it says itself."""
+    import asyncio
+
     from distributed.core import rpc
     from distributed.security import Security
 
