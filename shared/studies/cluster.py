@@ -193,7 +193,8 @@ class Errands:
             try:
                 what, number, worker = self._happened.get(timeout=1)
             except queue.Empty:
-                self._look_for_the_scheduler()
+                if self._client.status != "running":
+                    raise self._lost() from None
                 continue
             if what == "ends":
                 left.remove(number)
@@ -205,10 +206,9 @@ class Errands:
                 self._workers[number] = worker
                 yield number, None
 
-    def _look_for_the_scheduler(self) -> None:
-        if self._client.status in ("closing", "closed"):
-            cure = "start it again, and then this: it continues from what is kept"
-            raise InputError(f"--scheduler {self._scheduler}: it is gone; {cure}")
+    def _lost(self) -> InputError:
+        cure = "start it again, and then this: it continues from what is kept"
+        return InputError(f"--scheduler {self._scheduler}: it is gone, or has dropped the runs; {cure}")
 
     def _answer(self, number: int) -> Answer:
         from distributed import KilledWorker
@@ -216,8 +216,7 @@ class Errands:
         name, worker = self._orders[number]["name"], self._workers.pop(number, "a worker")
         future = self._futures[number]
         if future.cancelled():
-            self._look_for_the_scheduler()
-            raise InputError(f"{name} was cancelled by another user of the scheduler; run again")
+            raise self._lost()
         error = future.exception()
         if error is None:
             answer: Answer = future.result()

@@ -33,8 +33,11 @@ def make(order: Mapping[str, Any]) -> dict[str, Any]:
     task = worker.get_current_task()
     worker.log_event(order["topic"], {"begins": task})
     entry, python, settings = IMPLEMENTATIONS[order["framework"]], ROOT / order["python"], _settings()
-    here = maker(entry.module, _versions(python, entry.packages), settings)
-    _refuse_another_program(here, Maker.model_validate(order["maker"]))
+    here, asked = maker(entry.module, {}, settings), Maker.model_validate(order["maker"])
+    if here.code != asked.code:
+        raise InputError("this program is of another version there; bring all machines to one, and start it again")
+    here = here.model_copy(update={"libraries": _versions(python, entry.packages)})
+    _refuse_other_libraries(here.libraries, asked.libraries)
     with tempfile.TemporaryDirectory() as folder, Children() as children:
         out = Path(folder) / "out"
         command = [str(python), "-m", entry.module, *order["options"], "--out", str(out)]
@@ -56,12 +59,10 @@ def _settings() -> dict[str, str]:
     return {name: value for name, value in machine.environment().items() if value != str(made.get(name))}
 
 
-def _refuse_another_program(here: Maker, asked: Maker) -> None:
-    if here.code != asked.code:
-        raise InputError("this program is of another version there; bring all machines to one, and start it again")
-    for name, version in asked.libraries.items():
-        if here.libraries.get(name) != version:
-            told = f"{name} is {here.libraries.get(name)} there and {version} here"
+def _refuse_other_libraries(here: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    for name, version in asked.items():
+        if here.get(name) != version:
+            told = f"{name} is {here.get(name)} there, and {version} where it was asked for"
             raise InputError(f"{told}; install requirements/*.txt there, and start the workers again")
 
 
