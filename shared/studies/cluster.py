@@ -76,6 +76,7 @@ def embedded(at_once: int) -> Iterator["Client"]:
                 dashboard_address=LOOPBACK,
                 worker_dashboard_address=LOOPBACK,
                 local_directory=folder,
+                silence_logs=False,  # it would set a level of its own
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
@@ -124,7 +125,9 @@ def _quiet() -> None:
     """Let Dask log nothing: what matters of it is said in one line."""
     import distributed
 
-    logging.getLogger(distributed.__name__).setLevel(logging.CRITICAL + 1)
+    for name in list(logging.root.manager.loggerDict):  # some of its loggers have a level of their own
+        if name.partition(".")[0] == distributed.__name__:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _refuse_other_versions(client: "Client", scheduler: str) -> None:
