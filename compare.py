@@ -194,6 +194,16 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
         taken = {*FIELDS, "out", *PYTHON_OPTIONS}
         why = "each framework trains in its own way, once, and nothing is judged"
         cli.take_only(parser, options, taken, doing="--mode stock", why=why)
+    refuse_of_many_runs(configuration, options)
+    if options.explain:
+        # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
+        parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
+    for framework in FRAMEWORKS:
+        check_engine(configuration, framework)
+
+
+def refuse_of_many_runs(configuration: Configuration, options: argparse.Namespace) -> None:
+    """Raise InputError for options that are for many runs, where there is one, or that many runs do not take."""
     for option in MARGINS.values():
         if getattr(options, option) and not options.seeds:
             raise InputError(f"{name_of(option)} is for many seeds, and none were asked for; add --seeds 10")
@@ -204,11 +214,6 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
                 raise InputError(f"{told}; leave out {name_of(option)}, or --workers and --engine workers")
     if options.scheduler is not None and not (options.seeds or options.explain):
         raise InputError("--scheduler is for many runs, and none were asked for; add --seeds 10 or --explain")
-    if options.explain:
-        # The explanation chooses defaults and engines itself. Anything else that no tutorial does is refused.
-        parse(configuration.fields() | {"mode": "stock", "keras_defaults": KERAS_DEFAULTS, "engine": "auto"})
-    for framework in FRAMEWORKS:
-        check_engine(configuration, framework)
 
 
 def refuse_with_pair(parser: cli.Parser, options: argparse.Namespace) -> None:
