@@ -204,7 +204,7 @@ def measured_spread(monkeypatch, tmp_path):
     """Run benchmarks.seed_spread, with these options, of runs that are made already; into a folder of its own."""
     asked = []
 
-    def run_seeds(configuration, count, _pythons, _named):
+    def run_seeds(configuration, count, _pythons, _named, _scheduler):
         asked.append((configuration.training.seed, count))
         return pairs(0.0, count=count)
 
