@@ -45,6 +45,7 @@ MARK = "TRIAL_MARK"  # an environment variable: the file that says when harm was
 STEP = 7  # of the epoch
 FAULT = "something is wrong"
 SMALL = ["--epochs", "1", "--batch-size", "4096", "--hidden-sizes", "16,8"]
+SECONDS_TO_START = 600.0
 SECONDS_TO_END = 150.0
 WORKERS = 2
 AT_ONCE = 2
@@ -170,7 +171,7 @@ os.execv({str(python)!r}, [{str(python)!r}, *words])
 
 def _wait_for_harm(run: subprocess.Popen[bytes], mark: Path) -> tuple[float, list[psutil.Process]]:
     """When harm was done, and the processes that there were. Raises RuntimeError where none is done."""
-    deadline = time.monotonic() + SECONDS_TO_END
+    deadline = time.monotonic() + SECONDS_TO_START
     seen: dict[int, psutil.Process] = {}
     while not mark.exists():
         if run.poll() is not None or time.monotonic() > deadline:
