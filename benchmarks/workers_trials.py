@@ -231,7 +231,7 @@ def _in_short(said: str) -> str:
     """The line that tells why all ended; of torchrun's many, the one with the worker and its signal."""
     by_torchrun = re.search(r"failed \(exitcode: \S+ local_rank: \d+", said)
     last = by_torchrun[0] if by_torchrun else "".join(said.splitlines()[-1:]).rpartition("error: ")[2]
-    return re.sub(r"; its traceback is in [^;]*", "", last)
+    return re.sub(r"; its traceback is in [^;]*", "", last).replace(f"{ROOT}/", "")
 
 
 def row(trial: Trial, ended: Ended) -> list[str]:
