@@ -176,7 +176,8 @@ def _wait_for_harm(run: subprocess.Popen[bytes], mark: Path) -> tuple[float, lis
     while not mark.exists():
         if run.poll() is not None or time.monotonic() > deadline:
             run.kill()
-            raise RuntimeError(f"it ended before harm was done, with status {run.poll()}")
+            said = mark.with_name("said").read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"it ended before harm was done, with status {run.poll()}: {said}")
         with contextlib.suppress(psutil.Error):
             seen |= {process.pid: process for process in psutil.Process(run.pid).children(recursive=True)}
         time.sleep(0.05)
