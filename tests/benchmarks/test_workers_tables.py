@@ -35,8 +35,9 @@ def test_workers_lie_a_few_units_in_the_last_place_from_one_process():
     assert {cells[-1] for cells in epoch.values()} == {"MATCH"}
     steps = {name: [float(cell) for cell in cells] for name, *cells in written("optimizers")}
     assert steps.keys() == UPDATE_RULES.keys()
-    losses = [float(cells[column]) for name, cells in epoch.items() if "64" in name for column in (0, 3)]
-    assert max(losses + [loss for cells in steps.values() for loss in cells[:-2]]) <= 2e-15
+    assert max(float(cells[column]) for name, cells in epoch.items() if "64" in name for column in (0, 3)) <= 2e-15
+    for *losses, _weights, _logits, one_unit in steps.values():
+        assert max(losses) <= max(2e-15, one_unit)  # RMSprop's first steps enlarge any rounding
     assert len(written("cost")) == 2 * len(workers.NETWORKS) * len(workers.WAYS)
 
 
