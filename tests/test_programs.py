@@ -57,7 +57,8 @@ def test_compare_says_that_the_two_match(compared):
         run.stdout,
         re.MULTILINE,
     )
-    assert run.stderr == ""
+    # On a busy machine it takes so long that it tells how far it is.
+    assert [line for line in run.stderr.splitlines() if not re.fullmatch(r".*: [\d,]+ of 118 steps", line)] == []
 
 
 def test_compare_leaves_results_pictures_report_and_records(compared):
