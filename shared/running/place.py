@@ -52,13 +52,16 @@ def place_of(configuration: Configuration, entry: Entry) -> Place:
 
 
 def _by_torchrun() -> Place | None:
-    """As PyTorch's launchers tell it, each number in a variable of its own."""
-    if "RANK" not in os.environ:
-        return None
-    found = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")]
+    """As PyTorch's launchers tell it."""
+    return _by_two_numbers("RANK", "WORLD_SIZE", "torchrun") if "RANK" in os.environ else None
+
+
+def _by_two_numbers(worker: str, workers: str, launcher: str) -> Place:
+    """As a launcher tells it in two variables."""
+    found = [os.environ.get(name, "") for name in (worker, workers)]
     if not all(text.isdecimal() for text in found) or int(found[0]) >= int(found[1]):
-        told = f"RANK {quoted(found[0])} of WORLD_SIZE {quoted(found[1])}: no worker has such a place"
-        raise InputError(f"{told}; let torchrun set both, or unset them")
+        told = f"{worker} {quoted(found[0])} of {workers} {quoted(found[1])}: no worker has such a place"
+        raise InputError(f"{told}; let {launcher} set both, or unset them")
     return Place(*map(int, found))
 
 
@@ -81,9 +84,8 @@ def _by_tf_config() -> Place | None:
 
 def _by_slurm() -> Place | None:
     """As srun tells it to each task of a step, which TensorFlow's resolver reads too."""
-    if not {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"} <= os.environ.keys():
-        return None
-    return Place(int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_STEP_NUM_TASKS"]))
+    told = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+    return _by_two_numbers(*told, "srun") if {*told} <= os.environ.keys() else None
 
 
 _TOLD: dict[str, Callable[[], Place | None]] = {

@@ -276,7 +276,7 @@ MUTANTS: list[Mutant] = [
                     "_by_tf_config() or _by_slurm()",
                     "_by_slurm() or _by_tf_config()",
                 ),
-                ("place: a script of sbatch is taken for a task", ', "SLURM_STEP_NUM_TASKS"} <=', "} <="),
+                ("place: a script of sbatch is taken for a task", "{*told} <=", "{told[0]} <="),
             ],
         },
     ),

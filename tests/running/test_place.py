@@ -102,3 +102,10 @@ def test_slurm_tells_tensorflow_where_tf_config_does_not(monkeypatch):
     assert place("TensorFlow") == Place(0, 3)
     with pytest.raises(InputError, match="no launcher has started this process"):
         place("PyTorch")
+
+
+def test_a_place_that_slurm_can_not_mean(monkeypatch):
+    monkeypatch.setenv("SLURM_PROCID", "a")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(InputError, match=r"^SLURM_PROCID a of SLURM_STEP_NUM_TASKS 4: no worker has .*; let srun set"):
+        place("TensorFlow")
