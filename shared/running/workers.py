@@ -115,18 +115,22 @@ class Worker:
 
     def ask_to_end(self) -> None:
         self._held.set()
-        if self.status() is None:
-            self._process.terminate()
+        self._send(signal.SIGTERM)
 
     def end(self, until: float) -> None:
-        """After `ask_to_end`: wait for its end, which comes by force from `until` on; what it has started ends too."""
+        """After `ask_to_end`: wait for its end and that of all it has started, which comes by force from `until` on."""
+        while (self.status() is None or self._send(0)) and time.monotonic() < until:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        self._send(signal.SIGKILL)
+        self._process.wait()
+
+    def _send(self, number: int) -> bool:
+        """Send a signal to all that the command has started: a shell does not pass it on. Returns whether any runs."""
         try:
-            self._process.wait(timeout=max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
 
 def launch(command: Sequence[str], count: int, channel: int | None) -> int:

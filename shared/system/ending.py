@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ CURES = {
 REPORTS_KEPT = 20
 SECONDS_OF_TIDYING = 2 * progress.SECONDS_TO_END  # so long after an interrupt others are ignored
 _interrupts: list[float] = []  # the times of those that were not ignored
+_waits = threading.Event()  # set while an interrupt is to wait
 
 
 @contextlib.contextmanager
@@ -70,6 +72,7 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
     """
     _protect_streams()
     _interrupts.clear()
+    _waits.clear()
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
     for number in INTERRUPTS:
         # SIGINT is obeyed even where the shell ignores it, as it does for jobs in the background; but not SIGHUP under
@@ -100,14 +103,30 @@ def raise_lost_interrupt() -> None:
         raise KeyboardInterrupt
 
 
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait until the block has ended, which tidies up: a moment's work."""
+    if _waits.is_set():
+        yield
+        return
+    _waits.set()
+    try:
+        yield
+    finally:
+        _waits.clear()
+    raise_lost_interrupt()
+
+
 def _interrupt(_number: int, _frame: object) -> None:
     if not _interrupts or time.monotonic() - _interrupts[-1] > SECONDS_OF_TIDYING:
         _interrupts.append(time.monotonic())
-        raise KeyboardInterrupt
+        if not _waits.is_set():
+            raise KeyboardInterrupt
 
 
 def _end(program: str, error: BaseException) -> int:
     """Say in one line what has ended the program. Returns its status."""
+    _waits.set()  # for good: this program ends
     if _interrupts and isinstance(error, Exception):
         error = KeyboardInterrupt()  # a library has made another exception of it
     match error:

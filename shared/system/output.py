@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from shared.system import ending
 from shared.system.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -71,7 +72,8 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
                 _refuse_what_could_not_be_replaced(given, out, staging)
                 _refuse_a_full_disk(given, staging, needed)
             except BaseException:
-                shutil.rmtree(staging, ignore_errors=True)
+                with ending.uninterrupted():
+                    shutil.rmtree(staging, ignore_errors=True)
                 raise
     try:
         staging.chmod(0o755)  # mkdtemp's folders are private; results are not
@@ -84,8 +86,9 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
         error.filename = error.filename or str(given)
         raise
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        os.close(claim)
+        with ending.uninterrupted():
+            shutil.rmtree(staging, ignore_errors=True)
+            os.close(claim)
 
 
 @contextlib.contextmanager
@@ -104,7 +107,8 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         os.environ.pop("TMPDIR")
         if before is not None:
             os.environ["TMPDIR"] = before
-        shutil.rmtree(folder, ignore_errors=True)
+        with ending.uninterrupted():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

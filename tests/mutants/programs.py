@@ -174,6 +174,20 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/system/ending.py",
         {
+            f"{ENDING}an_interrupt_waits_until_a_failed_run_has_tidied_up": [
+                (
+                    "an interrupt stops the tidying",
+                    "        if not _waits.is_set():\n            raise",
+                    "        if True:\n            raise",
+                ),
+            ],
+            f"{ENDING}an_interrupt_does_not_wait_longer_than_the_tidying": [
+                (
+                    "an interrupt that waited is lost",
+                    "        _waits.clear()\n    raise_lost_interrupt()",
+                    "        _waits.clear()",
+                ),
+            ],
             f"{ENDING}an_unforeseen_exception_is_status_70_one_line_and_a_traceback_in_a_file": [
                 (
                     "a crash is status 1",
@@ -205,6 +219,13 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/running/workers.py",
         {
+            f"{LAUNCHER}a_worker_that_a_shell_has_started_may_tidy_up_as_well": [
+                (
+                    "a shell is asked to end, and not what it started",
+                    "os.killpg(self._process.pid, number)",
+                    "os.kill(self._process.pid, number)",
+                ),
+            ],
             f"{LAUNCHER}a_worker_that_is_stopped_ends_all": [
                 ("a worker that is stopped is waited for", "worker.seconds_stopped() > SECONDS_STOPPED", "False"),
             ],

@@ -75,6 +75,32 @@ def test_a_worker_that_is_deaf_is_ended_by_force_with_what_it_started():
     assert not [process for process in left if process.pid not in before]
 
 
+TIDIES = """
+import os, signal, sys, time
+from pathlib import Path
+
+begun, tidied = Path(sys.argv[1], "begun"), Path(sys.argv[1], "tidied")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+if os.environ["RANK"] == "1":
+    while not begun.exists():
+        time.sleep(0.01)
+    sys.exit(2)
+try:
+    begun.touch()
+    time.sleep(60)
+finally:
+    time.sleep(0.5)
+    tidied.touch()
+"""
+
+
+def test_a_worker_that_a_shell_has_started_may_tidy_up_as_well(tmp_path):
+    shell = ["sh", "-c", '"$0" "$@"; exit $?']  # it stays, and ends at once when it is told to
+    run = run_program("-m", "shared.running.workers", "2", *shell, sys.executable, "-c", TIDIES, tmp_path)
+    assert run.returncode == 2
+    assert (tmp_path / "tidied").exists()
+
+
 def test_the_first_may_end_with_1_and_no_other_may():
     assert launch(2, "import os, sys; sys.exit(int(os.environ['RANK'] == '0'))").returncode == 1
     assert launch(2, "import os, sys; sys.exit(int(os.environ['RANK'] == '1'))").returncode == 2

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from shared.system import cache, ending
+from shared.system import cache, ending, output
 from shared.system.ending import INTERRUPTS, exit_status
 from shared.system.errors import CrashError, InputError
 from tests.conftest import ROOT
@@ -143,6 +144,42 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(cap
 
     assert exit_status("program", main) == 130
     assert capsys.readouterr().err == "program: interrupted\n"
+
+
+def test_an_interrupt_waits_until_a_failed_run_has_tidied_up(tmp_path, capsys):
+    """As it comes to a worker that has just been refused, when its launcher ends all."""
+    real, tidied = shutil.rmtree, []
+
+    def interrupted(folder, **options):
+        signal.raise_signal(signal.SIGTERM)
+        real(folder, **options)
+        tidied.append(folder)
+
+    def main():
+        with output.fresh_folder(tmp_path / "out"):
+            raise InputError("worker 1 was given other weights")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output.shutil, "rmtree", interrupted)
+        assert exit_status("program", main) == 130
+    assert len(tidied) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == "program: interrupted\n"
+
+
+def test_an_interrupt_does_not_wait_longer_than_the_tidying():
+    went_on = []
+
+    def main():
+        with ending.uninterrupted(), ending.uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            went_on.append(1)
+        went_on.append(2)
+        return 0
+
+    assert exit_status("program", main) == 130
+    assert went_on == [1]
+    assert exit_status("program", lambda: 0) == 0
 
 
 def test_who_interrupts_again_after_a_while_is_heeded_again(monkeypatch):
