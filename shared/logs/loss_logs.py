@@ -14,8 +14,8 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,30 @@ LARGEST_STEP = 2**53  # up to here every whole number is exact as a float
 
 
 @dataclass(frozen=True)
+class Series:
+    """A column of a log beside the loss, at the steps of its own."""
+
+    name: str  # as the file has it
+    steps: np.ndarray  # (N,) int64, strictly increasing, N > 0
+    values: np.ndarray  # (N,) float64; NaN and infinities as they were logged
+    resolution: np.ndarray  # (N,) float64: how far a value can have been from what is written; NaN where not finite
+
+
+@dataclass(frozen=True)
 class LossLog:
-    """The losses of one run, by step."""
+    """The losses of one run, by step, and what was logged beside them."""
 
     steps: np.ndarray  # (N,) int64, strictly increasing, N > 0
     losses: np.ndarray  # (N,) float64; NaN and infinities as they were logged
     resolution: np.ndarray  # (N,) float64: how far the loss can have been from what is written; NaN where not finite
     counts: str | None  # what the steps count, "step" or "epoch"; None where the file does not say
     precision: str  # where the resolution comes from, in words
+    form: str = ""  # the format that was recognised, in words
+    taken: str | None = None  # what a loss is of: "batch", "running mean" or "epoch"; None where the file does not say
+    # By what they mean, so that those of two files meet: val_loss, accuracy, val_accuracy, learning_rate; else by their
+    # name in lower case.
+    series: Mapping[str, Series] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what was assumed in reading it, a sentence each
 
 
 @dataclass(frozen=True)
