@@ -1,6 +1,7 @@
 """The command line that the three programs share, made from the configuration's own fields."""
 
 import argparse
+import difflib
 import math
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -19,7 +20,17 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; {self.prog} --help lists the options")
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        near = next((name for word in unknown.split() if (name := self._near(word.partition("=")[0]))), None)
+        meant = f"did you mean {near}? " if near else ""
+        raise InputError(f"{message}; {meant}{self.prog} --help lists the options")
+
+    def _near(self, given: str) -> str | None:
+        """The option that was perhaps meant by one that there is not: by its first letters, or nearly its name."""
+        shown = (action for action in self._actions if action.help != argparse.SUPPRESS)
+        names = [name for action in shown for name in action.option_strings if name.startswith("--")]
+        letters = {"--" + "".join(word[0] for word in name[2:].split("-")): name for name in names}
+        return letters.get(given) or next(iter(difflib.get_close_matches(given, names, 1)), None)
 
 
 def make_parser(program: str, description: str, default_out: str) -> Parser:

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from shared.system import progress
+from shared.system import own_python, progress
 from shared.system.errors import CrashError, InputError
 from shared.system.escaping import one_line
 
@@ -50,7 +50,8 @@ def importing(program: str) -> Iterator[None]:
         raise_lost_interrupt()
         signal.signal(signal.SIGINT, before)
     except ModuleNotFoundError as error:
-        cure = "run 'make setup', and use the Python in .venv/pytorch or .venv/tensorflow"
+        own_python.go_on()
+        cure = "run 'make setup', and start again"
         sys.exit(_end(program, InputError(f"{error.name} is not installed for {sys.executable}; {cure}")))
     except BaseException as error:  # noqa: BLE001 told in one line
         sys.exit(_end(program, error))

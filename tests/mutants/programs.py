@@ -54,6 +54,9 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/cli.py",
         {
+            "tests/shared/test_cli.py::test_an_option_that_was_perhaps_meant_is_named": [
+                ("no option is recognised by its first letters", "letters.get(given) or", ""),
+            ],
             "tests/logs/test_log_report.py::test_status_2_and_one_line_for_bad_input_and_nothing_is_lost": [
                 ("own pair: options of a training are ignored", "if name not in taken and", "if False and"),
             ],
@@ -168,6 +171,14 @@ MUTANTS: list[Mutant] = [
                     "    except (OSError, NotImplementedError) as",
                     "    except KeyError as",
                 ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/system/own_python.py",
+        {
+            "tests/system/test_own_python.py::test_a_python_without_libraries_hands_over": [
+                ("a module is started as a file", '["-m", module] if module else', "[] if module else"),
             ],
         },
     ),

@@ -130,7 +130,7 @@ def test_every_field_of_the_spec_refuses_a_bad_value(parser):
 def test_abbreviations_and_unknown_words_are_refused_with_a_cure(parser, words, named):
     message = refusal(parser, words)
     assert named in message
-    assert message.endswith("; python -m program --help lists the options")
+    assert message.endswith("python -m program --help lists the options")
 
 
 def test_a_former_name_is_taken_with_a_hint(parser, capsys):
@@ -147,3 +147,19 @@ def test_a_number_that_is_not_finite_and_above_0_is_refused(text):
 
 def test_a_number_above_0_is_read():
     assert [positive(text) for text in ("1e-3", ".5", "2")] == [1e-3, 0.5, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--lr 0.1", "--lr 0.1; did you mean --learning-rate? "),
+        ("--lerning-rate=0.1", "--lerning-rate=0.1; did you mean --learning-rate? "),
+        ("word --bs 1", "word --bs 1; did you mean --batch-size? "),
+        ("--frobnicate", "--frobnicate; "),
+        ("word", "word; "),
+    ],
+)
+def test_an_option_that_was_perhaps_meant_is_named(parser, given, said):
+    with pytest.raises(InputError) as error:
+        parse(parser, given.split())
+    assert str(error.value) == f"unrecognized arguments: {said}python -m program --help lists the options"
