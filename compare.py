@@ -13,7 +13,7 @@ from shared.system import ending
 with ending.importing("compare.py"):
     import argparse
     import shlex
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from shared import cli
@@ -152,36 +152,32 @@ def main() -> int:
             asked = {"prove": options.prove, "side_by_side": options.side_by_side}
             outcome = compare(configuration, pythons, folder / "runs", **asked, watcher=watcher)
         terminal.show(outcome)
-        sections, equivalent, failure = add_sections(configuration, options, pythons)
-        report.write(outcome, folder, command, sections)
-    print(f"Report: {options.out / 'index.html'}")
-    if failure:
-        raise failure
-    return ending.OK if outcome.match and equivalent else ending.FAILED
-
-
-def add_sections(
-    configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
-) -> tuple[Sequence[Section], bool, Exception | None]:
-    """What `--explain` and `--seeds` add, whether the frameworks are equivalent, and the error that ended one.
-
-    The comparison is done by then, and is reported whatever becomes of these.
-    """
-    sections, equivalent = [], True
+        report.write(outcome, folder, command)
+    good, sections = outcome.match, []
     try:
-        if options.explain:
-            explained = attribute(configuration, options.seeds or SEEDS, pythons, options.scheduler)
-            sections.append(attribution_report.section(explained))
-            terminal.say(attribution_report.sentence(explained))
-        if options.seeds:
-            named = {figure: value for figure, option in MARGINS.items() if (value := getattr(options, option))}
-            many = run_seeds(configuration, options.seeds, pythons, named, options.scheduler)
-            sections.append(seeds_report.section(many))
-            equivalent = many.equivalent
-            terminal.say(seeds_report.sentence(many), good=equivalent)
-    except Exception as error:  # noqa: BLE001 whatever it is, it is raised again
-        return sections, equivalent, error
-    return sections, equivalent, None
+        for section, equivalent in studies(configuration, options, pythons):
+            good &= equivalent
+            sections.append(section)
+            with output.renewed_folder(options.out, kept="runs") as folder:
+                report.write(outcome, folder, command, sections)
+    finally:
+        print(f"Report: {options.out / 'index.html'}")
+    return ending.OK if good else ending.FAILED
+
+
+def studies(
+    configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
+) -> Iterator[tuple[Section, bool]]:
+    """What `--explain` and `--seeds` add, each as it is done, and whether the frameworks are equivalent in it."""
+    if options.explain:
+        explained = attribute(configuration, options.seeds or SEEDS, pythons, options.scheduler)
+        terminal.say(attribution_report.sentence(explained))
+        yield attribution_report.section(explained), True
+    if options.seeds:
+        named = {figure: value for figure, option in MARGINS.items() if (value := getattr(options, option))}
+        many = run_seeds(configuration, options.seeds, pythons, named, options.scheduler)
+        terminal.say(seeds_report.sentence(many), good=many.equivalent)
+        yield seeds_report.section(many), many.equivalent
 
 
 def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.Namespace) -> None:

@@ -48,13 +48,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 @contextlib.contextmanager
-def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
+def fresh_folder(out: Path, *, needed: int = 0, replaces_own: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside `out`; on success it becomes `out`, on any exception it is removed.
 
     A folder already at `out` is replaced at the end, and only if all it holds is an earlier result of ours. First of
     all, what killed runs left beside `out` is removed. Raises InputError where `out` can't be used, or where fewer than
     `needed` bytes are free there: before the work. Where only the end shows that `out` can't be replaced, as when a
-    user's file has come meanwhile, it raises InputError too, leaves the result whole beside `out`, and says where.
+    user's file has come meanwhile, it raises InputError too, leaves the result whole beside `out`, and says where. With
+    `replaces_own`, for what this run itself has put at `out` before, only the end shows that.
     """
     given = out
     with _named(given):
@@ -65,7 +66,8 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
         with _locked(out.parent) as alone:
             if alone:
                 _clear_up(out)
-            _refuse_what_is_not_ours(given, out)
+            if not replaces_own:
+                _refuse_what_is_not_ours(given, out)
             staging = Path(tempfile.mkdtemp(prefix=f".{out.name}-", suffix=STAGING, dir=out.parent))
             try:
                 claim = _claim(staging)
@@ -89,6 +91,22 @@ def fresh_folder(out: Path, *, needed: int = 0) -> Iterator[Path]:
         with ending.uninterrupted():
             shutil.rmtree(staging, ignore_errors=True)
             os.close(claim)
+
+
+@contextlib.contextmanager
+def renewed_folder(out: Path, *, kept: str) -> Iterator[Path]:
+    """As `fresh_folder`, in place of what this run has put at `out` itself, of which the folder `kept` stays."""
+    with fresh_folder(out, replaces_own=True) as folder:
+        if (out / kept).is_dir():
+            shutil.copytree(out / kept, folder / kept, copy_function=_link)
+        yield folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system has links
+        shutil.copy2(source, target)
 
 
 @contextlib.contextmanager

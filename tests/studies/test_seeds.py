@@ -97,8 +97,8 @@ def test_a_margin_that_is_an_option_is_that_of_its_figure(words, named, monkeypa
     )
     configuration, options = cli.parse(compare.make_parser(), ["--seeds", "5", *words])
     compare.refuse(compare.make_parser(), configuration, options)
-    (section,), equivalent, failure = compare.add_sections(configuration, options, {})
-    assert (equivalent, failure) == (True, None)
+    ((section, equivalent),) = compare.studies(configuration, options, {})
+    assert equivalent
     assert section.results["training"] == Training().model_dump(mode="json")
     for figure, told in section.results["equivalence"].items():
         assert told["margin_origin"] == ("named" if figure in named else "measured")

@@ -1,5 +1,6 @@
 """An output folder appears whole or not at all, and nothing that is a user's is ever removed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 from shared.system import output
 from shared.system.errors import InputError
-from shared.system.output import MANIFEST, fresh_folder, is_whole, read_manifest, remove
+from shared.system.output import MANIFEST, fresh_folder, is_whole, read_manifest, remove, renewed_folder
 from tests.conftest import ROOT
 
 RESULT, PICTURE = "run.json", "deeper/picture.png"
@@ -257,6 +258,35 @@ def test_what_comes_while_we_work_stays_and_the_result_is_whole_beside_it(earlie
     assert [everything(earlier)] == seen
     assert contents(earlier.parent / "out-2") == {RESULT: "new"}
     assert is_whole(earlier.parent / "out-2")
+
+
+def renew(out):
+    with renewed_folder(out, kept="deeper") as folder:
+        (folder / RESULT).write_text("new", encoding="utf-8")
+
+
+def refuse_links(*_):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_a_run_has_put_is_renewed_and_a_folder_of_it_stays(earlier, links, monkeypatch):
+    if not links:
+        monkeypatch.setattr(os, "link", refuse_links)
+    file = (earlier / PICTURE).stat().st_ino
+    renew(earlier)
+    assert contents(earlier) == {RESULT: "new", PICTURE: "earlier"}
+    assert ((earlier / PICTURE).stat().st_ino == file) == links
+    assert is_whole(earlier)
+    assert nothing_beside(earlier)
+
+
+def test_what_comes_before_a_renewal_stays_and_the_result_is_whole_beside_it(earlier):
+    (earlier / "mine").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match=r"it holds mine, .*; this run's result is whole, in \S+/out-2$"):
+        renew(earlier)
+    assert contents(earlier) == {RESULT: "earlier", PICTURE: "earlier", "mine": "mine"}
+    assert contents(earlier.parent / "out-2") == {RESULT: "new", PICTURE: "earlier"}
 
 
 def test_where_nothing_can_be_renamed_any_more_the_result_is_whole_elsewhere(earlier, tmp_path, monkeypatch):
