@@ -85,7 +85,7 @@ clean: ## remove the environments and caches; data and results stay
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 18
 
 # --- The environments: one per framework, because their GPU builds overwrite each other's libraries. ---
 
