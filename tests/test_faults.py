@@ -189,6 +189,7 @@ STAGES = {
         ("shared.reference.train:train_step", 3),
         ("shared.reference.train:predict", 1),
         ("shared.running.record:write_arrays", 1),
+        ("shared.running.exports:write", 1),
         ("shared.running.record:write_record", 1),
         ("shared.system.output:fresh_folder", 2),
         ("shared.system.output:write_manifest", 2),

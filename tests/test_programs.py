@@ -149,6 +149,8 @@ def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
     assert run.stderr == f"Run record: {tmp_path / 'out'}\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "arrays.safetensors",
+        "events.out.tfevents.run",
+        "losses.csv",
         MANIFEST,
         "run.json",
         "weights.safetensors",

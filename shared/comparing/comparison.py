@@ -1,7 +1,7 @@
 """The comparison of the two frameworks, and its proof."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -163,15 +163,20 @@ def memory_needed(configuration: Configuration, *, prove: bool, side_by_side: bo
     for name in FRAMEWORKS:
         alone[name] *= configuration.execution.workers  # each has its own model and data
     in_turn = sum(alone[name] for name in FRAMEWORKS) if side_by_side else max(alone.values())
-    return max(in_turn, disk_needed(configuration, prove=prove))
+    return max(in_turn, _of_all(configuration, footprint.record_needed, prove=prove))
 
 
 def disk_needed(configuration: Configuration, *, prove: bool) -> int:
-    """Bytes of all records of a comparison."""
+    """Bytes on disk of all runs of a comparison."""
+    return _of_all(configuration, footprint.disk_needed, prove=prove)
+
+
+def _of_all(configuration: Configuration, needed: Callable[[Training, int | None], int], *, prove: bool) -> int:
+    """What the runs of a comparison take together, where `needed` tells it of one."""
     variants = [*_variants(configuration.training.dtype), *_alone_variants(configuration)]
     if prove:
         variants += _proof_variants(configuration.training.dtype, variants)
-    return sum(footprint.disk_needed(configuration_of(v, configuration).training, v.checkpoint_steps) for v in variants)
+    return sum(needed(configuration_of(v, configuration).training, v.checkpoint_steps) for v in variants)
 
 
 def _variants(dtype: str) -> list[Variant]:

@@ -13,6 +13,7 @@ from shared.contract import IMPLEMENTATIONS
 from shared.mnist import MNIST
 from shared.network import count_weights
 from shared.options import name_of, written
+from shared.running.exports import MOST_EVENTS
 from shared.running.record import PROBED_EXAMPLES, checkpoints, weighed_steps
 from shared.system import machine
 from shared.system.errors import InputError
@@ -27,10 +28,19 @@ NUMBERS_OF_A_UNIT = 1.5
 REPORT = 4_000_000
 # Bytes of names and shapes, and for each checkpoint; of `run.json`, and for each epoch.
 NAMES, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 600, 4_000, 500
+# Bytes of an event, and of a line of `losses.csv`: of its loss, of each digit of its step and epoch, and of its commas.
+EVENT, EVENTS_OF_AN_EPOCH, LINE, LOSS = 50, 3, 3, {"float32": 11, "float64": 21}
 
 
 def disk_needed(training: Training, checkpoint_steps: int | None = None) -> int:
-    """Bytes on disk of a run's record, with checkpoints so far apart, or without."""
+    """Bytes on disk of a run: of its record, with checkpoints so far apart, or without, and what lies beside it."""
+    events = min(training.steps, MOST_EVENTS) + EVENTS_OF_AN_EPOCH * training.epochs
+    line = LINE + LOSS[training.dtype] + len(str(training.steps)) + len(str(training.epochs))
+    return record_needed(training, checkpoint_steps) + EVENT * events + line * training.steps
+
+
+def record_needed(training: Training, checkpoint_steps: int | None = None) -> int:
+    """Bytes of a run's record, on disk and in memory."""
     examples = min(PROBED_EXAMPLES, training.batch_size)
     numbers = (_weight_copies(training, checkpoint_steps) + 1) * count_weights(training)  # and the final weights
     numbers += training.epochs * MNIST.test_examples * len(MNIST.classes) + training.steps + 1

@@ -1,6 +1,6 @@
 """The run record: everything that one run leaves behind.
 
-A record is a folder of three files:
+A record is three files of a folder; what lies beside them, see `exports`, is no part of it:
 
 - `run.json`, described by `RunRecord`, written last: a folder without it is not a record;
 - `weights.safetensors`, the final weights, in the interchange form of `shared.network`;
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from shared.configuration import Configuration
 from shared.contract import DeviceFacts
@@ -62,6 +62,16 @@ class Epoch(Strict):
     test_accuracy: float
 
 
+class Provenance(Strict):
+    """Where a run comes from: what was asked for, when, and by which program on which system."""
+
+    command: str  # as a shell takes it
+    started: AwareDatetime
+    ended: AwareDatetime
+    commit: str | None  # of this program's checkout, "-dirty" where it had changed; None where there is none
+    system: str  # the operating system
+
+
 class About(Strict):
     """What every record says of its run."""
 
@@ -73,6 +83,7 @@ class About(Strict):
     versions: dict[str, str]
     environment: dict[str, str]
     timing: dict[str, float]  # seconds by phase
+    provenance: Provenance | None = None  # earlier versions of this program did not tell it
 
     @property
     def configuration(self) -> Configuration:

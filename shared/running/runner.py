@@ -2,8 +2,10 @@
 
 import argparse
 import contextlib
+import datetime
 import functools
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,11 +32,11 @@ from shared.contract import (
 )
 from shared.mnist import MNIST, Examples, Split, check_examples, check_files, checksum
 from shared.network import Weights, initial_weights
-from shared.running import footprint, group, record, session
+from shared.running import exports, footprint, group, record, session
 from shared.running.clock import Clock
 from shared.running.place import ALONE, Place, place_of
 from shared.running.weights_file import load_weights
-from shared.system import ending, output, progress
+from shared.system import checkout, ending, output, progress
 from shared.system.errors import InputError, in_one_line
 from shared.system.machine import environment
 
@@ -164,6 +166,8 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
     facts: DeviceFacts
     clock: Clock
     place: Place
+    began: datetime.datetime
+    commit: str | None  # of the code that it is
 
     @property
     def engine(self) -> str:
@@ -212,30 +216,48 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
             versions={**self.implementation.runtime.versions(), **VERSIONS_OF_ALL},
             environment=environment(),
             timing=dict(self.clock.seconds),
+            provenance=self._provenance(),
         )
+
+    def _provenance(self) -> record.Provenance:
+        # A name can hold bytes that are no text, and JSON holds text alone.
+        command = shlex.join(sys.orig_argv).encode(errors="backslashreplace").decode()
+        ended = datetime.datetime.now(datetime.UTC)
+        return record.Provenance(
+            command=command, started=self.began, ended=ended, commit=self.commit, system=platform.platform()
+        )
+
+    def export(self, folder: Path, curves: exports.Curves) -> None:
+        """Write what other programs open of the run."""
+        with self.clock("record"):
+            exports.write(folder, curves, _install(self.entry))
 
 
 def _start(
     configuration: Configuration, entry: Entry, load: Load[Device, Tensor, Model, Optimizer], place: Place = ALONE
 ) -> Started[Device, Tensor, Model, Optimizer]:
     """Import the framework and set it up."""
-    clock = Clock()
-    install = f"{sys.executable} -m pip install -r {entry.requirements}"
+    clock, began, commit = Clock(), datetime.datetime.now(datetime.UTC), checkout.commit()
     with clock("import"):
         try:
             implementation = load()
         except ModuleNotFoundError as error:
             told = f"{error.name} is not installed for {sys.executable}"
-            raise InputError(f"{told}; install it with: {install}") from None
+            raise InputError(f"{told}; install it with: {_install(entry)}") from None
         except Exception as error:
             if _system_is_short_of_memory(error):
                 raise
             told = f"{entry.name} can't be imported: {in_one_line(error)}"
-            raise InputError(f"{told}; mend what this names, or install anew with: {install}") from None
+            raise InputError(f"{told}; mend what this names, or install anew with: {_install(entry)}") from None
     ending.raise_lost_interrupt()
     device = implementation.runtime.configure(configuration.execution, configuration.training.dtype)
     facts = implementation.runtime.describe(device)
-    return Started(configuration, entry, implementation, device, facts, clock, place)
+    return Started(configuration, entry, implementation, device, facts, clock, place, began, commit)
+
+
+def _install(entry: Entry) -> str:
+    """The command that installs what an implementation needs."""
+    return f"{sys.executable} -m pip install -r {entry.requirements}"
 
 
 def _evaluate(started: Started[Device, Tensor, Model, Optimizer], weights: Weights) -> int:
@@ -308,6 +330,7 @@ def _train(
                 for split, dataset in zip(("train", "test"), datasets, strict=True)
             }
         files = record.write_arrays(folder, final, recording.arrays)
+        started.export(folder, recording.curves)
         made = record.RunRecord(
             **dict(started.about()),
             settings=started.settings(),
@@ -359,7 +382,7 @@ def _train_stock(started: Started[Device, Tensor, Model, Optimizer], folder: Pat
         raise InputError(f"--mode stock: {started.entry.called} has no tutorial; use --mode matched")
     started.announce()
     losses: list[float] = []
-    start, ends = time.perf_counter(), []
+    start, start_time, ends = time.perf_counter(), time.time(), []
 
     def printed(loss: float) -> None:
         losses.append(loss)
@@ -369,6 +392,9 @@ def _train_stock(started: Started[Device, Tensor, Model, Optimizer], folder: Pat
     accuracy = stock.train(training, started.device, started.clock, printed)
     progress.say(f"Accuracy: {accuracy:.2%}")
     seconds = np.diff([start, *ends]).tolist()
+    figures: list[dict[str, float]] = [{exports.EPOCH_LOSS: loss} for loss in losses]
+    figures[-1][exports.TEST_ACCURACY] = accuracy
+    started.export(folder, exports.Curves(figures, [start_time + end - start for end in ends]))
     made = record.StockRecord(
         **dict(started.about()), printed_losses=losses, test_accuracy=accuracy, epoch_seconds=seconds
     )

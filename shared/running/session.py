@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from shared import metrics, random_numbers
-from shared.running import batches, record
+from shared.running import batches, exports, record
 from shared.running.clock import Clock
 from shared.system import progress
 from shared.system.files import save_tensors
@@ -76,7 +77,8 @@ class RecordedSession(Session):
         self._new: dict[str, np.ndarray] = {}  # what this epoch has added to `seen`
         self._checkpoints = frozenset(record.checkpoints(training, checkpoint_steps))
         self._weighed = self._checkpoints | record.weighed_steps(training)
-        self._losses: list[np.ndarray] = []
+        self._losses: list[np.ndarray] = []  # of each epoch's steps
+        self._ends: list[float] = []  # when each epoch ended, in seconds since 1970
         self._logits: list[np.ndarray] = []  # after each epoch
         self._first = 0  # this epoch's first step, counted from the start of the run
         self._stops: list[int] = []
@@ -96,6 +98,19 @@ class RecordedSession(Session):
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of the record, once the training is over."""
         return self.seen | {"step_losses": np.concatenate(self._losses), "test_logits": np.stack(self._logits)}
+
+    @property
+    def curves(self) -> exports.Curves:
+        """What other programs are shown of the run, once the training is over."""
+        figures = [
+            {
+                exports.EPOCH_LOSS: epoch.train_loss,
+                exports.TEST_LOSS: epoch.test_loss,
+                exports.TEST_ACCURACY: epoch.test_accuracy,
+            }
+            for epoch in self.summaries
+        ]
+        return exports.Curves(figures, self._ends, self._losses)
 
     def epochs(self) -> Iterator[Sequence[np.ndarray]]:
         """As in any session. Before some steps of each epoch the record looks at the model."""
@@ -140,6 +155,7 @@ class RecordedSession(Session):
             with self.clock("record"):
                 _share(self._new | {"step_losses": losses})
         self.seen, self._new = self.seen | self._new, {}
+        self._ends.append(time.time())
         self._losses.append(losses)
         self._logits.append(logits)
         summary = record.Epoch(
