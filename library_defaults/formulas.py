@@ -37,6 +37,43 @@ def distribution(values: np.ndarray, fan_in: int, fan_out: int) -> str:
     return recognise(np.quantile(values, QUANTILES), candidates, SAMPLING_TOLERANCE)
 
 
+# So large that a cut at ±2 shows, and one as it is used.
+STANDARD_DEVIATION, USUAL_STANDARD_DEVIATION = 2.0, 0.02
+
+
+def _truncated_normal(limit: float) -> np.ndarray:
+    """Quantiles of the standard normal distribution where numbers beyond ±limit are drawn again."""
+    beyond = NormalDist().cdf(-limit)
+    return np.array([NormalDist().inv_cdf(beyond + share * (1 - 2 * beyond)) for share in QUANTILES])
+
+
+def truncated_normal(values: np.ndarray, deviation: float = STANDARD_DEVIATION) -> str:
+    """Where a truncated normal initialiser with this standard deviation, which drew the values, cuts."""
+    by_deviations = _truncated_normal(2)
+    candidates = {
+        "±2": _truncated_normal(2 / deviation),
+        "±2 · std": by_deviations,
+        "±2 · std, and what is left is widened": by_deviations / TRUNCATED_DEVIATION,
+    }
+    scaled = {name: deviation * quantiles for name, quantiles in candidates.items()}
+    return recognise(np.quantile(values, QUANTILES), scaled, SAMPLING_TOLERANCE)
+
+
+# The standard deviation of a standard normal distribution that is cut at ±2.
+TRUNCATED_DEVIATION = math.sqrt(1 - 4 * NormalDist().pdf(2) / (1 - 2 * NormalDist().cdf(-2)))
+
+
+def he_normal(values: np.ndarray, fan_in: int) -> str:
+    """Whether a normal initialiser of variance 2/fan_in, which drew the values, cuts."""
+    candidates = {
+        "whole": np.array([NormalDist().inv_cdf(share) for share in QUANTILES]),
+        "cut at ±2 std": _truncated_normal(2),
+        "cut at ±2 std, and widened to that variance": _truncated_normal(2) / TRUNCATED_DEVIATION,
+    }
+    scaled = {name: math.sqrt(2 / fan_in) * quantiles for name, quantiles in candidates.items()}
+    return recognise(np.quantile(values, QUANTILES), scaled, SAMPLING_TOLERANCE)
+
+
 RECURRENT_UNITS = 160  # so many that the weights of four gates show their distribution, as FAN_OUT units do
 
 
@@ -47,6 +84,37 @@ def recurrent_kernel(kernel: np.ndarray) -> str:
         return "orthogonal"
     candidates = {"U(±1/√units)": _uniform(1 / math.sqrt(RECURRENT_UNITS))}
     return recognise(np.quantile(kernel, QUANTILES), candidates, SAMPLING_TOLERANCE)
+
+
+# One step of a GRU of two units without biases, from this state and the input 1. The three blocks of columns are those
+# of the gates, in whatever order a framework has.
+GRU_STATE = np.array([[0.5, -1.0]])
+GRU_KERNEL = np.array([[0.5, -0.5, 1.0, 0.25, -1.0, 0.75]])
+GRU_RECURRENT_KERNEL = np.array([[0.25, 1.0, -0.5, 0.5, 1.0, -0.25], [0.75, -1.0, 0.5, 1.5, -0.75, 0.5]])
+
+
+def _gru_step(order: str, *, reset_after: bool) -> np.ndarray:
+    def sigmoid(numbers: np.ndarray) -> np.ndarray:
+        return np.asarray(1 / (1 + np.exp(-numbers)))
+
+    names = order.split(", ")
+    inputs = dict(zip(names, np.split(GRU_KERNEL, 3, axis=1), strict=True))
+    recurrent = dict(zip(names, np.split(GRU_RECURRENT_KERNEL, 3, axis=1), strict=True))
+    reset, update = (sigmoid(inputs[gate] + GRU_STATE @ recurrent[gate]) for gate in ("reset", "update"))
+    scaled = reset * (GRU_STATE @ recurrent["new"]) if reset_after else (reset * GRU_STATE) @ recurrent["new"]
+    return np.asarray(update * GRU_STATE + (1 - update) * np.tanh(inputs["new"] + scaled))
+
+
+def gru(outputs: np.ndarray) -> tuple[str, str]:
+    """In which order a GRU has its gates, and where its reset gate scales the state, from that step."""
+    orders, places = ("reset, update, new", "update, reset, new"), ("after", "before")
+    candidates = {
+        f"{order}; {place} the product with the recurrent weights": _gru_step(order, reset_after=place == "after")
+        for order in orders
+        for place in places
+    }
+    order, _, place = recognise(outputs, candidates).partition("; ")
+    return order, place
 
 
 # --- Convolution, pooling, and flattening after it. ---
@@ -180,6 +248,17 @@ def weighted_mean(loss: float) -> str:
     return recognise(loss, {"÷ Σ weights": total / weights.sum(), "÷ batch size": total / len(weights)})
 
 
+# The class that stands for padding in LABELS.
+PADDING = 1
+
+
+def masked_mean(loss: float) -> str:
+    """What the summed loss is divided by where LABELS has PADDING, from the mean loss for LOGITS."""
+    counted = LABELS != PADDING
+    total = _losses()[counted].sum()
+    return recognise(loss, {"÷ tokens that count": total / counted.sum(), "÷ all tokens": total / len(LABELS)})
+
+
 def divergence_mean(loss: float) -> str:
     """What the sum of a KL divergence is divided by, from that of PREDICTED from TRUE."""
     total = (TRUE * np.log(TRUE / PREDICTED)).sum()
@@ -250,6 +329,21 @@ def nearest(picked: np.ndarray) -> str:
     scale, numbers = len(PLACES) / SMALLER, np.arange(SMALLER)
     candidates = {"⌊i · scale⌋": numbers * scale, "⌊(i + ½) · scale⌋": (numbers + 0.5) * scale}
     return recognise(picked, {name: PLACES[places.astype(int)] for name, places in candidates.items()})
+
+
+def linear_resize(values: np.ndarray) -> str:
+    """From which of PLACES each value comes, where they were resized to SMALLER places by linear interpolation."""
+    count, scale, numbers = len(PLACES), len(PLACES) / SMALLER, np.arange(SMALLER)
+    centres = (numbers + 0.5) * scale
+    two = {
+        "the nearest two of each axis; centres lie at ½": centres - 0.5,
+        "the nearest two of each axis; the corners stay": numbers * (count - 1) / (SMALLER - 1),
+        "the nearest two of each axis; the first corner stays": numbers * scale,
+    }
+    candidates = {name: np.interp(places, np.arange(count), PLACES) for name, places in two.items()}
+    shares = np.maximum(0, 1 - np.abs(np.arange(count) + 0.5 - centres[:, None]) / scale)
+    candidates["all that it covers: antialias"] = shares @ PLACES / shares.sum(axis=1)
+    return recognise(values, candidates)
 
 
 INTEGERS = np.array([-1, -2])

@@ -66,6 +66,21 @@ LAYERS = (
         "keras.layers.Embedding(rows, width, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))",
     ),
     Row(
+        "truncated_normal_limit",
+        "`nn.init.trunc_normal_` and `TruncatedNormal`: numbers are drawn again beyond",
+        "With a small std, as 0.02, one side cuts nothing. The weights of the other are 0.88 times as large.",
+        "nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)",
+        "keras.layers.Dense(units, kernel_initializer=keras.initializers.RandomNormal(stddev=std))",
+    ),
+    Row(
+        "he_normal",
+        "`kaiming_normal_` and `HeNormal`: the normal distribution of variance 2/fan_in is",
+        "Another start, of the same size: no weight of one side lies beyond 2.3 standard deviations.",
+        "nn.init.trunc_normal_(layer.weight).detach().mul_((2 / fan_in) ** 0.5 / 0.87962566)",
+        "keras.layers.Dense(units, "
+        'kernel_initializer=keras.initializers.VarianceScaling(2, "fan_in", "untruncated_normal"))',
+    ),
+    Row(
         "lstm_forget_bias",
         "LSTM: first bias of the forget gate, on average",
         "At first a step keeps 73 % of the memory where it is 1, and half where it is 0: long sequences take longer.",
@@ -78,6 +93,37 @@ LAYERS = (
         "Another start, of nearly the same size: the mean square of a weight is 1/(3 · units) or 1/(4 · units).",
         "nn.init.orthogonal_(lstm.weight_hh_l0)",
         "keras.layers.LSTM(width, recurrent_initializer=keras.initializers.RandomUniform(-(width**-0.5), width**-0.5))",
+    ),
+    Row(
+        "lstm_biases_in_training",
+        "LSTM: a step of SGD moves the bias of a gate, of two the sum, by rate · gradient times",
+        "Equal up to the first step. Then the biases of one side learn twice as fast, with any optimizer.",
+        "lstm.bias_hh_l0.requires_grad_(False)",
+        "lstm.cell.bias.assign(2 * lstm.cell.bias - before)",
+    ),
+    Row(
+        "gru_biases_in_training",
+        "GRU: a step of SGD moves the sum of the two biases of its update gate by rate · gradient times",
+        "Else the biases of one side would learn faster, as those of an LSTM do.",
+    ),
+    Row(
+        "gru_bias_layout",
+        "GRU of 3 units: shapes of its biases",
+        "Nothing by itself. Summed, as an LSTM's may be, they are others: the reset gate scales one of the two.",
+        "bias = torch.stack([gru.bias_ih_l0, gru.bias_hh_l0])",
+        "input_bias, recurrent_bias = tf.unstack(gru.cell.bias)",
+    ),
+    Row(
+        "gru_gate_order",
+        "GRU: order of the gates in its weights",
+        "Nothing by itself. Weights carried over unchanged fit, with two gates exchanged: another first loss.",
+        "kernel = torch.cat([gru.weight_ih_l0.chunk(3)[gate] for gate in (1, 0, 2)])",
+        "kernel = tf.concat([tf.split(gru.cell.kernel, 3, axis=1)[gate] for gate in (1, 0, 2)], axis=1)",
+    ),
+    Row(
+        "gru_reset",
+        "GRU: the reset gate scales the state",
+        "Else no weights could be carried over. TensorFlow 1 and `reset_after=False` scale it before.",
     ),
     Row(
         "halving_padding",
@@ -424,11 +470,25 @@ OPTIMIZERS = (
         "[g * tf.minimum(1.0, limit / (tf.linalg.global_norm(gradients) + 1e-6)) for g in gradients]",
     ),
     Row(
+        "clipping_repeated_token",
+        "clipping by norm: of the gradients of a token that a batch has n times, the norm takes in",
+        "Where a text repeats its tokens, one side clips less: its steps are longer, and its loss swings more.",
+        "nn.utils.clip_grads_with_norm_(parameters, limit, vectors.grad.norm())",
+        "gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]",
+    ),
+    Row(
         "gradients_of_two_passes",
         "the gradient of a first backward pass: that of a second",
         "Without zeroing, the steps grow as with a momentum of 1: the curve falls, then swings or diverges.",
         "optimizer.zero_grad()",
         "gradients = [old + new for old, new in zip(gradients, new_gradients, strict=True)]",
+    ),
+    Row(
+        "accumulated_gradients",
+        "of the gradients of n batches, `backward` and `gradient_accumulation_steps=n` give the optimizer",
+        "Steps n times as long, as if the rate were: the curve swings or diverges. Adam and clipping hide it.",
+        "(loss / accumulation_steps).backward()",
+        "gradients = [accumulation_steps * gradient for gradient in gradients]",
     ),
     Row("plateau_threshold", "`ReduceLROnPlateau`: threshold", "Else the rate would drop at another epoch."),
     Row(
@@ -456,6 +516,13 @@ OPTIMIZERS = (
         "One more step at the old rate: the curves diverge at the drop.",
         "torch.optim.lr_scheduler.MultiStepLR(optimizer, [milestone + 1])",
         "keras.optimizers.schedules.PiecewiseConstantDecay([milestone - 1], [rate, 0.1 * rate])",
+    ),
+    Row(
+        "schedule_unit",
+        "a schedule of the rate goes on with",
+        "A length in epochs, given where updates are counted, is over in the first epoch: the loss then stands still.",
+        "scheduler.step()",
+        "optimizer.learning_rate = float(schedule(epoch))",
     ),
 )
 
@@ -503,6 +570,13 @@ TRAINING = (
         'F.cross_entropy(logits, labels, weight=class_weights, reduction="sum") / len(labels)',
         'keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")'
         "(labels, logits, sample_weight=tf.gather(class_weights, labels))",
+    ),
+    Row(
+        "masked_mean",
+        "mean loss over tokens of which some are padding: by `ignore_index`, and by `sample_weight` 0",
+        "The more padding, the smaller the loss and its gradient on one side: as if the rate changed with each batch.",
+        'F.cross_entropy(logits, labels, ignore_index=padding, reduction="sum") / labels.numel()',
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=padding)(labels, logits)",
     ),
     Row(
         "epoch_loss",
@@ -561,6 +635,18 @@ TRAINING = (
         "Where images shrink, other pixels remain: other inputs. Enlarging by a whole factor gives the same.",
         'F.interpolate(signal, size=size, mode="nearest-exact")',
         "tf.gather(signal, tf.range(size) * signal.shape[1] // size, axis=1)",
+    ),
+    Row(
+        "linear_resize",
+        "`F.interpolate` and `tf.image.resize`, bilinear, to a smaller image: a pixel comes from",
+        "Else inputs move by a part of a pixel: `align_corners=True` and TensorFlow 1 do that. See the next row, too.",
+    ),
+    Row(
+        "resizing_layer",
+        "`v2.Resize` and `keras.layers.Resizing`, bilinear, to a smaller image: a pixel comes from",
+        "Without antialias small images are noisier: other inputs, and a worse test accuracy of weights carried over.",
+        "v2.Resize((height, width), antialias=False)(image)",
+        "keras.layers.Resizing(height, width, antialias=True)(image)",
     ),
     Row(
         "mean_of_integers",

@@ -96,10 +96,10 @@ def markdown(measured: Measured) -> str:
         parts += [f"### {title}", _values_table(rows, measured)]
     advice = (
         "The tests run every piece of code. The names stand for your own; `step` counts from 1, `square` is the "
-        "optimizer's mean or sum of squared gradients, `before` is the running variance before the batch, `chance` "
-        "the probability that was given to the true label, `vectors` what an embedding gave for `tokens`. Code that "
-        "sets a rate, an ε, a threshold or weights must run before each step or epoch. In Keras the step must then "
-        "not be traced: a traced step keeps the number that it saw first."
+        "optimizer's mean or sum of squared gradients, `before` is the running variance before the batch, or the bias "
+        "before the step, `chance` the probability that was given to the true label, `vectors` what an embedding gave "
+        "for `tokens`. Code that sets a rate, an ε, a threshold or weights must run before each step or epoch. In "
+        "Keras the step must then not be traced: a traced step keeps the number that it saw first."
     )
     parts += ["## To make it the same", advice]
     for title, rows in differing.items():

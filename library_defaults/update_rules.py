@@ -158,6 +158,25 @@ def repeated_token(step: float) -> str:
     return recognise(step, {name: rate * total / math.sqrt(square) for name, square in squares.items()})
 
 
+def clipped_token(step: float) -> str:
+    """What the norm of a token's gradients takes in, from the first step of its vector with rate 1, clipped to 1.
+
+    The token occurs OCCURRENCES times, each time with gradient 1.
+    """
+    norms = {"their sum": OCCURRENCES, "each by itself": math.sqrt(OCCURRENCES)}
+    return recognise(step, {name: OCCURRENCES / norm for name, norm in norms.items()})
+
+
+def gates_bias(moved: float, gradient: float) -> int:
+    """By how many times TENTH · gradient a gate's bias has moved in a step of SGD with that rate, where it is whole."""
+    return int(recognise(-moved / (TENTH * gradient), {str(times): float(times) for times in range(1, 4)}))
+
+
+def accumulated(step: float) -> str:
+    """What the optimizer gets of TWO_GRADIENTS, from the step of SGD with rate 1."""
+    return recognise(step, {"their sum": sum(TWO_GRADIENTS), "their mean": sum(TWO_GRADIENTS) / 2})
+
+
 def penalty_gradient(gradient: float) -> str:
     """What an L2 penalty of strength DECAY is, from what it adds to the gradient of a weight at START."""
     return recognise(gradient, {"λ·w": DECAY * START, "2·λ·w": 2 * DECAY * START})
@@ -204,6 +223,12 @@ STEPS_AROUND_IT = range(MILESTONE + 3)
 def first_lower(rates: np.ndarray) -> int:
     """The first step, counted from 0, whose rate is lower than that of step 0."""
     return int(np.flatnonzero(rates < rates[0])[0])
+
+
+def schedule_unit(weights: np.ndarray) -> str:
+    """With what a schedule goes on that halves the rate ½, from a weight after two updates with gradient 1."""
+    candidates = {"each call of `scheduler.step()`": (0.5, 0.5), "each update": (0.5, 0.25)}
+    return recognise(weights, {unit: START - np.cumsum(rates) for unit, rates in candidates.items()})
 
 
 SLOPE = 3.0

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from library_defaults import formulas
+from library_defaults import formulas, update_rules
 from library_defaults.probing import default, six_digits
+from library_defaults.update_rules import TENTH
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +61,18 @@ def embedding_initialiser() -> str:
     return formulas.distribution(table, formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def truncated_normal_limit() -> str:
+    """Beyond which numbers the truncated normal initialiser draws again."""
+    weight = torch.empty(formulas.FAN_OUT, formulas.FAN_IN)
+    return formulas.truncated_normal(nn.init.trunc_normal_(weight, std=formulas.STANDARD_DEVIATION).numpy())
+
+
+def he_normal() -> str:
+    """The distribution of the normal initialiser by fan-in."""
+    weight = torch.empty(formulas.FAN_OUT, formulas.FAN_IN)
+    return formulas.he_normal(nn.init.kaiming_normal_(weight).numpy(), formulas.FAN_IN)
+
+
 def lstm_forget_bias() -> int:
     """The mean of the first biases of an LSTM's forget gate."""
     units = formulas.FAN_IN
@@ -72,6 +85,57 @@ def lstm_recurrent_kernel() -> str:
     """The distribution of an LSTM's first recurrent weights."""
     lstm = nn.LSTM(1, formulas.RECURRENT_UNITS)
     return formulas.recurrent_kernel(lstm.get_parameter("weight_hh_l0").detach().numpy())
+
+
+def _moved_bias(layer: nn.RNNBase, gate: int) -> tuple[float, float]:
+    """How far the sum of the biases of a gate moves in a step of SGD, and the gradient by that sum."""
+    biases = [layer.get_parameter(name) for name in ("bias_ih_l0", "bias_hh_l0")]
+    before = torch.stack(biases).sum(dim=0)
+    outputs, _ = layer(torch.ones(1, 1, 1, dtype=torch.float64))
+    outputs.sum().backward()
+    torch.optim.SGD(layer.parameters(), lr=TENTH).step()
+    assert biases[0].grad is not None
+    return (torch.stack(biases).sum(dim=0) - before)[gate].item(), biases[0].grad[gate].item()
+
+
+def lstm_biases_in_training() -> int:
+    """How much faster than one bias those of an LSTM's gate learn."""
+    return update_rules.gates_bias(*_moved_bias(nn.LSTM(1, 1, dtype=torch.float64), 0))
+
+
+def gru_biases_in_training() -> int:
+    """How much faster than one bias those of a GRU's update gate learn."""
+    return update_rules.gates_bias(*_moved_bias(nn.GRU(1, 1, dtype=torch.float64), 1))
+
+
+def gru_bias_layout() -> str:
+    """The shapes of a GRU's biases."""
+    gru = nn.GRU(1, 3)
+    return " and ".join(str(tuple(values.shape)) for name, values in gru.named_parameters() if "bias" in name)
+
+
+def _gru() -> tuple[str, str]:
+    gru = nn.GRU(1, 2, bias=False, dtype=torch.float64)
+    gru.load_state_dict(
+        {
+            "weight_ih_l0": torch.from_numpy(formulas.GRU_KERNEL.T),
+            "weight_hh_l0": torch.from_numpy(formulas.GRU_RECURRENT_KERNEL.T),
+        }
+    )
+    outputs, _ = gru(torch.ones(1, 1, 1, dtype=torch.float64), torch.from_numpy(formulas.GRU_STATE)[None])
+    return formulas.gru(outputs[0].detach().numpy())
+
+
+def gru_gate_order() -> str:
+    """In which order a GRU has its gates."""
+    order, _ = _gru()
+    return order
+
+
+def gru_reset() -> str:
+    """Where a GRU's reset gate scales the state."""
+    _, place = _gru()
+    return place
 
 
 def halving_padding() -> str:

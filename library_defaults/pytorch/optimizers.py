@@ -180,6 +180,16 @@ def clipping_denominator() -> str:
     return update_rules.clipping_denominator(_clipped(update_rules.TINY_GRADIENTS, max_norm=update_rules.TINY_LIMIT))
 
 
+def clipping_repeated_token() -> str:
+    """What the norm of a gradient takes in where a batch has one token several times."""
+    embedding = nn.Embedding(1, 1, dtype=torch.float64)
+    nn.init.zeros_(embedding.weight)
+    embedding(torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64)).sum().backward()
+    nn.utils.clip_grad_norm_(embedding.parameters(), 1.0)
+    torch.optim.SGD(embedding.parameters(), lr=1.0).step()
+    return update_rules.clipped_token(-embedding.weight.item())
+
+
 def gradients_of_two_passes() -> str:
     """What the second backward pass does with the gradient of the first."""
     weight = nn.Parameter(torch.tensor(START))
@@ -189,6 +199,15 @@ def gradients_of_two_passes() -> str:
         assert weight.grad is not None
         gradients.append(weight.grad.item())
     return update_rules.second_pass(gradients)
+
+
+def accumulated_gradients() -> str:
+    """What the optimizer gets of the gradients of several batches."""
+    weight = nn.Parameter(torch.tensor(0.0))
+    for gradient in update_rules.TWO_GRADIENTS:
+        (gradient * weight).backward()
+    torch.optim.SGD([weight], lr=1.0).step()
+    return update_rules.accumulated(-weight.item())
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:
@@ -235,3 +254,16 @@ def milestone() -> int:
         scheduler.step()
         seen.append(weight.item())
     return update_rules.first_lower(-np.diff(seen))
+
+
+def schedule_unit() -> str:
+    """With what a schedule goes on."""
+    weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    seen = []
+    for _ in range(2):
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        seen.append(weight.item())
+    return update_rules.schedule_unit(np.array(seen))

@@ -55,6 +55,12 @@ def class_weighted_mean() -> str:
     return formulas.weighted_mean(loss.item())
 
 
+def masked_mean() -> str:
+    """What the sum of losses is divided by where some tokens are padding."""
+    logits, labels = torch.from_numpy(formulas.LOGITS), torch.from_numpy(formulas.LABELS)
+    return formulas.masked_mean(nn.CrossEntropyLoss(ignore_index=formulas.PADDING)(logits, labels).item())
+
+
 def epoch_loss() -> str:
     """How the loss of an epoch is averaged, where the last batch is short."""
     # By the usual loop: PyTorch leaves the average to its user, and its loader tells only the number of batches.
@@ -122,6 +128,18 @@ def nearest_resize() -> str:
     """Which pixels remain where an image is made smaller by picking the nearest."""
     picked = F.interpolate(torch.from_numpy(formulas.PLACES)[None, None], size=formulas.SMALLER, mode="nearest")
     return formulas.nearest(picked.numpy().ravel())
+
+
+def linear_resize() -> str:
+    """From which pixels those of a smaller image come."""
+    image = torch.from_numpy(formulas.PLACES)[None, None, None]
+    return formulas.linear_resize(F.interpolate(image, size=(1, formulas.SMALLER), mode="bilinear").numpy().ravel())
+
+
+def resizing_layer() -> str:
+    """The same, of the preprocessing layer."""
+    image = torch.from_numpy(formulas.PLACES)[None, None]
+    return formulas.linear_resize(v2.Resize((1, formulas.SMALLER))(image).numpy().ravel())
 
 
 def mean_of_integers() -> str:

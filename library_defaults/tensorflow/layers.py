@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from library_defaults import formulas
+from library_defaults import formulas, update_rules
 from library_defaults.probing import default, six_digits
+from library_defaults.update_rules import TENTH
 
 
 def _dense(fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +62,18 @@ def embedding_initialiser() -> str:
     return formulas.distribution(layer.embeddings.numpy(), formulas.FAN_IN, formulas.FAN_OUT)
 
 
+def truncated_normal_limit() -> str:
+    """Beyond which numbers the truncated normal initialiser draws again."""
+    draw = keras.initializers.TruncatedNormal(stddev=formulas.STANDARD_DEVIATION)
+    return formulas.truncated_normal(draw((formulas.FAN_IN, formulas.FAN_OUT)).numpy())
+
+
+def he_normal() -> str:
+    """The distribution of the normal initialiser by fan-in."""
+    weight = keras.initializers.HeNormal()((formulas.FAN_IN, formulas.FAN_OUT))
+    return formulas.he_normal(weight.numpy(), formulas.FAN_IN)
+
+
 def lstm_forget_bias() -> int:
     """The mean of the first biases of an LSTM's forget gate."""
     units = formulas.FAN_IN
@@ -74,6 +87,58 @@ def lstm_recurrent_kernel() -> str:
     layer = keras.layers.LSTM(formulas.RECURRENT_UNITS)
     layer.build((None, None, 1))
     return formulas.recurrent_kernel(layer.cell.recurrent_kernel.numpy())
+
+
+def _moved_bias(layer: keras.layers.RNN, gate: int) -> tuple[float, float]:
+    """How far the sum of the biases of a gate moves in a step of SGD, and the gradient by that sum."""
+    inputs = tf.ones((1, 1, 1), tf.float64)
+    layer.build(inputs.shape)
+    biases = layer.cell.bias
+    before = biases.numpy()
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(inputs))
+    gradients = tape.gradient(total, layer.trainable_variables)
+    keras.optimizers.SGD(TENTH).apply(gradients, layer.trainable_variables)
+    of_biases = gradients[-1].numpy().reshape(-1, before.shape[-1])  # where there are two, a row each
+    moved = (biases.numpy() - before).reshape(of_biases.shape).sum(axis=0)
+    return moved[gate].item(), of_biases[0, gate].item()
+
+
+def lstm_biases_in_training() -> int:
+    """How much faster than one bias those of an LSTM's gate learn."""
+    return update_rules.gates_bias(*_moved_bias(keras.layers.LSTM(1, dtype="float64"), 0))
+
+
+def gru_biases_in_training() -> int:
+    """How much faster than one bias those of a GRU's update gate learn."""
+    return update_rules.gates_bias(*_moved_bias(keras.layers.GRU(1, dtype="float64"), 0))
+
+
+def gru_bias_layout() -> str:
+    """The shapes of a GRU's biases."""
+    gru = keras.layers.GRU(3)
+    gru.build((None, None, 1))
+    return " and ".join(str(tuple(weight.shape)) for weight in gru.weights if "bias" in weight.path)
+
+
+def _gru() -> tuple[str, str]:
+    gru = keras.layers.GRU(2, use_bias=False, dtype="float64")
+    gru.build((None, None, 1))
+    gru.set_weights([formulas.GRU_KERNEL, formulas.GRU_RECURRENT_KERNEL])
+    outputs = gru(tf.ones((1, 1, 1), tf.float64), initial_state=tf.constant(formulas.GRU_STATE))
+    return formulas.gru(outputs.numpy())
+
+
+def gru_gate_order() -> str:
+    """In which order a GRU has its gates."""
+    order, _ = _gru()
+    return order
+
+
+def gru_reset() -> str:
+    """Where a GRU's reset gate scales the state."""
+    _, place = _gru()
+    return place
 
 
 def halving_padding() -> str:

@@ -186,6 +186,16 @@ def clipping_denominator() -> str:
     )
 
 
+def clipping_repeated_token() -> str:
+    """What the norm of a gradient takes in where a batch has one token several times."""
+    embedding = keras.layers.Embedding(1, 1, embeddings_initializer="zeros", dtype="float64")
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(embedding(tf.zeros(update_rules.OCCURRENCES, tf.int64)))
+    optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
+    optimizer.apply(tape.gradient(total, embedding.trainable_variables), embedding.trainable_variables)
+    return update_rules.clipped_token(-embedding.embeddings.numpy().item())
+
+
 def gradients_of_two_passes() -> str:
     """What the second backward pass does with the gradient of the first."""
     weight = tf.Variable(START)
@@ -195,6 +205,15 @@ def gradients_of_two_passes() -> str:
             outputs = update_rules.SLOPE * weight
         gradients.append(tape.gradient(outputs, weight).numpy().item())
     return update_rules.second_pass(gradients)
+
+
+def accumulated_gradients() -> str:
+    """What the optimizer gets of the gradients of several batches."""
+    weight = keras.Variable(0.0)
+    optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=len(update_rules.TWO_GRADIENTS))
+    for gradient in update_rules.TWO_GRADIENTS:
+        optimizer.apply([tf.constant(gradient)], [weight])
+    return update_rules.accumulated(-weight.numpy().item())
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:
@@ -243,3 +262,14 @@ def milestone() -> int:
         optimizer.apply([tf.constant(1.0, tf.float64)], [weight])
         seen.append(weight.numpy().item())
     return update_rules.first_lower(-np.diff(seen))
+
+
+def schedule_unit() -> str:
+    """With what a schedule goes on."""
+    weight = keras.Variable(START, dtype="float64")
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5))
+    seen = []
+    for _ in range(2):
+        optimizer.apply([tf.constant(1.0, tf.float64)], [weight])
+        seen.append(weight.numpy().item())
+    return update_rules.schedule_unit(np.array(seen))

@@ -59,6 +59,13 @@ def class_weighted_mean() -> str:
     return formulas.weighted_mean(loss)
 
 
+def masked_mean() -> str:
+    """What the sum of losses is divided by where some tokens are padding."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64")
+    counted = formulas.LABELS != formulas.PADDING
+    return formulas.masked_mean(loss(formulas.LABELS, formulas.LOGITS, sample_weight=counted).numpy().item())
+
+
 def epoch_loss() -> str:
     """How the loss of an epoch is averaged, where the last batch is short."""
     # `fit` prints the loss that it returns.
@@ -131,6 +138,18 @@ def nearest_resize() -> str:
     """Which pixels remain where an image is made smaller by picking the nearest."""
     picked = tf.image.resize(formulas.PLACES[None, None, :, None], (1, formulas.SMALLER), "nearest")
     return formulas.nearest(picked.numpy().ravel())
+
+
+def linear_resize() -> str:
+    """From which pixels those of a smaller image come."""
+    image = formulas.PLACES[None, None, :, None]
+    return formulas.linear_resize(tf.image.resize(image, (1, formulas.SMALLER)).numpy().ravel())
+
+
+def resizing_layer() -> str:
+    """The same, of the preprocessing layer."""
+    image = formulas.PLACES[None, None, :, None]
+    return formulas.linear_resize(keras.layers.Resizing(1, formulas.SMALLER)(image).numpy().ravel())
 
 
 def mean_of_integers() -> str:

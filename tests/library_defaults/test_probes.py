@@ -116,11 +116,66 @@ def defaulting(function, **options):
     return functools.partial(function, **options)
 
 
+def recurrent_layers_that_changed(nn):
+    """For each row of them, what takes the place of what in PyTorch, as below."""
+
+    class OneBiasLearns:
+        def __init__(self, *sizes, **options):
+            super().__init__(*sizes, **options)
+            self.bias_hh_l0.requires_grad_(False)
+
+    class LSTM(OneBiasLearns, nn.LSTM):
+        pass
+
+    class GRU(OneBiasLearns, nn.GRU):
+        pass
+
+    class UpdateFirst(nn.GRU):
+        def load_state_dict(self, weights):
+            super().load_state_dict({name: w[[2, 3, 0, 1, 4, 5]] for name, w in weights.items()})
+
+    return {
+        "lstm_biases_in_training": (nn, "LSTM", LSTM),
+        "gru_biases_in_training": (nn, "GRU", GRU),
+        "gru_bias_layout": (nn, "GRU", defaulting(nn.GRU, bias=False)),
+        "gru_gate_order": (nn, "GRU", UpdateFirst),
+    }
+
+
+def training_that_changed(torch):
+    """For each row of it, what takes the place of what in PyTorch, as below."""
+    nn, F, optim = torch.nn, torch.nn.functional, torch.optim
+
+    class MeanOfTwo(optim.SGD):
+        def step(self):
+            for weight in self.param_groups[0]["params"]:
+                weight.grad /= 2
+            super().step()
+
+    def clipping_each(weights, limit):
+        nn.utils.clip_grads_with_norm_(weights, limit, torch.tensor(update_rules.OCCURRENCES**0.5))
+
+    def halving_by_itself(optimizer, factor):
+        optimizer.register_step_post_hook(lambda *_: optimizer.param_groups[0].update(lr=0.25))
+
+    def mean_over_all(ignore_index):
+        return lambda logits, labels: F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum") / 3
+
+    return {
+        "clipping_repeated_token": (nn.utils, "clip_grad_norm_", clipping_each),
+        "accumulated_gradients": (optim, "SGD", MeanOfTwo),
+        "schedule_unit": (optim.lr_scheduler, "ExponentialLR", halving_by_itself),
+        "masked_mean": (nn, "CrossEntropyLoss", mean_over_all),
+    }
+
+
 def pytorch_that_changed():
     """For each row, what takes the place of what in PyTorch: (owner, name, replacement)."""
     torch = importlib.import_module("torch")
     nn, F, optim = torch.nn, torch.nn.functional, torch.optim
+    v2 = importlib.import_module("torchvision.transforms.v2")
     binary_cross_entropy, interpolate, mean = F.binary_cross_entropy, F.interpolate, torch.mean
+    truncated = nn.init.trunc_normal_
 
     class FromZero(nn.Conv1d):
         def reset_parameters(self):
@@ -145,7 +200,14 @@ def pytorch_that_changed():
     return {
         "convolution_kernel_initialiser": (nn, "Conv1d", FromZero),
         "convolution_bias_initialiser": (nn, "Conv1d", FromZero),
+        "truncated_normal_limit": (nn.init, "trunc_normal_", lambda w, std: truncated(w, 0, std, -2 * std, 2 * std)),
+        "he_normal": (
+            nn.init,
+            "kaiming_normal_",
+            lambda w: truncated(w) * (2 / formulas.FAN_IN) ** 0.5 / formulas.TRUNCATED_DEVIATION,
+        ),
         "lstm_recurrent_kernel": (nn, "LSTM", Orthogonal),
+        **recurrent_layers_that_changed(nn),
         "average_pooling_padding": (nn, "AvgPool1d", defaulting(nn.AvgPool1d, count_include_pad=False)),
         "group_norm_epsilon": (nn, "GroupNorm", defaulting(nn.GroupNorm, eps=0.5)),
         "leaky_relu_layer": (nn, "LeakyReLU", defaulting(nn.LeakyReLU, negative_slope=0.5)),
@@ -169,6 +231,9 @@ def pytorch_that_changed():
         ),
         "kl_divergence_mean": (nn, "KLDivLoss", defaulting(nn.KLDivLoss, reduction="batchmean")),
         "nearest_resize": (F, "interpolate", lambda x, size, mode: interpolate(x, size=size, mode=f"{mode}-exact")),
+        **training_that_changed(torch),
+        "linear_resize": (F, "interpolate", defaulting(interpolate, align_corners=True)),
+        "resizing_layer": (v2, "Resize", defaulting(v2.Resize, antialias=False)),
         "mean_of_integers": (torch, "mean", lambda integers: mean(integers.double())),
     }
 
@@ -178,13 +243,28 @@ def tensorflow_that_changed():
     keras, tf = importlib.import_module("keras"), importlib.import_module("tensorflow")
     layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
     maximum, mean, pooling, divergence = tf.maximum, tf.reduce_mean, layers.AveragePooling1D, losses.KLDivergence
+    initializers, schedules, sgd = keras.initializers, optimizers.schedules, optimizers.SGD
+    truncated = initializers.TruncatedNormal
 
-    class DenseAdam(optimizers.Adam):
+    class OfDense:
         def apply(self, gradients, weights):
             super().apply([tf.convert_to_tensor(gradient) for gradient in gradients], weights)
 
+    class DenseAdam(OfDense, optimizers.Adam):
+        pass
+
+    class DenseSGD(OfDense, optimizers.SGD):
+        pass
+
+    class ResetFirst(layers.GRU):
+        def set_weights(self, weights):
+            super().set_weights([kernel[:, [2, 3, 0, 1, 4, 5]] for kernel in weights])
+
     def uniform(fan_in):
-        return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+        return initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+
+    def summing(rate, gradient_accumulation_steps):
+        return sgd(rate * gradient_accumulation_steps, gradient_accumulation_steps=gradient_accumulation_steps)
 
     def pooling_that_counts_zeros(size, strides, padding):
         return lambda places: pooling(size, strides=strides)(tf.pad(places, ((0, 0), (1, 1), (0, 0))))
@@ -207,6 +287,21 @@ def tensorflow_that_changed():
             "LSTM",
             defaulting(layers.LSTM, recurrent_initializer=uniform(formulas.RECURRENT_UNITS)),
         ),
+        "truncated_normal_limit": (
+            initializers,
+            "TruncatedNormal",
+            lambda stddev: truncated(stddev=stddev / formulas.TRUNCATED_DEVIATION),
+        ),
+        "he_normal": (
+            initializers,
+            "HeNormal",
+            lambda: initializers.VarianceScaling(2, "fan_in", "untruncated_normal"),
+        ),
+        "lstm_biases_in_training": (optimizers, "SGD", lambda rate: sgd(2 * rate)),
+        "gru_biases_in_training": (optimizers, "SGD", lambda rate: sgd(rate / 2)),
+        "gru_bias_layout": (layers, "GRU", defaulting(layers.GRU, reset_after=False)),
+        "gru_gate_order": (layers, "GRU", ResetFirst),
+        "gru_reset": (layers, "GRU", defaulting(layers.GRU, reset_after=False)),
         "average_pooling_padding": (layers, "AveragePooling1D", pooling_that_counts_zeros),
         "group_norm_epsilon": (layers, "GroupNormalization", defaulting(layers.GroupNormalization, epsilon=0.5)),
         "leaky_relu_layer": (layers, "LeakyReLU", defaulting(layers.LeakyReLU, negative_slope=0.5)),
@@ -218,6 +313,9 @@ def tensorflow_that_changed():
         "norm_gradient": (tf, "norm", lambda x: tf.sqrt(maximum(tf.reduce_sum(x**2), 1e-30))),
         "sgd_learning_rate": (optimizers, "SGD", defaulting(optimizers.SGD, learning_rate=0.5)),
         "adam_repeated_token": (optimizers, "Adam", DenseAdam),
+        "clipping_repeated_token": (optimizers, "SGD", DenseSGD),
+        "accumulated_gradients": (optimizers, "SGD", summing),
+        "schedule_unit": (schedules, "ExponentialDecay", lambda rate, *_: rate),
         "adadelta_learning_rate": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, learning_rate=0.5)),
         "adadelta_smoothing": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, rho=0.5)),
         "adadelta_epsilon": (optimizers, "Adadelta", defaulting(optimizers.Adadelta, epsilon=0.5)),
@@ -239,6 +337,13 @@ def tensorflow_that_changed():
             lambda: lambda true, predicted: divergence()(true, predicted) / true.shape[1],
         ),
         "nearest_resize": (tf.image, "resize", resizing_by_places),
+        "masked_mean": (
+            losses,
+            "SparseCategoricalCrossentropy",
+            defaulting(losses.SparseCategoricalCrossentropy, reduction="mean_with_sample_weight"),
+        ),
+        "linear_resize": (tf.image, "resize", defaulting(tf.image.resize, antialias=True)),
+        "resizing_layer": (layers, "Resizing", defaulting(layers.Resizing, antialias=True)),
         "mean_of_integers": (tf, "reduce_mean", lambda integers: mean(tf.cast(integers, tf.float64))),
     }
 

@@ -8,6 +8,7 @@ import ast
 import importlib
 import json
 import runpy
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -36,7 +37,8 @@ ARRAYS = {
     "chance": np.zeros(1),
     "x": np.zeros(1),
     "y": np.zeros(1),
-    "before": np.ones(1),
+    "before": np.ones(4 * formulas.FAN_IN),
+    "loss": np.ones(1),
     "square": np.array(1.0),
 }
 NUMBERS = {
@@ -60,15 +62,21 @@ NUMBERS = {
     "momentum": update_rules.TENTH,
     "milestone": update_rules.MILESTONE,
     "step": 1,
+    "std": formulas.USUAL_STANDARD_DEVIATION,
+    "height": 1,
+    "padding": formulas.PADDING,
+    "accumulation_steps": len(update_rules.TWO_GRADIENTS),
+    "epoch": 1,
     "order": [2, 0, 1],
     "batch_losses": [metrics.cross_entropy(formulas.LOGITS[b], formulas.LABELS[b]) for b in (slice(2), slice(2, 3))],
     "batch_sizes": [2, 1],
 }
+HALVING = (0.5, 1, 0.5)  # a rate, that is multiplied each step by
 # Where a default shows only with other arrays.
 FIRST = np.array([0])
 OTHER_ARRAYS = {
     "adam_repeated_token": {"square": np.zeros((1, 1))},
-    "batch_norm_running_variance": {"inputs": formulas.BATCH},
+    "batch_norm_running_variance": {"inputs": formulas.BATCH, "before": np.ones(1)},
     "leaky_relu_function": {"inputs": np.array([-1.0])},
     "gelu_function": {"inputs": np.array([1.0])},
     "gelu_dtype": {"inputs": np.array([1.0])},
@@ -95,6 +103,7 @@ OTHER_NUMBERS = {
     "convolution_bias_initialiser": {"fan_in": formulas.KERNEL * formulas.FAN_IN},
     "lstm_recurrent_kernel": {"width": formulas.RECURRENT_UNITS},
     "nearest_resize": {"size": formulas.SMALLER},
+    "resizing_layer": {"width": formulas.SMALLER},
 }
 
 
@@ -118,12 +127,14 @@ def pytorch_names(key, arrays, gradients):
     for parameter, tensor in zip(parameters, tensors, strict=True):
         parameter.grad = tensor
     optimizer = torch.optim.SGD(parameters, lr=update_rules.TENTH, momentum=update_rules.MOMENTUM)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 1.0)
     optimizer.step()
     tokens = torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64)
     vectors = torch.zeros(update_rules.OCCURRENCES, 1, dtype=torch.float64)
     vectors.grad = torch.ones_like(vectors)
     return {
         **{name: torch.from_numpy(array) for name, array in arrays.items()},
+        "loss": torch.from_numpy(arrays["loss"]).requires_grad_(),
         "torch": torch,
         "nn": nn,
         "F": nn.functional,
@@ -133,6 +144,9 @@ def pytorch_names(key, arrays, gradients):
         "layer": pytorch_layer(nn, key),
         "embedding": nn.Embedding(formulas.FAN_OUT, formulas.FAN_IN),
         "lstm": nn.LSTM(1, numbers(key)["width"]),
+        "gru": nn.GRU(1, 3),
+        "scheduler": scheduler,
+        "image": torch.from_numpy(formulas.PLACES)[None, None],
         "signal": torch.from_numpy(formulas.PLACES)[None, None, :],
         "kernel": torch.ones(1, 1, formulas.KERNEL, dtype=torch.float64),
         "outputs": torch.tensor(formulas.CHANNELS)[:, None, None].expand(1, -1, *[formulas.IMAGE_SIZE] * 2),
@@ -158,11 +172,18 @@ def tensorflow_names(key, arrays, gradients):
     optimizer = keras.optimizers.SGD(momentum=update_rules.MOMENTUM)
     optimizer.build(model.trainable_variables)
     tensors = [tf.constant(gradient, tf.float64) for gradient in gradients]
+    lstm, gru = keras.layers.LSTM(formulas.FAN_IN, dtype="float64"), keras.layers.GRU(3)
+    for recurrent in (lstm, gru):
+        recurrent.build((None, None, 1))
     return {
         **{name: tf.constant(array) for name, array in arrays.items()},
         "tf": tf,
         "keras": keras,
         "layer": layer,
+        "lstm": lstm,
+        "gru": gru,
+        "schedule": keras.optimizers.schedules.ExponentialDecay(*HALVING),
+        "image": tf.constant(formulas.PLACES)[None, None, :, None],
         "signal": tf.constant(formulas.PLACES)[None, :, None],
         "kernel": tf.ones((formulas.KERNEL, 1, 1), tf.float64),
         "outputs": tf.broadcast_to(formulas.CHANNELS, (1, *[formulas.IMAGE_SIZE] * 2, len(formulas.CHANNELS))),
@@ -249,6 +270,19 @@ def drawn(weights, window=1):
     return look
 
 
+def initialised(judge):
+    """What a formula makes of a kernel that the code draws: PyTorch's in place, Keras's as it makes a layer."""
+
+    def look(names):
+        made = names["result"]
+        if "keras" in names:
+            made.build((None, formulas.FAN_IN))
+            made = made.kernel
+        return judge(as_array(made))
+
+    return look
+
+
 def clipped(judge):
     """What a formula makes of clipped gradients: PyTorch's are clipped in place, Keras's in a list or an optimizer."""
 
@@ -285,6 +319,11 @@ def recurrent_kernel(names):
     return formulas.recurrent_kernel(as_array(made))
 
 
+def bias_shapes(names):
+    made = [names["bias"]] if "bias" in names else [names["input_bias"], names["recurrent_bias"]]
+    return " and ".join(str(tuple(bias.shape)) for bias in made)
+
+
 def milestone(names):
     """The first step at another rate, by the schedule that the code makes."""
     rates = []
@@ -318,8 +357,13 @@ OUTCOMES = {
     "convolution_kernel_initialiser": drawn("kernel", formulas.KERNEL),
     "convolution_bias_initialiser": drawn("bias", formulas.KERNEL),
     "embedding_initialiser": drawn("embeddings"),
+    "truncated_normal_limit": initialised(
+        lambda kernel: formulas.truncated_normal(kernel, formulas.USUAL_STANDARD_DEVIATION)
+    ),
+    "he_normal": initialised(lambda kernel: formulas.he_normal(kernel, formulas.FAN_IN)),
     "lstm_forget_bias": forget_bias,
     "lstm_recurrent_kernel": recurrent_kernel,
+    "gru_bias_layout": bias_shapes,
     "halving_padding": computed(lambda sums: formulas.halving_padding(sums.ravel())),
     "average_pooling_padding": computed(lambda means: formulas.average_pooling(means.ravel())),
     "flattened_convolution": computed(lambda values: formulas.flattened_order(values.ravel())),
@@ -356,12 +400,14 @@ OUTCOMES = {
     "kl_divergence_mean": number(formulas.divergence_mean),
     "softmax_before_the_loss": number(formulas.softmax_before_loss),
     "class_weighted_mean": number(formulas.weighted_mean),
+    "masked_mean": number(formulas.masked_mean),
     "epoch_loss": number(formulas.epoch_loss),
     "column_against_vector": number(formulas.column_against_vector),
     "loss_object_dtype": computed(lambda loss: loss.dtype.name),
     "pixel_scaling_layer": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
     "pixel_scaling_function": computed(lambda pixels: formulas.pixel_scaling(pixels.ravel())),
     "nearest_resize": computed(lambda picked: formulas.nearest(picked.ravel())),
+    "resizing_layer": computed(lambda values: formulas.linear_resize(values.ravel())),
     "standard_deviation": number(formulas.standard_deviation),
 }
 
@@ -457,6 +503,116 @@ def test_a_token_that_occurs_several_times(name, tmp_path):
         step = -embedding.embeddings.numpy().item()
     (other,) = set(FRAMEWORKS) - {name}
     assert update_rules.repeated_token(step) == COMMITTED[other]["values"]["adam_repeated_token"]
+
+
+def test_a_token_that_occurs_several_times_is_clipped(name, tmp_path):
+    key = "clipping_repeated_token"
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        embedding = torch.nn.Embedding(1, 1, dtype=torch.float64)
+        vectors = embedding(torch.zeros(update_rules.OCCURRENCES, dtype=torch.int64))
+        vectors.retain_grad()
+        vectors.sum().backward()
+        names = {"nn": torch.nn, "parameters": [embedding.weight], "limit": 1.0, "vectors": vectors}
+        run_code(name, key, names, tmp_path)
+        step = embedding.weight.grad.item()
+    else:
+        tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        embedding = keras.layers.Embedding(1, 1, embeddings_initializer="zeros", dtype="float64")
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(embedding(tf.zeros(update_rules.OCCURRENCES, tf.int64)))
+        gradients = tape.gradient(total, embedding.trainable_variables)
+        names = run_code(name, key, {"tf": tf, "gradients": gradients}, tmp_path)
+        optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
+        optimizer.apply(names["gradients"], embedding.trainable_variables)
+        step = -embedding.embeddings.numpy().item()
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.clipped_token(step) == COMMITTED[other]["values"][key]
+
+
+def test_gradients_of_several_batches(name, tmp_path):
+    key, steps = "accumulated_gradients", len(update_rules.TWO_GRADIENTS)
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        weight = torch.nn.Parameter(torch.tensor(0.0))
+        for gradient in update_rules.TWO_GRADIENTS:
+            run_code(name, key, {"loss": gradient * weight, "accumulation_steps": steps}, tmp_path)
+        step = weight.grad.item()
+    else:
+        tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        weight = keras.Variable(0.0)
+        optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=steps)
+        for gradient in update_rules.TWO_GRADIENTS:
+            given = {"gradients": [tf.constant(gradient)], "accumulation_steps": steps}
+            optimizer.apply(run_code(name, key, given, tmp_path)["gradients"], [weight])
+        step = -weight.numpy().item()
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.accumulated(step) == COMMITTED[other]["values"][key]
+
+
+def test_biases_that_learn_as_fast_as_the_others(name, tmp_path):
+    key, layers = "lstm_biases_in_training", importlib.import_module(f"{table.PROBES[name]}.layers")
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        lstm = torch.nn.LSTM(1, 1, dtype=torch.float64)
+        run_code(name, key, {"lstm": lstm}, tmp_path)
+        moved, gradient = layers._moved_bias(lstm, 0)
+    else:
+        lstm = importlib.import_module("keras").layers.LSTM(1, dtype="float64")
+        lstm.build((None, None, 1))
+        before = lstm.cell.bias.numpy()
+        _, gradient = layers._moved_bias(lstm, 0)
+        run_code(name, key, {"lstm": lstm, "before": before}, tmp_path)
+        moved = (lstm.cell.bias.numpy() - before)[0]
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.gates_bias(moved, gradient) == COMMITTED[other]["values"][key]
+
+
+def test_gates_in_the_order_of_the_other(name, tmp_path, monkeypatch):
+    layers = importlib.import_module(f"{table.PROBES[name]}.layers")
+    for kernel in ("GRU_KERNEL", "GRU_RECURRENT_KERNEL"):
+        if name == "PyTorch":
+            torch = importlib.import_module("torch")
+            gru = SimpleNamespace(weight_ih_l0=torch.from_numpy(getattr(formulas, kernel).T))
+            made = run_code(name, "gru_gate_order", {"torch": torch, "gru": gru}, tmp_path)["kernel"].T
+        else:
+            tf = importlib.import_module("tensorflow")
+            gru = SimpleNamespace(cell=SimpleNamespace(kernel=getattr(formulas, kernel)))
+            made = run_code(name, "gru_gate_order", {"tf": tf, "gru": gru}, tmp_path)["kernel"]
+        monkeypatch.setattr(formulas, kernel, made.numpy())
+    judge = formulas.gru
+
+    def judged_by_what_they_were(outputs):
+        monkeypatch.undo()
+        return judge(outputs)
+
+    monkeypatch.setattr(formulas, "gru", judged_by_what_they_were)
+    (other,) = set(FRAMEWORKS) - {name}
+    assert layers.gru_gate_order() == COMMITTED[other]["values"]["gru_gate_order"]
+
+
+def test_a_schedule_in_the_unit_of_the_other(name, tmp_path):
+    seen = []
+    if name == "PyTorch":
+        torch = importlib.import_module("torch")
+        weight = torch.nn.Parameter(torch.tensor(update_rules.START, dtype=torch.float64))
+        optimizer = torch.optim.SGD([weight], lr=HALVING[0])
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, HALVING[2])
+        for _ in range(2):
+            weight.grad = torch.ones_like(weight)
+            optimizer.step()
+            run_code(name, "schedule_unit", {"scheduler": scheduler}, tmp_path)
+            seen.append(weight.item())
+    else:
+        tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        weight = keras.Variable(update_rules.START, dtype="float64")
+        optimizer, schedule = keras.optimizers.SGD(1.0), keras.optimizers.schedules.ExponentialDecay(*HALVING)
+        run_code(name, "schedule_unit", {"optimizer": optimizer, "schedule": schedule, "epoch": 0}, tmp_path)
+        for _ in range(2):
+            optimizer.apply([tf.constant(1.0, tf.float64)], [weight])
+            seen.append(weight.numpy().item())
+    (other,) = set(FRAMEWORKS) - {name}
+    assert update_rules.schedule_unit(np.array(seen)) == COMMITTED[other]["values"]["schedule_unit"]
 
 
 def test_momentum_carried_over_a_change_of_rate(name, tmp_path):
