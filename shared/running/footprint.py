@@ -29,7 +29,7 @@ REPORT = 4_000_000
 # Bytes of names and shapes, and for each checkpoint; of `run.json`, and for each epoch.
 NAMES, NAMES_OF_A_CHECKPOINT, JSON, JSON_OF_AN_EPOCH = 8_000, 600, 4_000, 500
 # Bytes of an event, and of a line of `losses.csv`: of its loss, of each digit of its step and epoch, and of its commas.
-EVENT, EVENTS_OF_AN_EPOCH, LINE, LOSS = 50, 3, 3, {"float32": 11, "float64": 21}
+EVENT, EVENTS_OF_AN_EPOCH, LINE, LOSS = 50, 3, 3, {"float32": 13, "float64": 22}
 
 
 def disk_needed(training: Training, checkpoint_steps: int | None = None) -> int:

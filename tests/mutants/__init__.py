@@ -4,7 +4,14 @@ Each mutant is a textual change to a copy of the repository. It is killed when t
 having passed on an unchanged copy. A change that no longer applies, and a test that can't run, are errors.
 """
 
-from tests.mutants import judging, pairs, programs, reports, training
+from tests.mutants import exports, judging, pairs, programs, reports, training
 from tests.mutants.table import Mutant
 
-MUTANTS: list[Mutant] = [*training.MUTANTS, *judging.MUTANTS, *pairs.MUTANTS, *reports.MUTANTS, *programs.MUTANTS]
+MUTANTS: list[Mutant] = [
+    *training.MUTANTS,
+    *judging.MUTANTS,
+    *exports.MUTANTS,
+    *pairs.MUTANTS,
+    *reports.MUTANTS,
+    *programs.MUTANTS,
+]

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.io_wrapper import IsTensorFlowEventsFi
 from shared.configuration import Configuration
 from shared.logs.sources import read_source
 from shared.reference.__main__ import load
-from shared.running import exports, runner
+from shared.running import exports, footprint, runner
 from shared.running.record import read_run
 from shared.system import checkout
 from shared.system.output import is_whole, read_manifest
@@ -279,6 +279,18 @@ def test_the_commit_is_that_of_the_programs_own_checkout(repository, monkeypatch
 
 
 # --- What it costs. ---
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1.0, 1e-4])
+def test_the_files_take_as_much_disk_as_foretold(dtype, size, tmp_path):
+    training = Configuration.of(epochs=25, batch_size=60, dtype=dtype).training
+    epochs = list((size * np.random.default_rng(0).random((25, 1_000))).astype(dtype))
+    figures = [{"epoch_loss": 0.5, "test_loss": 0.5, "test_accuracy": 0.5}] * 25
+    exports.write(tmp_path, exports.Curves(figures, [1.0] * 25, epochs), "")
+    taken = sum(path.stat().st_size for path in tmp_path.iterdir())
+    foretold = footprint.disk_needed(training) - footprint.record_needed(training)
+    assert taken <= foretold <= 1.3 * taken
 
 
 def test_no_framework_is_imported_for_it(tmp_path):
