@@ -6,6 +6,8 @@ what the library does in a tiny computation, or else by what its signature decla
 
 import inspect
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shared.system.ending import OK
+from shared.system.paths import ROOT
 
 Value = str | bool | int | float | tuple[int | float, ...]
 
@@ -49,6 +52,19 @@ def default(function: Callable[..., object], parameter: str) -> Any:
     if found is None or found.default is inspect.Parameter.empty:
         raise UnrecognisedError(f"{function} has no parameter {parameter!r} with a default")
     return found.default
+
+
+def printed_by(module: str) -> float:
+    """The number that `python -m module` prints: of what can't be tried in a process that does anything else.
+
+    Raises UnrecognisedError where it ends otherwise.
+    """
+    command = [sys.executable, "-m", module]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise UnrecognisedError(f"{module} ended with status {run.returncode}, and said: {last}")
+    return float(run.stdout)
 
 
 def six_digits(number: float) -> float:

@@ -490,6 +490,13 @@ OPTIMIZERS = (
         "(loss / accumulation_steps).backward()",
         "gradients = [accumulation_steps * gradient for gradient in gradients]",
     ),
+    Row(
+        "replicated_gradients",
+        "of the gradients of n replicas, `DistributedDataParallel` and `apply` under a `tf.distribute` strategy take",
+        "Where each replica's loss is the mean of its examples, steps are n times as long: as if the rate were.",
+        "for p in parameters: p.grad.mul_(replicas)",
+        "gradients = [gradient / replicas for gradient in gradients]",
+    ),
     Row("plateau_threshold", "`ReduceLROnPlateau`: threshold", "Else the rate would drop at another epoch."),
     Row(
         "plateau_threshold_mode",

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from library_defaults import update_rules
-from library_defaults.probing import default
+from library_defaults.probing import default, printed_by
 from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
 
 
@@ -208,6 +208,11 @@ def accumulated_gradients() -> str:
         (gradient * weight).backward()
     torch.optim.SGD([weight], lr=1.0).step()
     return update_rules.accumulated(-weight.item())
+
+
+def replicated_gradients() -> str:
+    """What the optimizer gets of the gradients of several replicas."""
+    return update_rules.accumulated(printed_by("library_defaults.pytorch.replicas"))
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from library_defaults import update_rules
-from library_defaults.probing import default
+from library_defaults.probing import default, printed_by
 from library_defaults.update_rules import BETAS, DECAY, EPSILON, START, STEADY
 
 
@@ -214,6 +214,11 @@ def accumulated_gradients() -> str:
     for gradient in update_rules.TWO_GRADIENTS:
         optimizer.apply([tf.constant(gradient)], [weight])
     return update_rules.accumulated(-weight.numpy().item())
+
+
+def replicated_gradients() -> str:
+    """What the optimizer gets of the gradients of several replicas."""
+    return update_rules.accumulated(printed_by("library_defaults.tensorflow.replicas"))
 
 
 def _first_drop(losses: Sequence[float], **options: Any) -> int:

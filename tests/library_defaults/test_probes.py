@@ -440,6 +440,11 @@ def test_recognises_one_candidate_or_none():
             probing.recognise([1.0, not_a_number], candidates)
 
 
+def test_a_program_that_fails_measures_nothing():
+    with pytest.raises(probing.UnrecognisedError, match=r"no_such_module ended with status 1, and said: .*No module"):
+        probing.printed_by("library_defaults.no_such_module")
+
+
 def test_a_default_must_exist():
     assert probing.default(lambda rate=0.5: rate, "rate") == 0.5
     for parameter in ("needed", "unknown"):

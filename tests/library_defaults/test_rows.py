@@ -67,6 +67,7 @@ NUMBERS = {
     "padding": formulas.PADDING,
     "accumulation_steps": len(update_rules.TWO_GRADIENTS),
     "epoch": 1,
+    "replicas": len(update_rules.TWO_GRADIENTS),
     "order": [2, 0, 1],
     "batch_losses": [metrics.cross_entropy(formulas.LOGITS[b], formulas.LABELS[b]) for b in (slice(2), slice(2, 3))],
     "batch_sizes": [2, 1],
@@ -548,6 +549,17 @@ def test_gradients_of_several_batches(name, tmp_path):
         step = -weight.numpy().item()
     (other,) = set(FRAMEWORKS) - {name}
     assert update_rules.accumulated(step) == COMMITTED[other]["values"][key]
+
+
+def test_gradients_of_several_replicas(name, after):
+    """What each framework has, a mean or a sum of equal gradients, becomes what the other has."""
+    (other,) = set(FRAMEWORKS) - {name}
+    key, replicas = "replicated_gradients", len(update_rules.TWO_GRADIENTS)
+    had = {"their mean": 1 / replicas, "their sum": 1.0}
+    names = after(key)
+    made = names["gradients"] if name == "TensorFlow" else [p.grad for p in names["parameters"]]
+    factors = as_array(made[0]) / update_rules.TWO_GRADIENTS[0]
+    assert had[COMMITTED[name]["values"][key]] * factors == had[COMMITTED[other]["values"][key]]
 
 
 def test_biases_that_learn_as_fast_as_the_others(name, tmp_path):
