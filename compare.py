@@ -21,7 +21,7 @@ with ending.importing("compare.py"):
     from shared.comparing.processes import find_interpreter
     from shared.configuration import FIELDS, Configuration, parse
     from shared.contract import FRAMEWORKS, check_engine
-    from shared.logs import log_pair, log_report, loss_logs
+    from shared.logs import log_pair, log_report, loss_logs, sources
     from shared.mnist import check_files
     from shared.options import name_of
     from shared.pairs import command as pairs
@@ -96,6 +96,12 @@ def make_parser() -> cli.Parser:
         metavar=("A", "B"),
         help="train nothing: compare two loss logs, weight files (.safetensors or .npz) or run records (folders) of "
         f"your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
+    )
+    parser.add_argument(
+        "--column",
+        metavar="NAME",
+        help="with --records: the column with the losses, or the run of a log that has several, in both logs; "
+        "FILE:NAME names one for one of the two",
     )
     parser.add_argument(
         "--pair",
@@ -184,7 +190,9 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
     """Raise InputError for options that do not go together, before anything is done."""
     if options.records:
         why = "it compares what was made already"
-        cli.take_only(parser, options, {"records", "out"}, doing="--records", why=why)
+        cli.take_only(parser, options, {"records", "column", "out"}, doing="--records", why=why)
+    elif options.column is not None:
+        raise InputError("--column is for --records, and none are given; add --records A B")
     refuse_with_pair(parser, options)
     if configuration.training.mode == "stock":
         taken = {*FIELDS, "out", *PYTHON_OPTIONS}
@@ -250,8 +258,9 @@ def compare_pair(options: argparse.Namespace, out: Path, command: str) -> int:
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
     """Compare two results that exist already, whoever made them."""
-    log_report.refuse_to_replace(out, options.records)
-    pair = log_pair.compare(*options.records)
+    a, b = (sources.with_column(path, options.column) for path in options.records)
+    log_report.refuse_to_replace(out, (a, b))
+    pair = log_pair.compare(a, b)
     with output.fresh_folder(out) as folder:
         log_report.write(pair, folder, command)
     print(f"{log_report.summary(pair)}\nReport: {out / 'report.md'}")

@@ -583,8 +583,8 @@ PLACES = {
     "a surrogate": (lambda folder: folder / "\ud800.csv", NO_NAME),
     "undecodable": (lambda folder: folder / os.fsdecode(b"\xff\n.csv"), "; give"),
     "through a file": (lambda folder: written(folder, "file", b"") / "a.csv", "Not a directory; give"),
-    "too large a log": (sparse(".csv", files.LARGEST_TEXT + 1), "of text, and more than 64 MiB are not read; give"),
-    "too large a JSON log": (sparse(".json", 2**40), "of text, and more than 64 MiB are not read; give"),
+    "too large a log": (sparse(".csv", files.LARGEST_LOG + 1), "of text, and more than 512 MiB are not read; give"),
+    "too large a JSON log": (sparse(".json", 2**40), "of text, and more than 512 MiB are not read; give"),
     "too large weights": (sparse(".safetensors", 2**43, EIGHT_TEBIBYTES), "it takes 8,388,608 MiB of memory, and "),
     "a record of a pipe": (record_of_a_pipe, "is not a whole record: [Errno 22] not a regular file"),
 }

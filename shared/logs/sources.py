@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.logs.loss_logs import LossLog, half_unit, read_log
+from shared.logs.loss_logs import LossLog, half_unit, read_folder, read_log
 from shared.network import Weights
 from shared.running.record import RUN_JSON, RecordError, Run, read_run
 from shared.system import files
 from shared.system.errors import InputError
 
-KINDS = "a loss log (.csv or .json), weights (.safetensors or .npz) or a run record (a folder)"
+KINDS = "a loss log, weights (.safetensors or .npz) or a run record (a folder)"
 # Kinds of files that can't be read without running code from them, and how to make one that can.
 CURES = {
     ".pt": "save it with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
     ".h5": "save it with numpy.savez('weights.npz', **{w.path: w.numpy() for w in model.weights})",
-    ".npy": "save it with numpy.savez('weights.npz', name=array)",
 }
+WEIGHTS = (".safetensors", ".npz")
 CURES |= {".pth": CURES[".pt"], ".ckpt": CURES[".pt"], ".bin": CURES[".pt"], ".keras": CURES[".h5"]}
 
 
@@ -30,25 +30,51 @@ class Source:
     log: LossLog | None = None
     weights: Weights | None = None
     run: Run | None = None
+    column: str | None = None  # what was asked for in the log: its losses, or a run of several
 
 
 def read_source(path: Path) -> Source:
-    """Read a file by its suffix, or a run record. Raises InputError."""
+    """Read weights by their suffix, a log by its content, or a folder. Raises InputError.
+
+    `path` may be FILE:COLUMN, where no file has that whole name.
+    """
     check_there(path)
+    path, column = split_column(path)
     suffix = path.suffix.lower()
     if path.is_dir():
-        return _read_record(path)
-    if suffix in (".csv", ".json"):
-        return Source(path, log=read_log(path))
-    if suffix in (".safetensors", ".npz"):
+        return _read_folder(path, column)
+    if suffix in WEIGHTS or suffix in CURES:
+        if column is not None:
+            raise InputError(f"{path}:{column}: {path.name} is no log, and has no columns; give {path}")
+        if suffix in CURES:
+            raise InputError(f"{path} is none of what can be read; {CURES[suffix]}")
         return Source(path, weights=read_weights(path))
-    if ".tfevents." in path.name:
-        raise InputError(f"{path} is an event file; download its losses as CSV from TensorBoard, and give that")
-    raise InputError(f"{path} is none of what can be read; {CURES.get(suffix, f'give {KINDS}')}")
+    return Source(path, log=read_log(path, column), column=column)
+
+
+def split_column(path: Path) -> tuple[Path, str | None]:
+    """FILE:COLUMN as the two; a file or folder that has the whole name has no column."""
+    text = str(path)
+    places = [place for place, character in enumerate(text) if character == ":" and 0 < place < len(text) - 1]
+    if not places or os.path.lexists(path):
+        return path, None
+    found = next((place for place in reversed(places) if os.path.lexists(text[:place])), None)
+    return (path, None) if found is None else (Path(text[:found]), text[found + 1 :])
+
+
+def with_column(path: Path, column: str | None) -> Path:
+    """FILE:COLUMN, unless the path names a column already. Raises InputError where a file has that name."""
+    if column is None or split_column(path)[1] is not None:
+        return path
+    made = Path(f"{path}:{column}")
+    if os.path.lexists(made):
+        raise InputError(f"{made} is a file, and no column of {path}; rename it")
+    return made
 
 
 def check_there(path: Path) -> None:
     """Raise InputError where there is nothing of this name, or only a broken link."""
+    path, _ = split_column(path)
     try:
         if not path.is_dir():
             files.size(path)
@@ -56,11 +82,24 @@ def check_there(path: Path) -> None:
         raise InputError(f"{path}: {files.why(error)}; give {KINDS}") from None
 
 
-def _read_record(folder: Path) -> Source:
+def _read_folder(folder: Path, column: str | None) -> Source:
+    """A run record, or a folder of another program's logs."""
     if not os.path.lexists(folder / RUN_JSON):
         records = sorted(path.parent for path in folder.glob(f"runs/*/{RUN_JSON}"))
-        cure = f"give one of its records, for example {records[0]}" if records else f"give {KINDS}"
-        raise InputError(f"{folder} is a folder without {RUN_JSON}, so no run record; {cure}")
+        if records:
+            cure = f"give one of its records, for example {records[0]}"
+            raise InputError(f"{folder} is a folder without {RUN_JSON}, so no run record; {cure}")
+        log = read_folder(folder, column)
+        if log is None:
+            told = f"{folder} is a folder without {RUN_JSON}, so no run record, and no log of TensorBoard's or MLflow's"
+            raise InputError(f"{told} is in it; give {KINDS}")
+        return Source(folder, log=log, column=column)
+    if column is not None:
+        raise InputError(f"{folder}:{column}: a run record has no columns; give {folder}")
+    return _read_record(folder)
+
+
+def _read_record(folder: Path) -> Source:
     try:
         run = read_run(folder)
     except RecordError as error:
@@ -72,8 +111,10 @@ def _read_record(folder: Path) -> Source:
         half_unit(losses),
         "step",
         f"{losses.dtype} numbers",
+        form="a run record of this project",
+        taken="batch",
     )
-    return Source(folder, log, run.weights, run)
+    return Source(folder, log, weights=run.weights, run=run)
 
 
 def read_weights(path: Path) -> Weights:

@@ -4,14 +4,16 @@ The functions that read raise OSError where a file can't be read or is not a reg
 not whole or not of its kind.
 """
 
+import codecs
 import errno
 import stat
 import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -20,7 +22,9 @@ from safetensors.numpy import load_file, save_file
 
 from shared.system import output
 
-LARGEST_TEXT = 64 * 2**20  # bytes of a log or a description; as Python objects they take some twenty times as much
+LARGEST_TEXT = 64 * 2**20  # bytes of a description; as Python objects they take some twenty times as much
+LARGEST_LOG = 512 * 2**20  # bytes of a log, of which a few lines at a time are in memory
+LONGEST_LINE = 4 * 2**20  # characters of a line of a log
 LARGEST_UNPACKED = 4 * 2**30  # bytes of a compressed archive, unpacked
 NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -36,12 +40,52 @@ def size(path: Path) -> int:
     return found.st_size
 
 
-def read_utf8(path: Path) -> str:
+def read_utf8(path: Path, largest: int = LARGEST_TEXT) -> str:
     """Text, with or without a byte order mark."""
-    if (found := size(path)) > LARGEST_TEXT:
-        message = f"{_mebibytes(found)} of text, and more than {_mebibytes(LARGEST_TEXT)} are not read"
-        raise OSError(errno.EFBIG, message, str(path))
+    check_text(path, largest)
     return path.read_text(encoding="utf-8-sig")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a log, each with its end, one at a time. Raises UnicodeDecodeError as `read_utf8` does."""
+    check_text(path)
+    with path.open(encoding="utf-8-sig") as file:
+        try:
+            while line := file.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise OSError(errno.EFBIG, f"a line of {LONGEST_LINE:,} characters and more", str(path))
+                yield line
+        except UnicodeDecodeError:
+            _refuse_byte(path)
+            raise
+
+
+def read_head(path: Path, count: int) -> bytes:
+    """The first bytes of a file, as many as there are."""
+    size(path)
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def check_text(path: Path, largest: int = LARGEST_LOG) -> None:
+    """Raise OSError for more text than is read."""
+    if (found := size(path)) > largest:
+        message = f"{_mebibytes(found)} of text, and more than {_mebibytes(largest)} are not read"
+        raise OSError(errno.EFBIG, message, str(path))
+
+
+def _refuse_byte(path: Path) -> None:
+    """Raise UnicodeDecodeError with the place in the file of the first byte that is not UTF-8."""
+    decoder, before = codecs.getincrementaldecoder("utf-8")(), 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            waiting = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                start = before - waiting + error.start
+                raise UnicodeDecodeError("utf-8", b"", start, start + 1, error.reason) from None
+            before += len(block)
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -88,6 +132,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(str(error) or "it ends too soon") from None
 
 
+def read_npy(path: Path) -> np.ndarray:
+    """The array of numbers of a .npy file."""
+    _check_memory(path, size(path))
+    with path.open("rb") as file:
+        return _array(file, path.name)
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file that is not too large to be read."""
     _check_memory(path, size(path))
@@ -113,11 +164,16 @@ def _check_memory(path: Path, needed: int) -> None:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{member.filename} is compressed as NumPy compresses nothing")
-    with archive.open(member) as file, warnings.catch_warnings():
+    with archive.open(member) as file:
+        return _array(file, member.filename)
+
+
+def _array(file: IO[bytes], name: str) -> np.ndarray:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy warns of headers that old versions wrote
         try:
             shape, by_columns, dtype = NPY_HEADERS[np.lib.format.read_magic(file)](file)
             # Numbers and text only, for reading objects may run any code; and no more than the file really has.
             return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if by_columns else "C")
         except (KeyError, TypeError, SyntaxError, tokenize.TokenError, RecursionError):
-            raise ValueError(f"{member.filename} has a header that NumPy does not write") from None
+            raise ValueError(f"{name} has a header that NumPy does not write") from None

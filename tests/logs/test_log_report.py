@@ -240,4 +240,4 @@ def test_without_out_the_report_has_a_folder_of_its_own(logs, tmp_path):
 def test_help_says_what_is_accepted():
     said = " ".join(run_program("compare.py", "--help").stdout.split())
     assert "--records A B" in said
-    assert "a loss log is a .csv file with a header, or a .json file" in said
+    assert "a loss log is CSV with a header, JSON" in said

@@ -53,14 +53,15 @@ def safetensors_of(dtype):
 
 BAD = {
     "missing.safetensors": (None, "No such file or directory"),
-    "missing": (None, "No such file or directory; give a loss log (.csv or .json), weights (.safetensors or .npz) or"),
+    "missing": (None, "No such file or directory; give a loss log, weights (.safetensors or .npz) or"),
     "a.pt": (b"", "is none of what can be read; save it with safetensors.torch.save_file(model.state_dict(), "),
     "a.pth": (b"", "save it with safetensors.torch.save_file("),
     "a.keras": (b"", "save it with numpy.savez("),
     "a.h5": (b"", "save it with numpy.savez("),
-    "a.npy": (b"", "save it with numpy.savez("),
-    "a.txt": (b"", "is none of what can be read; give a loss log (.csv or .json), weights (.safetensors or .npz) or"),
-    "events.out.tfevents.1.host": (b"", "is an event file; download its losses as CSV from TensorBoard"),
+    "a.npy": (b"", "is empty; give a log with at least one loss"),
+    "a.txt": (b"", "is empty; give a log with at least one loss"),
+    "binary": (b"\x00\x01\x02" * 9, "is neither text nor a binary file that is known; a loss log is CSV with a header"),
+    "events.out.tfevents.1.host": (b"", "is empty; give a log with at least one loss"),
     "empty.npz": (b"", "is no whole .npz file of numbers: File is not a zip file; write it again, whole"),
     "empty.safetensors": (b"", "is no whole .safetensors file of numbers: "),
     "text.npz": (b"abc" * 50, "is no whole .npz file of numbers: "),
@@ -112,7 +113,9 @@ def test_an_archive_with_a_damaged_array_is_refused(tmp_path):
 
 
 def test_a_folder_that_is_no_record_is_refused_and_the_records_within_are_named(tmp_path):
-    refused(tmp_path, "is a folder without run.json, so no run record; give a loss log")
+    refused(
+        tmp_path, "is a folder without run.json, so no run record, and no log of TensorBoard's or MLflow's is in it"
+    )
     (tmp_path / "runs/pytorch-float32").mkdir(parents=True)
     (tmp_path / "runs/pytorch-float32/run.json").write_text("{}", encoding="utf-8")
     refused(tmp_path, f"give one of its records, for example {tmp_path}/runs/pytorch-float32")

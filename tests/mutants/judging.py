@@ -366,7 +366,7 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
-        "shared/logs/loss_logs.py",
+        "shared/logs/formats/precision.py",
         {
             "tests/logs/test_loss_logs.py::test_resolution_is_half_a_unit_of_the_last_digit_that_the_file_writes": [
                 (
@@ -375,8 +375,17 @@ MUTANTS: list[Mutant] = [
                     "resolution[finite] += printed.min()",
                 ),
             ],
+        },
+    ),
+    *in_file(
+        "shared/logs/loss_logs.py",
+        {
             "tests/logs/test_loss_logs.py::test_a_bad_file_is_named_with_its_place_value_and_cure": [
-                ("own pair: a step twice is read", "step <= steps[-1]", "step < steps[-1]"),
+                (
+                    "own pair: a step twice is read",
+                    "back = np.flatnonzero(np.diff(steps) <= 0)",
+                    "back = np.flatnonzero(np.diff(steps) < 0)",
+                ),
             ],
         },
     ),

@@ -23,7 +23,7 @@ MUTANTS: list[Mutant] = [
                 ("files: a pipe or a device is opened", "if not stat.S_ISREG(found.st_mode):", "if False:"),
             ],
             "tests/test_properties.py::test_what_is_no_file_to_read_is_refused_at_once[too large a log]": [
-                ("files: a text of any size is read", "> LARGEST_TEXT:", "> 2 * LARGEST_TEXT:"),
+                ("files: a text of any size is read", "> largest:", "> 2 * largest:"),
             ],
             "tests/test_properties.py::test_what_is_no_file_to_read_is_refused_at_once[too large weights]": [
                 ("files: weights of any size are read", "if needed > free:", "if False:"),
