@@ -25,7 +25,7 @@ FORBIDDEN = {
 }
 FOLDERS = ("shared", "pytorch_impl", "tensorflow_impl", "library_defaults", "examples", "benchmarks", "tests")
 # The packages of `shared`, each of which may import those before it; its own modules, "", have their place among them.
-LAYERS = ("system", "", "running", "reference", "comparing", "studies", "reporting", "logs", "pairs")
+LAYERS = ("system", "", "running", "reference", "comparing", "studies", "reporting", "pairs", "logs")
 
 
 def imported(source):

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from shared.comparing import checks
-from shared.comparing.checks import Difference, difference, first_beyond
+from shared.comparing.checks import first_beyond
 from shared.logs.loss_logs import LossLog
 from shared.logs.sources import Source, read_source
+from shared.logs.tensor_pairs import Tensors, compare_tensors
 from shared.system.errors import InputError
 
 LETTERS = ("A", "B")  # what the two are called, whatever their files are called
@@ -53,33 +54,6 @@ class Losses:
     def agree(self) -> bool:
         """Whether both have the same steps, and nowhere differ by more than the files can hide."""
         return self.first_apart is None and not any(len(steps) for steps in self.only)
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor that both have."""
-
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]
-    transposed: bool  # whether B's was transposed for the comparison
-    whole: bool  # whether either holds whole numbers, which must be equal
-    difference: Difference
-
-    @property
-    def agrees(self) -> bool:
-        """Whether they lie within one unit in the last place of the largest magnitude. False for different shapes."""
-        return self.difference.ulps <= (not self.whole)
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Two sets of weights, by name."""
-
-    shared: dict[str, Tensor]  # in A's order; never empty
-    only: tuple[list[str], list[str]]  # the names that only A has, and only B
-
-    @property
-    def agree(self) -> bool:
-        return all(tensor.agrees for tensor in self.shared.values()) and not any(self.only)
 
 
 @dataclass(frozen=True)
@@ -129,44 +103,8 @@ def compare_logs(sources: tuple[Source, Source]) -> Losses:
 
 
 def compare_weights(sources: tuple[Source, Source]) -> Tensors:
-    """Compare by name. Raises InputError where no name is in both."""
+    """Compare by name, else by order and shape. Raises InputError where nothing meets."""
     a, b = (source.weights for source in sources)
     assert a is not None
     assert b is not None
-    only = [name for name in a if name not in b], [name for name in b if name not in a]
-    shared = {name: _compare_tensor(name, a[name], b[name]) for name in a if name in b}
-    if not shared:
-        examples = " and ".join(f"{source.path} has {next(iter(w))}" for source, w in zip(sources, (a, b), strict=True))
-        raise InputError(f"no tensor is in both: {examples}; rename the tensors of one as in the other")
-    return Tensors(shared, only)
-
-
-def _compare_tensor(name: str, a: np.ndarray, b: np.ndarray) -> Tensor:
-    """Compare as they are, or transposed where only that fits."""
-    fitting = [(values, values is not b) for values in (b, *_other_layouts(b)) if values.shape == a.shape]
-    compared = []
-    for values, transposed in fitting or [(b, False)]:
-        found = _difference(name, a, values)
-        whole = a.dtype.kind != "f" or b.dtype.kind != "f"
-        compared.append(Tensor((a.shape, b.shape), transposed, whole, found))
-    # A square kernel fits both ways: only its numbers can tell that it is transposed.
-    return next((tensor for tensor in compared if tensor.agrees), compared[0])
-
-
-def _other_layouts(values: np.ndarray) -> list[np.ndarray]:
-    """A kernel (out, in, …) as (…, in, out), and the other way round: PyTorch's layout and Keras's."""
-    if values.ndim <= 1:
-        return []
-    axes = (*range(2, values.ndim), 1, 0)
-    return [values.transpose(axes), values.transpose(np.argsort(axes))]
-
-
-def _difference(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """As `checks.difference`, but also for tensors of whole numbers and for empty ones."""
-    if a.shape == b.shape and np.array_equal(a, b):
-        return Difference(0.0, name, 1.0)
-    if a.dtype.kind == "f" and b.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):  # one dtype may hold larger numbers than the other
-            return difference(name, a, b)
-    absolute = difference(name, a.astype(np.float64), b.astype(np.float64)).absolute
-    return Difference(absolute or 1.0, name, 1.0)  # not equal, though as float64 they are
+    return compare_tensors([source.path for source in sources], a, b)

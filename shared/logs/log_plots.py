@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from shared.logs.log_pair import Losses, Tensors
+from shared.logs.log_pair import Losses
+from shared.logs.tensor_pairs import Tensors
 from shared.reporting import plots
 from shared.reporting.drawing import Axes, plt
 from shared.reporting.parts import Drawing

@@ -7,9 +7,10 @@ from typing import Any
 
 from shared.logs import log_plots
 from shared.logs.hints import hint
-from shared.logs.log_pair import LETTERS, Losses, Pair, Tensors
+from shared.logs.log_pair import LETTERS, Losses, Pair
 from shared.logs.log_words import gap_in_words, lettered, milestones, notes, sentences
 from shared.logs.sources import check_there
+from shared.logs.tensor_pairs import Tensors
 from shared.reporting.parts import Caution, Code, Command, Paragraph, Part, Report, Section, Table, Verdict
 from shared.reporting.report import AGAIN, write_files
 from shared.system import escaping
@@ -77,7 +78,12 @@ def _tensors_results(tensors: Tensors) -> dict[str, Any]:
             name: {
                 "agrees": tensor.agrees,
                 "shapes": [list(shape) for shape in tensor.shapes],
+                "names": list(tensor.names),
+                "layout": tensor.layout,
+                "met_by": tensor.why,
                 "transposed": tensor.transposed,
+                "turned": tensor.turned or None,
+                "share_of_norm": tensor.relative,
                 "largest_difference": tensor.difference.absolute,
                 "ulps": tensor.difference.ulps,
             }
@@ -145,23 +151,26 @@ def _steps(losses: Losses, shown: slice) -> Table:
 
 def _tensors_parts(tensors: Tensors) -> list[Part]:
     rows = []
-    for name, tensor in tensors.shared.items():
-        a, b = tensor.shapes
+    for tensor in tensors.shared.values():
+        (a, b), names = tensor.shapes, map(Code, tensor.names)
         shape = str(a) if a == b else f"{a} against {b}"
-        if tensor.transposed:
-            shape += ": one is the transpose"
-        if a != b and not tensor.transposed:
-            size, ulps = "", ""
-        else:
-            size, ulps = f"{tensor.difference.absolute:.1e}", f"{tensor.difference.ulps:.3g}"
-        rows.append([Code(name), shape, size, ulps, "yes" if tensor.agrees else "NO"])
+        size, ulps, share = (
+            (f"{tensor.difference.absolute:.1e}", f"{tensor.difference.ulps:.3g}", f"{tensor.relative:.1e}")
+            if tensor.layout
+            else ("", "", "")
+        )
+        layout = tensor.layout or "none fits"
+        rows.append([*names, shape, layout, tensor.why, size, ulps, share, "yes" if tensor.agrees else "NO"])
+    columns = ["A's", "B's", "shape", "layout", "met by", "largest difference", "ulps", "of its norm", "agrees"]
     return [
         log_plots.weights(tensors),
-        Table(["tensor", "shape", "largest difference", "ulps", "agrees"], rows),
+        Table(columns, rows),
         Paragraph(
             "One ulp is a unit in the last place of the tensor's largest magnitude, in the coarser of the two dtypes. "
-            "Two tensors agree where they differ by one ulp or less. Kernels are (out, in, …) in PyTorch and "
-            "(…, in, out) in Keras. Where the shapes, or the numbers of a square kernel, show that, one of the two was "
-            "transposed for the comparison."
+            "Two tensors agree where they differ by one ulp or less. The share of its norm is the norm of the "
+            "difference, in units of the larger tensor's norm: 1.4 for two that have nothing to do with each other. "
+            "Kernels are (out, in, …) in PyTorch and (…, in, out) in Keras: one of the two is transposed where shapes, "
+            "the kind of layer or the other kernels ask for it. A square kernel is never transposed because it fits "
+            "better, except where nothing else tells, and then a note says so."
         ),
     ]

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from shared.comparing.checks import DIVERGED_ULPS, unequal_inputs, unequal_surroundings
-from shared.logs.log_pair import LETTERS, Losses, Pair, Tensor, Tensors
+from shared.logs.log_pair import LETTERS, Losses, Pair
 from shared.logs.sources import Source
+from shared.logs.tensor_pairs import Tensor, Tensors
 from shared.running.record import Run
 
 MANY = 10  # from here on a factor is written without decimals
@@ -33,6 +34,7 @@ def notes(pair: Pair) -> list[str]:
         for letter, names in zip(LETTERS, pair.tensors.only, strict=True):
             if names:
                 found.append(f"{letter} alone has {_count(len(names), 'tensor')}: {_listed(names)}.")
+        found += tensor_notes(pair.tensors)
     return found
 
 
@@ -82,12 +84,24 @@ def _size_at(losses: Losses, index: int) -> str:
     return f"{values}, {gap:.1e} apart, {shown} times what the files can hide"
 
 
+def tensor_notes(tensors: Tensors) -> list[str]:
+    """What was assumed of the weights, and which lie the wrong way."""
+    turned: dict[str, list[str]] = {}
+    for name, tensor in tensors.shared.items():
+        if tensor.turned:
+            turned.setdefault(tensor.turned, []).append(name)
+    wrong = [f"{_listed(names)}: {what}. One of the two lies the wrong way." for what, names in turned.items()]
+    by_order = sum(tensor.names[0] != tensor.names[1] for tensor in tensors.shared.values())
+    assumed = f"{_count(by_order, 'tensor')} of other names in A and in B met by what the table of the weights says."
+    return [*wrong, *([assumed] if by_order else []), *tensors.notes]
+
+
 def _tensors_sentence(tensors: Tensors) -> str:
     apart = {name: tensor for name, tensor in tensors.shared.items() if not tensor.agrees}
     count = _count(len(tensors.shared), "tensor")
     if apart:
-        name, tensor = max(apart.items(), key=lambda item: item[1].difference.absolute)
-        return f"DIFFERENT WEIGHTS: {len(apart)} of {count}, most in {name}, {_distance(tensor)}."
+        name, tensor = max(apart.items(), key=lambda item: (item[1].turned != "", item[1].difference.absolute))
+        return f"DIFFERENT WEIGHTS: {len(apart)} of {count}, most in {name}, {_tensor_distance(tensor)}."
     same = all(tensor.difference.absolute == 0 for tensor in tensors.shared.values())
     how = "number for number" if same else "within one unit in the last place"
     if tensors.agree:
@@ -95,13 +109,16 @@ def _tensors_sentence(tensors: Tensors) -> str:
     return f"OTHER TENSORS: the {count} that both have agree, {how}; the rest has only one of the two."
 
 
-def _distance(tensor: Tensor) -> str:
+def _tensor_distance(tensor: Tensor) -> str:
     a, b = tensor.shapes
-    if a != b and not tensor.transposed:
+    if not tensor.layout:
         return f"of shape {a} against {b}"
+    if tensor.turned:
+        return f"which is {tensor.turned}"
     if not np.isfinite(tensor.difference.absolute):
         return "where not all is finite"
-    return f"by {tensor.difference.absolute:.1e} ({tensor.difference.ulps:.3g} ulps)"
+    size = f"by {tensor.difference.absolute:.1e} ({tensor.difference.ulps:.3g} ulps)"
+    return f"{size}, {tensor.relative:.1e} of its norm"
 
 
 def gap_in_words(gap: float) -> str:

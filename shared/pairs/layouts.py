@@ -77,7 +77,7 @@ class Expression:
     summed: bool = False  # the sum of its sources
 
     def then(self, step: Step) -> "Expression":
-        shape = step(np.zeros(self.shape, np.int8)).shape
+        shape = step(_of_shape(self.shape)).shape
         return replace(self, shape=shape, make=lambda arrays: step(self.make(arrays)))
 
     def value(self, arrays: Mapping[str, Array], *, gradient: bool = False) -> Array | None:
@@ -99,9 +99,14 @@ class Expression:
 
 
 def joined(parts: list[Expression], join: Callable[[list[Array]], Array], *, summed: bool = False) -> Expression:
-    shape = join([np.zeros(part.shape, np.int8) for part in parts]).shape
+    shape = join([_of_shape(part.shape) for part in parts]).shape
     sources = {name: shape for part in parts for name, shape in part.sources.items()}
     return Expression(sources, shape, lambda arrays: join([part.make(arrays) for part in parts]), summed)
+
+
+def _of_shape(shape: Shape) -> Array:
+    """An array that takes no memory, to see what shape a step makes of it."""
+    return np.broadcast_to(np.int8(0), shape)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _refuse_byte(path: Path) -> None:
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """Tensors by name."""
-    _check_memory(path, size(path))
+    check_memory(path, size(path))
     try:
         found: dict[str, np.ndarray] = load_file(path)
     # NumPy has neither bfloat16 nor float8: for those safetensors raises one of the others.
@@ -120,7 +120,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if unpacked > max(LARGEST_UNPACKED, on_disk):
                 limit = _mebibytes(LARGEST_UNPACKED)
                 raise ValueError(f"it would become {_mebibytes(unpacked)}, and more than {limit} are not unpacked")
-            _check_memory(path, unpacked)
+            check_memory(path, unpacked)
             found: dict[str, np.ndarray] = {}
             for member in members:
                 name = member.filename.removesuffix(".npy")
@@ -141,7 +141,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file that is not too large to be read."""
-    _check_memory(path, size(path))
+    check_memory(path, size(path))
     return output.sha256(path)
 
 
@@ -154,7 +154,8 @@ def _mebibytes(count: int) -> str:
     return f"{count / 2**20:,.0f} MiB"
 
 
-def _check_memory(path: Path, needed: int) -> None:
+def check_memory(path: Path, needed: int) -> None:
+    """Raise OSError where so many bytes are not free."""
     free = psutil.virtual_memory().available
     if needed > free:
         message = f"it takes {_mebibytes(needed)} of memory, and {_mebibytes(free)} are free"

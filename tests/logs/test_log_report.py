@@ -78,9 +78,12 @@ def test_weights_are_told_tensor_by_tensor(tmp_path):
     np.savez(tmp_path / "b.npz", k=kernel.T, b=bias * 2, other=bias[:2])
     pair = log_pair.compare(tmp_path / "a.safetensors", tmp_path / "b.npz")
     text, results = written(pair, tmp_path / "out")
-    assert "| `k` | (128, 784) against (784, 128): one is the transpose | 0.0e+00 | 0 | yes |" in text
-    assert "| `b` | (3,) | 1.0e+00 | 4.19e+06 | NO |" in text
-    assert "| `other` | (3,) against (2,) |  |  | NO |" in text
+    assert (
+        "| `k` | `k` | (128, 784) against (784, 128) | transposed | the same name | 0.0e+00 | 0 | 0.0e+00 | yes |"
+        in text
+    )
+    assert "| `b` | `b` | (3,) | as it is | the same name | 1.0e+00 | 4.19e+06 | 5.0e-01 | NO |" in text
+    assert "| `other` | `other` | (3,) against (2,) | none fits | the same name |  |  |  | NO |" in text
     assert "> **Note.** A alone has 1 tensor: mine." in text
     assert "**DIFFERENT WEIGHTS: 2 of 3 tensors, most in other, of shape (3,) against (2,).**" in text
     pictures_are_there(tmp_path / "out", text, "weights.png")

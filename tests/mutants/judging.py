@@ -4,6 +4,7 @@ from tests.mutants.table import Mutant, in_file
 
 EQUIVALENCE, SEEDS = "tests/studies/test_equivalence.py::test_", "tests/studies/test_seeds.py::test_"
 VERIFICATION = "tests/comparing/test_verification.py::test_"
+SQUARE = "tests/logs/test_tensor_pairs.py::test_"
 WORKERS = "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost"
 
 MUTANTS: list[Mutant] = [
@@ -353,15 +354,39 @@ MUTANTS: list[Mutant] = [
                     "self.first_apart is None",
                 ),
             ],
-            "tests/logs/test_log_pair.py::test_names_that_one_alone_has_are_no_agreement": [
+        },
+    ),
+    *in_file(
+        "shared/logs/tensor_pairs.py",
+        {
+            "tests/logs/test_tensor_pairs.py::test_names_that_one_alone_has_are_no_agreement": [
                 ("own pair: missing tensors go unnoticed", " and not any(self.only)\n", "\n"),
             ],
-            "tests/logs/test_log_pair.py::test_numbers_or_shapes_that_differ_do_not": [
+            f"{SQUARE}a_square_kernel_that_was_not_transposed_as_the_others_were_is_a_difference": [
+                ("own pair: a kernel that lies the wrong way agrees", "return not self.turned and ", "return "),
                 (
-                    "own pair: every kernel transposed that fits",
-                    "for values in (b, *_other_layouts(b))",
-                    "for values in (*_other_layouts(b), b)",
+                    "own pair: a square kernel is taken as it fits best",
+                    "m.expected or expected or nearest",
+                    "(_nearer(m) if len(m.views) > 1 else None) or AS_IT_IS",
                 ),
+            ],
+            f"{SQUARE}sound_square_kernels_that_were_trained_apart_are_compared_as_the_others_lie": [
+                (
+                    "own pair: trained square kernels are taken as they are",
+                    "m.expected or expected or nearest",
+                    "m.expected or AS_IT_IS",
+                ),
+            ],
+            f"{SQUARE}square_kernels_alone_are_taken_as_they_are_nearer_and_that_is_said": [
+                ("own pair: which way was taken is not said", "    if not unknown:\n", "    if unknown:\n"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/meetings.py",
+        {
+            f"{SQUARE}a_table_lies_alike_in_both_frameworks_and_says_nothing_of_kernels": [
+                ("own pair: an embedding is transposed as kernels are", "views, AS_IT_IS, why)", "views, None, why)"),
             ],
         },
     ),

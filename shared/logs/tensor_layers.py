@@ -1,0 +1,117 @@
+"""Two sets of tensors whose names differ: they meet by order and shape, a layer with a layer.
+
+Between the frameworks the layers, their kinds guessed from names and shapes, are aligned and laid out as `--pair` does
+it. Of one framework, or where names tell nothing, tensors of equal shape meet in their order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from math import prod
+
+import numpy as np
+
+from shared.logs.layer_kinds import described
+from shared.logs.meetings import BY_ORDER, Meeting, met, relative
+from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework
+from shared.network import Weights
+from shared.pairs.alignment import align
+from shared.pairs.description import ATTENTION, CONV, DENSE, EMBEDDING, SEPARABLE_CONV, Layer
+from shared.pairs.layouts import RECURRENT, ROLE, last
+from shared.system.errors import InputError
+
+MOST_LAYERS = 400  # an alignment takes time with the square of their number
+KERNELS = {DENSE, CONV, SEPARABLE_CONV, ATTENTION, *RECURRENT}
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What meets, and the names of what is left of A and of B."""
+
+    meetings: list[Meeting]
+    only: tuple[list[str], list[str]]
+
+
+def of_layers(a: Weights, b: Weights) -> Layers:
+    """What of these meets by order and shape. Raises InputError for more layers than can be tried in bounded time."""
+    if not a or not b:
+        return Layers([], (list(a), list(b)))
+    match framework(a), framework(b):
+        case (of_a, of_b) if (of_a, of_b) == (PYTORCH, KERAS):
+            return _between(a, b)
+        case (of_a, of_b) if (of_a, of_b) == (KERAS, PYTORCH):
+            found = _between(b, a)
+            return Layers([meeting.exchanged() for meeting in found.meetings], (found.only[1], found.only[0]))
+    return _in_order(a, b)
+
+
+def _in_order(a: Weights, b: Weights) -> Layers:
+    """Tensors of equal shape, or with the axes of the other in another order."""
+    names = list(a), list(b)
+    ours, theirs = ([tuple(sorted(values.shape)) for values in weights.values()] for weights in (a, b))
+    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+    pairs = [(names[0][x + i], names[1][y + i]) for x, y, size in blocks for i in range(size)]
+    meetings = [met(first, second, a[first], b[second], BY_ORDER) for first, second in pairs]
+    return Layers(meetings, _left(a, b, {x for x, _ in pairs}, {y for _, y in pairs}))
+
+
+def _left(a: Weights, b: Weights, of_a: set[str], of_b: set[str]) -> tuple[list[str], list[str]]:
+    return [name for name in a if name not in of_a], [name for name in b if name not in of_b]
+
+
+def _between(torch: Weights, keras: Weights) -> Layers:
+    """PyTorch's and Keras's, with the layouts that `--pair` knows."""
+    ours, theirs = described(PYTORCH, torch), described(KERAS, keras)
+    if (most := max(len(ours.layers), len(theirs.layers))) > MOST_LAYERS:
+        told = f"{most} layers whose names differ, and more than {MOST_LAYERS} are not matched by their order"
+        raise InputError(f"{told}; name the tensors of one as in the other")
+    meetings, used, channels = dict[str, Meeting](), set[str](), 0
+    for match in align(ours, theirs):
+        for name, made in match.fit.made.items():
+            value = made.value(torch)
+            if name in meetings or value is None:
+                continue
+            layer = next(layer for layer in match.keras if name in layer.tensors.values())
+            sources = " + ".join(made.sources)
+            views = dict(_views(value, keras[name], layer, name, channels))
+            kernel = layer.kind in KERNELS and _is_weight(name)
+            expected = TRANSPOSED if kernel else AS_IT_IS
+            layout = match.fit.how if _is_weight(name) or len(made.sources) > 1 or layer.kind == ATTENTION else ""
+            shapes = next(iter(made.sources.values())), keras[name].shape
+            meetings[name] = Meeting((sources, name), shapes, views, expected, BY_ORDER, layout)
+            used |= {*made.sources}
+            channels = _channels(layer, keras[name].shape, kernel=kernel, before=channels)
+    return Layers([*meetings.values()], _left(torch, keras, used, {*meetings}))
+
+
+def _is_weight(name: str) -> bool:
+    return ROLE.get(last(name)) == "weight" or last(name).endswith("kernel")
+
+
+def _channels(layer: Layer, shape: Shape, *, kernel: bool, before: int) -> int:
+    """Of the image that a layer gives, so far as it can be told; 0 where it gives none."""
+    if layer.kind in {CONV, SEPARABLE_CONV} and kernel:
+        return shape[-1] * shape[-2] if "depthwise" in layer.path else shape[-1]
+    return 0 if layer.kind in {DENSE, EMBEDDING, ATTENTION, *RECURRENT} and kernel else before
+
+
+def _views(
+    value: np.ndarray, theirs: np.ndarray, layer: Layer, name: str, channels: int
+) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """The layout of the kind of layer, and the same without its transpose where that fits too."""
+    kernel = layer.kind in KERNELS and _is_weight(name)
+    expected, other = (TRANSPOSED, AS_IT_IS) if kernel else (AS_IT_IS, TRANSPOSED)
+    if kernel and layer.kind == DENSE and channels > 1 and len(value) % channels == 0 and len(value) > channels:
+        flat = value.reshape(channels, -1, *value.shape[1:]).swapaxes(0, 1).reshape(value.shape)
+        # Behind a flattened image the rows are in the order of its places. Weights alone can't tell whether one is.
+        if relative(flat, theirs) < relative(value, theirs):
+            value = flat
+    yield expected, (value, theirs)
+    if theirs.ndim > 1 and theirs.shape[-1] == theirs.shape[-2]:
+        yield other, (value, theirs.swapaxes(-1, -2))
+    elif layer.kind == ATTENTION:  # of heads: as a matrix
+        sizes = [prod(theirs.shape[:i]) for i in range(1, theirs.ndim)]
+        size = next((s for s in sizes if s * s == theirs.size), 0)
+        if size:
+            yield other, (value.reshape(size, size), theirs.reshape(size, size).T)

@@ -1,0 +1,150 @@
+"""Two sets of weights: what meets what, in which layout, and how far apart they lie."""
+
+import numpy as np
+import pytest
+
+from shared.logs import log_pair, log_words
+from shared.system.errors import InputError
+
+
+def tensors_of(folder, a, b):
+    for name, weights in (("a", a), ("b", b)):
+        np.savez(folder / f"{name}.npz", **weights)
+    return log_pair.compare(folder / "a.npz", folder / "b.npz").tensors
+
+
+KERNEL = np.random.default_rng(0).random((4, 3)).astype(np.float32)
+SQUARE = np.random.default_rng(1).random((4, 4)).astype(np.float32)
+CONVOLUTION = np.random.default_rng(2).random((5, 4, 3, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "transposed"),
+    [
+        (KERNEL, KERNEL, False),
+        (KERNEL, KERNEL.T, True),
+        (SQUARE, SQUARE, False),
+        (SQUARE, SQUARE.T, True),
+        # (out, in, height, width) in PyTorch, (height, width, in, out) in Keras.
+        (CONVOLUTION, CONVOLUTION.transpose(2, 3, 1, 0), True),
+        (CONVOLUTION.transpose(2, 3, 1, 0), CONVOLUTION, True),
+        (np.array(3), np.array(3), False),
+        (np.ones((0, 3)), np.ones((0, 3)), False),
+        (np.array([True]), np.array([True]), False),
+    ],
+)
+def test_the_same_numbers_agree_in_either_layout(tmp_path, a, b, transposed):
+    tensors = tensors_of(tmp_path, {"w": a}, {"w": b})
+    assert tensors.agree
+    assert (tensors.shared["w"].transposed, tensors.shared["w"].difference.absolute) == (transposed, 0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "absolute", "transposed"),
+    [
+        (KERNEL, KERNEL + np.float32(0.5), 0.5, False),
+        (KERNEL, KERNEL.T + np.float32(0.5), 0.5, True),
+        (SQUARE, SQUARE + np.float32(0.5), 0.5, False),
+        (KERNEL, KERNEL.reshape(2, 6), np.inf, False),
+        (KERNEL, KERNEL.ravel(), np.inf, False),
+        (np.array([1.0, np.nan]), np.array([1.0, np.nan]), np.inf, False),
+        (np.array(3), np.array(4), 1, False),
+        (np.array(2**53), np.array(2**53 + 1), 1, False),  # the same in float64
+        (np.array([True]), np.array([False]), 1, False),
+        (np.array([1e300]), np.ones(1, np.float32), 1e300, False),
+    ],
+)
+def test_numbers_or_shapes_that_differ_do_not(tmp_path, a, b, absolute, transposed):
+    tensors = tensors_of(tmp_path, {"w": a}, {"w": b})
+    assert not tensors.agree
+    assert tensors.shared["w"].difference.absolute == pytest.approx(absolute)
+    assert tensors.shared["w"].transposed is transposed
+
+
+def test_one_unit_in_the_last_place_agrees_and_two_do_not(tmp_path):
+    one = np.array([1.0, 0.1], np.float32)
+    for units, agree in ((1, True), (2, False)):
+        moved = one + np.array([units * 2**-23, 0], np.float32)
+        assert tensors_of(tmp_path, {"w": one}, {"w": moved}).agree is agree
+
+
+def test_weights_that_were_rounded_to_float32_agree_with_those_they_were(tmp_path):
+    double = np.random.default_rng(0).standard_normal(1000)
+    assert tensors_of(tmp_path, {"w": double}, {"w": double.astype(np.float32)}).agree
+
+
+def test_names_that_one_alone_has_are_no_agreement(tmp_path):
+    tensors = tensors_of(tmp_path, {"w": KERNEL, "x": KERNEL, "z": SQUARE}, {"y": KERNEL, "w": KERNEL})
+    assert tensors.shared["w"].agrees
+    assert tensors.only == (["x", "z"], ["y"])
+    assert not tensors.agree
+
+
+def test_weights_of_which_nothing_fits_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"fc1.weight": KERNEL})
+    np.savez(tmp_path / "b.npz", **{"fc1/kernel": KERNEL[:2, :2]})
+    with pytest.raises(InputError, match=r"no tensor of one fits one of the other: .*a\.npz has fc1\.weight \(4, 3\)"):
+        log_pair.compare(tmp_path / "a.npz", tmp_path / "b.npz")
+
+
+RANDOM = np.random.default_rng(5)
+
+
+def kernels(*shapes):
+    return [RANDOM.standard_normal(shape).astype("f4") for shape in shapes]
+
+
+def torch_mlp():
+    """PyTorch's Linear layers 6 → 8 → 8 → 3."""
+    names = [f"fc{i}.{part}" for i in (1, 2, 3) for part in ("weight", "bias")]
+    return dict(zip(names, kernels((8, 6), (8,), (8, 8), (8,), (3, 8), (3,)), strict=True))
+
+
+def test_a_square_kernel_that_was_not_transposed_as_the_others_were_is_a_difference(tmp_path):
+    a = torch_mlp()
+    b = {name: values.T for name, values in a.items()} | {"fc2.weight": a["fc2.weight"]}
+    tensors = tensors_of(tmp_path, a, b)
+    assert not tensors.agree
+    assert [name for name, tensor in tensors.shared.items() if not tensor.agrees] == ["fc2.weight"]
+    said = log_words._tensors_sentence(tensors)
+    assert said.startswith("DIFFERENT WEIGHTS: 1 of 6 tensors, most in fc2.weight, which is near only without the tran")
+    assert any(note.startswith("fc2.weight: near only without") for note in log_words.tensor_notes(tensors))
+
+
+def test_nor_is_one_that_was_transposed_where_the_others_were_not(tmp_path):
+    a = torch_mlp()
+    tensors = tensors_of(tmp_path, a, a | {"fc2.weight": a["fc2.weight"].T})
+    assert [name for name, tensor in tensors.shared.items() if not tensor.agrees] == ["fc2.weight"]
+    assert tensors.shared["fc2.weight"].turned == "near only with a transpose, other than the others have"
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-2, 0.3, 3.0])
+def test_sound_square_kernels_that_were_trained_apart_are_compared_as_the_others_lie(tmp_path, noise):
+    a = torch_mlp()
+    b = {name: (values + noise * kernels(values.shape)[0]).T for name, values in a.items()}
+    tensors = tensors_of(tmp_path, a, b)
+    square = tensors.shared["fc2.weight"]
+    assert (square.transposed, square.turned) == (True, "")
+    assert square.relative == pytest.approx(noise / np.hypot(1, noise), rel=0.4)
+    assert tensors.notes == ()
+
+
+def test_square_kernels_alone_are_taken_as_they_are_nearer_and_that_is_said(tmp_path):
+    a = dict(zip(("1.weight", "2.weight", "3.weight"), kernels((8, 8), (8, 8), (8, 8)), strict=True))
+    tensors = tensors_of(tmp_path, a, {name: values.T * np.float32(1.01) for name, values in a.items()})
+    assert all(tensor.transposed and not tensor.turned for tensor in tensors.shared.values())
+    (said,) = tensors.notes
+    assert said.endswith(": 1.weight, 2.weight, 3.weight taken transposed, in which they are clearly nearer.")
+    one = tensors_of(tmp_path, a, {name: values.T for name, values in a.items()} | {"2.weight": a["2.weight"]})
+    assert [name for name, tensor in one.shared.items() if not tensor.agrees] == ["2.weight"]
+    unlike = tensors_of(tmp_path, a, dict(zip(a, kernels((8, 8), (8, 8), (8, 8)), strict=True)))
+    assert unlike.notes[0].endswith("taken as it is, and neither way is clearly nearer.")
+
+
+def test_a_table_lies_alike_in_both_frameworks_and_says_nothing_of_kernels(tmp_path):
+    a = {"tok_emb.weight": kernels((20, 8))[0], "pos_emb.weight": kernels((8, 8))[0], "fc.weight": kernels((8, 8))[0]}
+    tensors = tensors_of(tmp_path, a, a | {"fc.weight": a["fc.weight"].T})
+    assert tensors.agree
+    assert {name: tensor.transposed for name, tensor in tensors.shared.items()} == dict(zip(a, (0, 0, 1), strict=True))
+    turned = tensors_of(tmp_path, a, a | {"pos_emb.weight": a["pos_emb.weight"].T})
+    assert not turned.shared["pos_emb.weight"].agrees
