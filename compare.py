@@ -94,8 +94,8 @@ def make_parser() -> cli.Parser:
         nargs=2,
         type=Path,
         metavar=("A", "B"),
-        help="train nothing: compare two loss logs, weight files (.safetensors or .npz) or run records (folders) of "
-        f"your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
+        help="train nothing: compare two loss logs, weight files (.safetensors, .npz, .pt, .keras, .h5 or .onnx) "
+        f"or run records (folders) of your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
     )
     parser.add_argument(
         "--column",
@@ -190,7 +190,7 @@ def refuse(parser: cli.Parser, configuration: Configuration, options: argparse.N
     """Raise InputError for options that do not go together, before anything is done."""
     if options.records:
         why = "it compares what was made already"
-        cli.take_only(parser, options, {"records", "column", "out"}, doing="--records", why=why)
+        cli.take_only(parser, options, {"records", "column", "out", *PYTHON_OPTIONS}, doing="--records", why=why)
     elif options.column is not None:
         raise InputError("--column is for --records, and none are given; add --records A B")
     refuse_with_pair(parser, options)
@@ -260,7 +260,8 @@ def compare_records(options: argparse.Namespace, out: Path, command: str) -> int
     """Compare two results that exist already, whoever made them."""
     a, b = (sources.with_column(path, options.column) for path in options.records)
     log_report.refuse_to_replace(out, (a, b))
-    pair = log_pair.compare(a, b)
+    named = {name: python for name in FRAMEWORKS if (python := getattr(options, f"{name.lower()}_python"))}
+    pair = log_pair.compare(a, b, named)
     with output.fresh_folder(out) as folder:
         log_report.write(pair, folder, command)
     print(f"{log_report.summary(pair)}\nReport: {out / 'report.md'}")

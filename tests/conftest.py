@@ -49,6 +49,7 @@ SLOW = (
     "tests/pairs/test_pair_command.py",
     "tests/pairs/test_pair_report.py",
     "tests/pairs/test_template.py",
+    "tests/logs/test_weights_files.py",
     "tests/logs/test_log_report.py",
     "tests/implementations/test_implementation.py::test_trains_as_the_reference_does_short_last_batch_included[fast-",
     "tests/implementations/test_implementation.py::test_a_prepared_copy_that_is_damaged_is_made_again",

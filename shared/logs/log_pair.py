@@ -4,6 +4,7 @@ For such runs the noise floor, how far rounding alone carries a run, can't be me
 two match: only where they differ by more than their files can hide, and how far.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,12 @@ class Pair:
         return all(part.agree for part in (self.losses, self.tensors) if part is not None)
 
 
-def compare(a: Path, b: Path) -> Pair:
-    """Read both and compare what they have in common. Raises InputError where that is nothing."""
-    pair = read_source(a), read_source(b)
+def compare(a: Path, b: Path, pythons: Mapping[str, Path] | None = None) -> Pair:
+    """Read both and compare what they have in common. Raises InputError where that is nothing.
+
+    `pythons` are those that a user named, by framework: weights may need one to be read.
+    """
+    pair = read_source(a, pythons), read_source(b, pythons)
     losses = compare_logs(pair) if all(source.log for source in pair) else None
     tensors = compare_weights(pair) if all(source.weights for source in pair) else None
     if losses is None and tensors is None:

@@ -35,6 +35,7 @@ def notes(pair: Pair) -> list[str]:
             if names:
                 found.append(f"{letter} alone has {_count(len(names), 'tensor')}: {_listed(names)}.")
         found += tensor_notes(pair.tensors)
+        found += [f"{letter}: {note}" for letter, source in lettered(pair) for note in source.weights_notes]
     return found
 
 
@@ -92,7 +93,9 @@ def tensor_notes(tensors: Tensors) -> list[str]:
             turned.setdefault(tensor.turned, []).append(name)
     wrong = [f"{_listed(names)}: {what}. One of the two lies the wrong way." for what, names in turned.items()]
     by_order = sum(tensor.names[0] != tensor.names[1] for tensor in tensors.shared.values())
-    assumed = f"{_count(by_order, 'tensor')} of other names in A and in B met by what the table of the weights says."
+    assumed = (
+        f"{_count(by_order, 'tensor')} of other names in A than in B: the table of the weights says what met what."
+    )
     return [*wrong, *([assumed] if by_order else []), *tensors.notes]
 
 

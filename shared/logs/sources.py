@@ -1,25 +1,20 @@
 """Reads results of any program's run, by their kind: losses, weights, or a run record of this project."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from shared.logs import weights_files
 from shared.logs.loss_logs import LossLog, half_unit, read_folder, read_log
 from shared.network import Weights
 from shared.running.record import RUN_JSON, RecordError, Run, read_run
 from shared.system import files
 from shared.system.errors import InputError
 
-KINDS = "a loss log, weights (.safetensors or .npz) or a run record (a folder)"
-# Kinds of files that can't be read without running code from them, and how to make one that can.
-CURES = {
-    ".pt": "save it with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
-    ".h5": "save it with numpy.savez('weights.npz', **{w.path: w.numpy() for w in model.weights})",
-}
-WEIGHTS = (".safetensors", ".npz")
-CURES |= {".pth": CURES[".pt"], ".ckpt": CURES[".pt"], ".bin": CURES[".pt"], ".keras": CURES[".h5"]}
+KINDS = "a loss log, weights (.safetensors, .npz, .pt, .keras, .h5 or .onnx) or a run record (a folder)"
 
 
 @dataclass(frozen=True)
@@ -30,26 +25,41 @@ class Source:
     log: LossLog | None = None
     weights: Weights | None = None
     run: Run | None = None
+    weights_notes: tuple[str, ...] = ()  # what was assumed or left out in reading the weights, a sentence each
     column: str | None = None  # what was asked for in the log: its losses, or a run of several
 
 
-def read_source(path: Path) -> Source:
-    """Read weights by their suffix, a log by its content, or a folder. Raises InputError.
+def read_source(path: Path, pythons: Mapping[str, Path] | None = None) -> Source:
+    """Read a file, weights or a log by its content, or a folder. `pythons` are those that a user named, by framework.
 
-    `path` may be FILE:COLUMN, where no file has that whole name.
+    `path` may be FILE:COLUMN, where no file has that whole name. Raises InputError.
     """
     check_there(path)
     path, column = split_column(path)
-    suffix = path.suffix.lower()
     if path.is_dir():
         return _read_folder(path, column)
-    if suffix in WEIGHTS or suffix in CURES:
+    if (kind := _kind_of(path)) is not None:
         if column is not None:
             raise InputError(f"{path}:{column}: {path.name} is no log, and has no columns; give {path}")
-        if suffix in CURES:
-            raise InputError(f"{path} is none of what can be read; {CURES[suffix]}")
-        return Source(path, weights=read_weights(path))
+        return read_weights(path, kind, pythons)
+    if cure := weights_files.CURES.get(path.suffix.lower()):
+        raise InputError(f"{path} is none of what can be read; {cure}")
     return Source(path, log=read_log(path, column), column=column)
+
+
+def _kind_of(path: Path) -> str | None:
+    try:
+        return weights_files.kind_of(path)
+    except OSError as error:
+        raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
+
+
+def read_weights(path: Path, kind: str, pythons: Mapping[str, Path] | None = None) -> Source:
+    """Tensors of any names, from a file of this kind. Raises InputError where it can't be read, or holds none."""
+    found = weights_files.read(path, kind, pythons)
+    if not found.tensors:
+        raise InputError(f"{path} holds no tensor; give weights")
+    return Source(path, weights=found.tensors, weights_notes=found.notes)
 
 
 def split_column(path: Path) -> tuple[Path, str | None]:
@@ -115,20 +125,3 @@ def _read_record(folder: Path) -> Source:
         taken="batch",
     )
     return Source(folder, log, weights=run.weights, run=run)
-
-
-def read_weights(path: Path) -> Weights:
-    """Tensors of any names. Raises InputError where the file can't be read, or a tensor is not of real numbers."""
-    try:
-        weights = files.read_npz(path) if path.suffix.lower() == ".npz" else files.read_safetensors(path)
-    except OSError as error:
-        raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
-    except ValueError as error:
-        cure = "write it again, whole, in float16, float32 or float64"
-        raise InputError(f"{path} is no whole {path.suffix} file of numbers: {error}; {cure}") from None
-    if not weights:
-        raise InputError(f"{path} holds no tensor; give weights")
-    for name, values in weights.items():
-        if values.dtype.kind not in "biuf":
-            raise InputError(f"{path}: {name} is {values.dtype}, not of real numbers; leave it out")
-    return weights

@@ -16,12 +16,24 @@ from shared.logs.meetings import BY_ORDER, Meeting, met, relative
 from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework
 from shared.network import Weights
 from shared.pairs.alignment import align
-from shared.pairs.description import ATTENTION, CONV, DENSE, EMBEDDING, SEPARABLE_CONV, Layer
+from shared.pairs.description import (
+    ATTENTION,
+    BATCH_NORM,
+    CONV,
+    DENSE,
+    GROUP_NORM,
+    LAYER_NORM,
+    RAW,
+    SEPARABLE_CONV,
+    Layer,
+)
 from shared.pairs.layouts import RECURRENT, ROLE, last
 from shared.system.errors import InputError
 
 MOST_LAYERS = 400  # an alignment takes time with the square of their number
 KERNELS = {DENSE, CONV, SEPARABLE_CONV, ATTENTION, *RECURRENT}
+FLAT = ", its rows from channels first to channels last, as behind a flattened image"
+NOT_FLAT = ", its rows in one order: an image that is flattened before it must be so in both alike"
 Shape = tuple[int, ...]
 
 
@@ -74,14 +86,22 @@ def _between(torch: Weights, keras: Weights) -> Layers:
                 continue
             layer = next(layer for layer in match.keras if name in layer.tensors.values())
             sources = " + ".join(made.sources)
-            views = dict(_views(value, keras[name], layer, name, channels))
             kernel = layer.kind in KERNELS and _is_weight(name)
+            image = channels > 1 and layer.kind == DENSE and kernel and len(value) > channels
+            flat = _flattened(value, channels) if image and len(value) % channels == 0 else value
+            # Weights alone can't tell whether it is an image that goes into the layer.
+            by_place = relative(flat, keras[name]) < relative(value, keras[name])
+            views = dict(_views(flat if by_place else value, keras[name], layer, kernel=kernel))
             expected = TRANSPOSED if kernel else AS_IT_IS
-            layout = match.fit.how if _is_weight(name) or len(made.sources) > 1 or layer.kind == ATTENTION else ""
             shapes = next(iter(made.sources.values())), keras[name].shape
+            layout = match.fit.how if kernel or len(made.sources) > 1 else ""
+            if len(made.sources) == 1 and prod(shapes[0]) > prod(shapes[1]):
+                layout = f"a part of it, {layout or AS_IT_IS}"
+            if flat is not value:
+                layout += FLAT if by_place else NOT_FLAT
             meetings[name] = Meeting((sources, name), shapes, views, expected, BY_ORDER, layout)
             used |= {*made.sources}
-            channels = _channels(layer, keras[name].shape, kernel=kernel, before=channels)
+            channels = _channels(layer, keras[name].shape, before=channels)
     return Layers([*meetings.values()], _left(torch, keras, used, {*meetings}))
 
 
@@ -89,24 +109,29 @@ def _is_weight(name: str) -> bool:
     return ROLE.get(last(name)) == "weight" or last(name).endswith("kernel")
 
 
-def _channels(layer: Layer, shape: Shape, *, kernel: bool, before: int) -> int:
-    """Of the image that a layer gives, so far as it can be told; 0 where it gives none."""
-    if layer.kind in {CONV, SEPARABLE_CONV} and kernel:
-        return shape[-1] * shape[-2] if "depthwise" in layer.path else shape[-1]
-    return 0 if layer.kind in {DENSE, EMBEDDING, ATTENTION, *RECURRENT} and kernel else before
+def _channels(layer: Layer, shape: Shape, before: int) -> int:
+    """Of the image that a layer gives, so far as its tensor of this shape tells; 0 where it gives none."""
+    if layer.kind not in {CONV, SEPARABLE_CONV, BATCH_NORM, GROUP_NORM, LAYER_NORM, RAW}:
+        return 0
+    if len(shape) == 1:
+        return shape[0] if layer.kind == CONV or before else before
+    if layer.kind not in {CONV, SEPARABLE_CONV}:
+        return before
+    if "depthwise" in layer.path:
+        return shape[-1] * shape[-2]
+    return shape[-2] if "transpose" in layer.path else shape[-1]
+
+
+def _flattened(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """The rows (channels, places) of a kernel behind a flattened image as (places, channels), as Keras has them."""
+    return kernel.reshape(channels, -1, *kernel.shape[1:]).swapaxes(0, 1).reshape(kernel.shape)
 
 
 def _views(
-    value: np.ndarray, theirs: np.ndarray, layer: Layer, name: str, channels: int
+    value: np.ndarray, theirs: np.ndarray, layer: Layer, *, kernel: bool
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
     """The layout of the kind of layer, and the same without its transpose where that fits too."""
-    kernel = layer.kind in KERNELS and _is_weight(name)
     expected, other = (TRANSPOSED, AS_IT_IS) if kernel else (AS_IT_IS, TRANSPOSED)
-    if kernel and layer.kind == DENSE and channels > 1 and len(value) % channels == 0 and len(value) > channels:
-        flat = value.reshape(channels, -1, *value.shape[1:]).swapaxes(0, 1).reshape(value.shape)
-        # Behind a flattened image the rows are in the order of its places. Weights alone can't tell whether one is.
-        if relative(flat, theirs) < relative(value, theirs):
-            value = flat
     yield expected, (value, theirs)
     if theirs.ndim > 1 and theirs.shape[-1] == theirs.shape[-2]:
         yield other, (value, theirs.swapaxes(-1, -2))

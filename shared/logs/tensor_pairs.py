@@ -7,7 +7,7 @@ nearer. A kernel that is near in the other orientation only was not transposed: 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ class Tensor:
     @property
     def agrees(self) -> bool:
         """Whether they lie within one unit in the last place of the largest magnitude. False for different shapes."""
-        return not self.turned and self.difference.ulps <= (not self.whole)
+        return self.difference.ulps <= (not self.whole)
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,7 @@ def _tensor(meeting: Meeting, expected: str) -> Tensor:
         return Tensor(meeting.names, meeting.shapes, "", meeting.why, False, False, apart, np.inf)
     way = expected if expected in meeting.views else next(iter(meeting.views))
     a, b = meeting.views[way]
-    turned = ""
-    if len(meeting.views) > 1 and _nearer(meeting) not in (None, way):
-        needed = "without the transpose that" if way == TRANSPOSED else "with a transpose, other than"
-        whose = "its kind of layer has" if meeting.expected else "the others have"
-        turned = f"near only {needed} {whose}"
-    return Tensor(
+    tensor = Tensor(
         names=meeting.names,
         shapes=meeting.shapes,
         layout=meeting.layout or way,
@@ -143,8 +138,12 @@ def _tensor(meeting: Meeting, expected: str) -> Tensor:
         whole=a.dtype.kind != "f" or b.dtype.kind != "f",
         difference=_difference(meeting.names[0], a, b),
         relative=relative(a, b),
-        turned=turned,
     )
+    if tensor.agrees or len(meeting.views) == 1 or _nearer(meeting) in (None, way):
+        return tensor
+    needed = "without the transpose that" if way == TRANSPOSED else "with a transpose, other than"
+    whose = "its kind of layer has" if meeting.expected else "the others have"
+    return replace(tensor, turned=f"near only {needed} {whose}")
 
 
 def _difference(name: str, a: np.ndarray, b: np.ndarray) -> Difference:

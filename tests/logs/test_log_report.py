@@ -201,7 +201,7 @@ def earlier(tmp_path):
     [
         (["--epochs", "1"], "--records takes no --epochs: it compares what was made already; leave out --epochs"),
         (["--prove"], "--records takes no --prove: it compares what was made already; leave out --prove"),
-        (["--pytorch-python", "x"], "--records takes no --pytorch-python: it compares what was made already; leave"),
+        (["--seeds", "9"], "--records takes no --seeds: it compares what was made already; leave out --seeds"),
         (["--records", "a.csv"], "argument --records: expected 2 arguments; compare.py --help lists the options"),
         (["--records", "missing.csv", "b.csv"], "missing.csv: No such file or directory; give"),
         (["--records", "/dev/zero", "b.csv"], "/dev/zero: not a regular file; give a loss log"),

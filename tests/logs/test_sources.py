@@ -53,11 +53,11 @@ def safetensors_of(dtype):
 
 BAD = {
     "missing.safetensors": (None, "No such file or directory"),
-    "missing": (None, "No such file or directory; give a loss log, weights (.safetensors or .npz) or"),
-    "a.pt": (b"", "is none of what can be read; save it with safetensors.torch.save_file(model.state_dict(), "),
-    "a.pth": (b"", "save it with safetensors.torch.save_file("),
-    "a.keras": (b"", "save it with numpy.savez("),
-    "a.h5": (b"", "save it with numpy.savez("),
+    "missing": (None, "No such file or directory; give a loss log, weights (.safetensors, .npz, .pt,"),
+    "a.pt": (b"", "is none of what can be read; save it with torch.save(model.state_dict(), "),
+    "a.pth": (b"", "save it with torch.save("),
+    "a.keras": (b"", "save it with model.save_weights("),
+    "a.h5": (b"", "save it with model.save_weights("),
     "a.npy": (b"", "is empty; give a log with at least one loss"),
     "a.txt": (b"", "is empty; give a log with at least one loss"),
     "binary": (b"\x00\x01\x02" * 9, "is neither text nor a binary file that is known; a loss log is CSV with a header"),

@@ -363,7 +363,6 @@ MUTANTS: list[Mutant] = [
                 ("own pair: missing tensors go unnoticed", " and not any(self.only)\n", "\n"),
             ],
             f"{SQUARE}a_square_kernel_that_was_not_transposed_as_the_others_were_is_a_difference": [
-                ("own pair: a kernel that lies the wrong way agrees", "return not self.turned and ", "return "),
                 (
                     "own pair: a square kernel is taken as it fits best",
                     "m.expected or expected or nearest",
