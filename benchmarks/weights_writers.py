@@ -41,9 +41,11 @@ def pytorch(folder: Path) -> None:
     )
     torch.manual_seed(0)
     for name, network in {"image": image, "text": Text()}.items():
-        for tensor in network.state_dict().values():
+        for key, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 tensor.copy_(torch.randn(tensor.shape))
+            if key.endswith("running_var"):
+                tensor.abs_()
         weights = network.state_dict()
         torch.save(weights, folder / f"{name}.pt")
         np.savez(folder / f"{name}.npz", **{key: tensor.numpy() for key, tensor in weights.items()})

@@ -8,7 +8,7 @@ import numpy as np
 from shared.logs.tensor_names import AS_IT_IS, TRANSPOSED, is_kernel, is_table
 from shared.network import Weights
 
-BY_NAME, BY_ORDER = "the same name", "order and shape"
+BY_NAME, BY_LAYER, BY_ORDER = "the same name", "the layer's name", "order and shape"
 Shape = tuple[int, ...]
 
 
@@ -66,9 +66,9 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
         return np.inf
     with np.errstate(over="ignore", invalid="ignore"):
         first, second = a.astype(np.float64), b.astype(np.float64)
-    largest = max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0))
-    if not np.isfinite(largest):
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return np.inf
+    largest = max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0))
     if largest == 0:
         return 0.0
     first, second = first / largest, second / largest  # the squares of large numbers would overflow

@@ -29,7 +29,13 @@ def read(path: Path) -> Found:
     found = onnx.load(path).graph.initializer
     if any(not tensor.name for tensor in found):
         raise InputError(f"{path} has initialisers without a name; export it again")
-    return Found({tensor.name: numpy_helper.to_array(tensor) for tensor in found}, "initialisers of an ONNX model")
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in found}
+    left_out = [name for name, values in arrays.items() if values.dtype.kind != "f" and values.ndim <= 1]
+    notes = ["An exporter may have folded batch normalisation into the convolution before it."]
+    if left_out:
+        notes.append(f"Left out, for whole numbers are shapes and axes there: {', '.join(left_out)}.")
+    weights = {name: values for name, values in arrays.items() if name not in left_out}
+    return Found(weights, "initialisers of an ONNX model", tuple(notes))
 
 
 def _check_beside(path: Path, location: str, name: str) -> None:

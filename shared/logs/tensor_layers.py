@@ -4,6 +4,7 @@ Between the frameworks the layers, their kinds guessed from names and shapes, ar
 it. Of one framework, or where names tell nothing, tensors of equal shape meet in their order.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -12,10 +13,10 @@ from math import prod
 import numpy as np
 
 from shared.logs.layer_kinds import described
-from shared.logs.meetings import BY_ORDER, Meeting, met, relative
-from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework
+from shared.logs.meetings import BY_LAYER, BY_ORDER, Meeting, met, relative
+from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework, stripped
 from shared.network import Weights
-from shared.pairs.alignment import align
+from shared.pairs.alignment import Match, align
 from shared.pairs.description import (
     ATTENTION,
     BATCH_NORM,
@@ -25,15 +26,20 @@ from shared.pairs.description import (
     LAYER_NORM,
     RAW,
     SEPARABLE_CONV,
+    Description,
     Layer,
 )
-from shared.pairs.layouts import RECURRENT, ROLE, last
+from shared.pairs.layouts import RECURRENT, ROLE, fit, last, needed
 from shared.system.errors import InputError
 
 MOST_LAYERS = 400  # an alignment takes time with the square of their number
 KERNELS = {DENSE, CONV, SEPARABLE_CONV, ATTENTION, *RECURRENT}
 FLAT = ", its rows from channels first to channels last, as behind a flattened image"
 NOT_FLAT = ", its rows in one order: an image that is flattened before it must be so in both alike"
+# What Keras calls a layer that its user has not named; a counter of its own follows.
+NUMBERED = re.compile(
+    r"(\w+/)*(dense|\w*conv\dd\w*|embedding|lstm|gru|simple_rnn|bidirectional|\w+_normalization)(_\d+)?"
+)
 Shape = tuple[int, ...]
 
 
@@ -79,7 +85,12 @@ def _between(torch: Weights, keras: Weights) -> Layers:
         told = f"{most} layers whose names differ, and more than {MOST_LAYERS} are not matched by their order"
         raise InputError(f"{told}; name the tensors of one as in the other")
     meetings, used, channels = dict[str, Meeting](), set[str](), 0
-    for match in align(ours, theirs):
+    named = _of_one_name(ours, theirs)
+    of_torch = _without(ours, {match.torch[0].path for match in named})
+    of_keras = _without(theirs, {match.keras[0].path for match in named})
+    place = {layer.path: index for index, layer in enumerate(theirs.layers)}
+    matches = sorted([*named, *align(of_torch, of_keras)], key=lambda match: place[match.keras[0].path])
+    for match in matches:
         for name, made in match.fit.made.items():
             value = made.value(torch)
             if name in meetings or value is None:
@@ -99,7 +110,8 @@ def _between(torch: Weights, keras: Weights) -> Layers:
                 layout = f"a part of it, {layout or AS_IT_IS}"
             if flat is not value:
                 layout += FLAT if by_place else NOT_FLAT
-            meetings[name] = Meeting((sources, name), shapes, views, expected, BY_ORDER, layout)
+            why = BY_LAYER if match in named else BY_ORDER
+            meetings[name] = Meeting((sources, name), shapes, views, expected, why, layout)
             used |= {*made.sources}
             channels = _channels(layer, keras[name].shape, before=channels)
     return Layers([*meetings.values()], _left(torch, keras, used, {*meetings}))
@@ -107,6 +119,24 @@ def _between(torch: Weights, keras: Weights) -> Layers:
 
 def _is_weight(name: str) -> bool:
     return ROLE.get(last(name)) == "weight" or last(name).endswith("kernel")
+
+
+def _of_one_name(torch: Description, keras: Description) -> list[Match]:
+    """The layers that have the same name in both, by their users and not by Keras, which numbers them."""
+    ours, theirs = ({short: layer for layer, short in _short(side)} for side in (torch, keras))
+    both = [(ours[name], theirs[name]) for name in ours if name in theirs and not NUMBERED.fullmatch(name)]
+    found = [Match((t,), (k,), fit([t], [k], torch, keras)) for t, k in both if needed(t, torch) and needed(k, keras)]
+    return [match for match in found if not match.fit.clashes]
+
+
+def _short(side: Description) -> Iterator[tuple[Layer, str]]:
+    """Each layer with its path, without what all paths begin with."""
+    names = stripped([layer.path for layer in side.layers])
+    return ((layer, names[layer.path].lower()) for layer in side.layers)
+
+
+def _without(side: Description, paths: set[str]) -> Description:
+    return side.model_copy(update={"layers": [layer for layer in side.layers if layer.path not in paths]})
 
 
 def _channels(layer: Layer, shape: Shape, before: int) -> int:

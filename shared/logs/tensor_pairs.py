@@ -15,7 +15,7 @@ import numpy as np
 from shared.comparing.checks import Difference, difference
 from shared.logs.meetings import Meeting, by_name, relative
 from shared.logs.tensor_layers import of_layers
-from shared.logs.tensor_names import AS_IT_IS, TRANSPOSED, stripped, uncounted
+from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework, stripped, uncounted
 from shared.network import Weights
 from shared.system.errors import InputError
 
@@ -74,12 +74,14 @@ def compare_tensors(paths: Sequence[Path], a: Weights, b: Weights) -> Tensors:
     if not meetings:
         examples = " and ".join(_example(path, w) for path, w in zip(paths, (a, b), strict=True))
         raise InputError(f"no tensor of one fits one of the other: {examples}; give weights of the same network")
-    place = {name: index for index, name in enumerate(a)}
+    place, tied = {name: index for index, name in enumerate(a)}, list[str]()
+    only = _untied("A", only[0], a, tied), _untied("B", only[1], b, tied)
     meetings.sort(key=lambda meeting: place[meeting.names[0].split(" + ")[0]])
     compared, notes = _oriented(meetings)
     for letter, names in zip("AB", left_out, strict=True):
         if names:
             notes.append(f"Left out of {letter}, for no result depends on it: {_listed(names)}.")
+    notes += [*tied, *_exchanged(compared, a, b)]
     labels = [" ~ ".join(dict.fromkeys(tensor.names)) for tensor in compared]
     return Tensors(dict(zip(labels, compared, strict=True)), only, tuple(notes))
 
@@ -88,6 +90,8 @@ def _same_names(a: Weights, b: Weights) -> dict[str, str]:
     """B's names by A's; where none is the same, without what all names of a side begin with."""
     if equal := {name: name for name in a if name in b}:
         return equal
+    if {framework(a), framework(b)} == {PYTORCH, KERAS}:  # Keras numbers layers: its dense_1 is the second
+        return {}
     of_b = {short: name for name, short in stripped(b).items()}
     return {name: of_b[short] for name, short in stripped(a).items() if short in of_b}
 
@@ -99,6 +103,35 @@ def _example(path: Path, weights: Weights) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _untied(letter: str, names: list[str], weights: Weights, told: list[str]) -> list[str]:
+    """What one alone has, without what is another tensor of its once more; `told` gets a sentence for each such."""
+    left = []
+    for name in names:
+        values = weights[name]
+        others = (n for n in weights if n not in names and values.ndim > 1 and np.array_equal(weights[n], values))
+        if values.size and np.ptp(values) and (twin := next(others, None)):
+            told.append(f"{letter}'s {name} is its {twin} once more, as tied weights are.")
+        else:
+            left.append(name)
+    return left
+
+
+def _exchanged(tensors: Sequence[Tensor], a: Weights, b: Weights) -> list[str]:
+    """A sentence where what differs has, in whatever layout, the numbers of another tensor of the other side."""
+
+    def kernels(weights: Weights, side: int) -> dict[bytes, str]:
+        names = [tensor.names[side] for tensor in tensors if not tensor.agrees and tensor.names[side] in weights]
+        return {np.sort(weights[name], axis=None).tobytes(): name for name in names if weights[name].ndim > 1}
+
+    theirs = kernels(b, 1)
+    met = {tensor.names for tensor in tensors}
+    found = [(name, theirs[key]) for key, name in kernels(a, 0).items() if key in theirs]
+    told = [f"{name} those of {other}" for name, other in found if (name, other) not in met]
+    if not told:
+        return []
+    return [f"A's tensors have the numbers of others in B: {_listed(told)}. Were they exchanged, or met wrongly here?"]
 
 
 def _oriented(meetings: Sequence[Meeting]) -> tuple[list[Tensor], list[str]]:

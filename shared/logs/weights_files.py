@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import safetensors
+
 from shared.comparing.processes import find_interpreter
 from shared.contract import IMPLEMENTATIONS
-from shared.logs.weights_process import ANSWER, TENSORS, Found
+from shared.logs.weights_process import ANSWER, TENSORS, Found, from_bfloat16
 from shared.pairs.serving import load
 from shared.pairs.sides import WITHOUT_GPU
 from shared.system import files
@@ -30,6 +33,7 @@ LONGEST_HEADER = 2**27  # bytes of a safetensors header; the library reads no lo
 NUMBER_OF_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # begins what PyTorch wrote before it wrote archives
 HDF5 = b"\x89HDF\r\n\x1a\n"
 SAFETENSORS, NPZ, TORCH, KERAS, ONNX = "safetensors", "npz", "torch", "keras", "onnx"
+OF_SAFETENSORS = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1"}
 SUFFIXES = {".safetensors": SAFETENSORS, ".npz": NPZ, ".onnx": ONNX}
 OF_TORCH, OF_KERAS = {".pt", ".pth", ".bin", ".ckpt"}, {".keras", ".h5", ".hdf5"}
 FRAMEWORK = {TORCH: "PyTorch", KERAS: "TensorFlow"}
@@ -99,17 +103,36 @@ def read(path: Path, kind: str, pythons: Mapping[str, Path] | None = None) -> Fo
 
 
 def _read_here(path: Path, kind: str) -> Found:
+    notes: list[str] = []
     try:
-        weights = files.read_npz(path) if kind == NPZ else files.read_safetensors(path)
+        weights = files.read_npz(path) if kind == NPZ else _read_safetensors(path, notes)
     except OSError as error:
         raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
-    except ValueError as error:
+    except (ValueError, KeyError, safetensors.SafetensorError) as error:
         cure = "write it again, whole, in float16, float32 or float64"
         raise InputError(f"{path} is no whole .{kind} file of numbers: {error}; {cure}") from None
     for name, values in weights.items():
         if values.dtype.kind not in "biuf":
             raise InputError(f"{path}: {name} is {values.dtype}, not of real numbers; leave it out")
-    return Found(weights, f"a .{kind} file")
+    return Found(weights, f"a .{kind} file", tuple(notes))
+
+
+def _read_safetensors(path: Path, notes: list[str]) -> dict[str, np.ndarray]:
+    """As `files.read_safetensors`, and bfloat16, which NumPy lacks, as float32, which holds it exactly."""
+    try:
+        return files.read_safetensors(path)
+    except ValueError:
+        found = dict(safetensors.deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
+        short = [name for name, tensor in found.items() if tensor["dtype"] == "BF16"]
+        if not short:
+            raise
+    weights = {}
+    for name, tensor in found.items():
+        dtype = np.uint16 if name in short else OF_SAFETENSORS[tensor["dtype"]]
+        values = np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
+        weights[name] = from_bfloat16(values) if name in short else values
+    notes.append(f"{len(short)} tensors of it, such as {min(short)}, are bfloat16, read as float32.")
+    return weights
 
 
 def _read_there(path: Path, reader: _Reader, library: str) -> Found:

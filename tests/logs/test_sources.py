@@ -45,10 +45,17 @@ def test_a_run_record_gives_its_losses_and_its_weights(record):
     assert source.weights == source.run.weights
 
 
-def safetensors_of(dtype):
-    """A whole file with one tensor of two numbers of two bytes."""
-    header = json.dumps({"w": {"dtype": dtype, "shape": [2], "data_offsets": [0, 4]}}).encode()
-    return struct.pack("<Q", len(header)) + header + bytes(4)
+def safetensors_of(dtype, count=2):
+    """A whole file with one tensor of four bytes: 1 and -2 where they are bfloat16."""
+    header = json.dumps({"w": {"dtype": dtype, "shape": [count], "data_offsets": [0, 4]}}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes([0x80, 0x3F, 0x00, 0xC0])
+
+
+def test_bfloat16_is_read_as_the_float32_that_it_is(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(safetensors_of("BF16"))
+    source = read_source(tmp_path / "w.safetensors")
+    assert (source.weights["w"].dtype, source.weights["w"].tolist()) == (np.float32, [1.0, -2.0])
+    assert source.weights_notes == ("1 tensors of it, such as w, are bfloat16, read as float32.",)
 
 
 BAD = {
@@ -66,10 +73,7 @@ BAD = {
     "empty.safetensors": (b"", "is no whole .safetensors file of numbers: "),
     "text.npz": (b"abc" * 50, "is no whole .npz file of numbers: "),
     "cut.npz": (b"PK\x03\x04abc", "is no whole .npz file of numbers: File is not a zip file; write it again, whole"),
-    "bf16.safetensors": (
-        safetensors_of("BF16"),
-        "bfloat16' not understood; write it again, whole, in float16, float32",
-    ),
+    "f8.safetensors": (safetensors_of("F8_E4M3", 4), "; write it again, whole, in float16, float32"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from shared.logs import log_pair, log_words
 from shared.system.errors import InputError
@@ -74,7 +75,8 @@ def test_weights_that_were_rounded_to_float32_agree_with_those_they_were(tmp_pat
 
 
 def test_names_that_one_alone_has_are_no_agreement(tmp_path):
-    tensors = tensors_of(tmp_path, {"w": KERNEL, "x": KERNEL, "z": SQUARE}, {"y": KERNEL, "w": KERNEL})
+    other = KERNEL + 1
+    tensors = tensors_of(tmp_path, {"w": KERNEL, "x": other, "z": SQUARE}, {"y": other, "w": KERNEL})
     assert tensors.shared["w"].agrees
     assert tensors.only == (["x", "z"], ["y"])
     assert not tensors.agree
@@ -148,3 +150,93 @@ def test_a_table_lies_alike_in_both_frameworks_and_says_nothing_of_kernels(tmp_p
     assert {name: tensor.transposed for name, tensor in tensors.shared.items()} == dict(zip(a, (0, 0, 1), strict=True))
     turned = tensors_of(tmp_path, a, a | {"pos_emb.weight": a["pos_emb.weight"].T})
     assert not turned.shared["pos_emb.weight"].agrees
+
+
+def as_keras(torch, names):
+    """PyTorch's dense layers and tables as Keras has them, under other names of the layers, in the order of these."""
+    made = {}
+    for old, new in names.items():
+        if "emb" in old:
+            made[f"{new}/embeddings"] = torch[f"{old}.weight"]
+            continue
+        made[f"{new}/kernel"] = torch[f"{old}.weight"].T
+        made[f"{new}/bias"] = torch[f"{old}.bias"]
+    return made
+
+
+def test_layers_of_other_names_meet_in_their_order(tmp_path):
+    a = torch_mlp()
+    b = as_keras(a, {"fc1": "mine/dense", "fc2": "mine/dense_1", "fc3": "mine/dense_2"})
+    tensors = tensors_of(tmp_path, a, b)
+    assert tensors.agree
+    assert {tensor.names for tensor in tensors.shared.values()} == set(zip(a, b, strict=True))
+    wrong = tensors_of(tmp_path, a, b | {"mine/dense_1/kernel": a["fc2.weight"]})
+    assert [name for name, tensor in wrong.shared.items() if not tensor.agrees] == ["fc2.weight ~ mine/dense_1/kernel"]
+
+
+def test_layers_that_a_user_gave_one_name_meet_in_any_order(tmp_path):
+    names = ("query", "key", "value", "out")
+    a = {f"{n}.{part}": kernels(shape)[0] for n in names for part, shape in (("weight", (8, 8)), ("bias", (8,)))}
+    b = as_keras(a, {name: f"model/{name}" for name in sorted(names)})
+    tensors = tensors_of(tmp_path, a, b)
+    assert tensors.agree
+    assert {tensor.why for tensor in tensors.shared.values()} == {"the layer's name"}
+
+
+def test_exchanged_layers_are_a_difference_and_whose_numbers_they_have_is_said(tmp_path):
+    a = {f"{n}.weight": kernels((8, 8))[0] for n in (0, 1, 2)} | {"3.weight": kernels((4, 8))[0]}
+    b = {f"dense_{n}/kernel": a[f"{n}.weight"].T for n in (0, 1, 2, 3)}
+    exchanged = b | {"dense_1/kernel": b["dense_2/kernel"], "dense_2/kernel": b["dense_1/kernel"]}
+    assert tensors_of(tmp_path, a, b).agree
+    tensors = tensors_of(tmp_path, a, exchanged)
+    assert [name for name, tensor in tensors.shared.items() if not tensor.agrees] == [
+        *("1.weight ~ dense_1/kernel", "2.weight ~ dense_2/kernel"),
+    ]
+    assert any("1.weight those of dense_2/kernel, 2.weight those of dense_1/kernel" in note for note in tensors.notes)
+
+
+def test_arrays_without_names_meet_in_their_order_with_the_axes_of_either(tmp_path):
+    shapes = [(4, 3, 3, 3), (4,), (4, 1, 3, 3), (4,), (8, 100), (8,), (8, 8), (8,), (3, 8), (3,)]
+    a = kernels(*shapes)
+    turned = [
+        x.transpose(2, 3, 0, 1) if x.shape == (4, 1, 3, 3) else x.T if x.ndim < 4 else x.transpose(2, 3, 1, 0)
+        for x in a
+    ]
+    np.savez(tmp_path / "a.npz", *a)
+    np.savez(tmp_path / "b.npz", *turned)
+    save_file({f"w{i}": x for i, x in enumerate(map(np.ascontiguousarray, turned))}, tmp_path / "b.safetensors")
+    assert log_pair.compare(tmp_path / "a.npz", tmp_path / "b.npz").agree
+    found = log_pair.compare(tmp_path / "a.npz", tmp_path / "b.safetensors").tensors
+    assert found.agree
+    assert all(tensor.why == "order and shape" for tensor in found.shared.values())
+
+
+def test_a_count_of_batches_and_the_state_of_random_numbers_are_left_out_and_said(tmp_path):
+    norm = dict(zip(("weight", "bias", "running_mean", "running_var"), kernels(*[(4,)] * 4), strict=True))
+    a = {f"0.{name}": values for name, values in norm.items()} | {"0.num_batches_tracked": np.array(7)}
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    b = {f"bn/{name}": values for name, values in zip(names, norm.values(), strict=True)}
+    b["dropout/seed_generator/seed_generator_state"] = np.ones(2, np.uint32)
+    tensors = tensors_of(tmp_path, a, b)
+    assert tensors.agree
+    assert tensors.notes == (
+        "Left out of A, for no result depends on it: 0.num_batches_tracked.",
+        "Left out of B, for no result depends on it: dropout/seed_generator/seed_generator_state.",
+    )
+    assert not tensors_of(tmp_path, a, b | {"bn/moving_mean": norm["running_var"]}).agree
+
+
+def test_a_tied_weight_that_one_side_writes_twice_is_no_difference(tmp_path):
+    a = {"emb.weight": kernels((9, 4))[0], "fc.weight": kernels((4, 4))[0], "fc.bias": kernels((4,))[0]}
+    b = as_keras(a, {"emb": "tokens", "fc": "hidden"})
+    tensors = tensors_of(tmp_path, a | {"head.weight": a["emb.weight"]}, b)
+    assert tensors.agree
+    assert "A's head.weight is its emb.weight once more, as tied weights are." in tensors.notes
+    assert not tensors_of(tmp_path, a | {"head.weight": a["emb.weight"] + 1}, b).agree
+
+
+def test_more_layers_than_can_be_matched_in_bounded_time_are_refused(tmp_path):
+    a = {f"{i}.weight": np.ones((2, 1)) for i in range(401)}
+    b = {f"dense_{i}/kernel": np.ones((1, 2)) for i in range(401)}
+    with pytest.raises(InputError, match="401 layers whose names differ, and more than 400 are not matched"):
+        tensors_of(tmp_path, a, b)

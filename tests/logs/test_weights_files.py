@@ -1,5 +1,6 @@
 """Files of weights as the frameworks write them: what is read, what meets what, and what is refused."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -185,8 +186,7 @@ HOSTILE = {
         "lies in another file, which is not read",
     ),
     "numbers of another dataset": (
-        "l = h5py.VirtualLayout((2,), 'f4'); l[:] = h5py.VirtualSource('o.h5', 'x', (2,))\n"
-        + "f.create_virtual_dataset('layers/dense/vars/0', l)",
+        "l = h5py.VirtualLayout((2,)); l[:] = h5py.VirtualSource('o', 'x', (2,)); f.create_virtual_dataset('l', l)",
         "lies in another file, which is not read",
     ),
     "a shape that is not there": (
@@ -239,6 +239,29 @@ def test_a_process_that_is_killed_or_never_ends_is_one_line(written, tmp_path, m
     refused(written / "image.pt", "PyTorch has not read it in 0.05 s; give a smaller file")
 
 
+def test_initialisers_of_an_onnx_model_are_read_where_the_package_is(written, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    with np.load(written / "image.npz") as file:
+        arrays = {name: file[name] for name in file if "num_batches" not in name}
+    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in arrays.items()]
+    axes = onnx.numpy_helper.from_array(np.array([2, 3]), "axes")
+    graph = onnx.helper.make_graph([], "image", [], [], [*tensors, axes])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
+    found = log_pair.compare(tmp_path / "m.onnx", written / "image.keras")
+    assert found.agree
+    assert "Left out, for whole numbers are shapes and axes there: axes." in found.sources[0].weights_notes
+    onnx.save(
+        onnx.load(tmp_path / "m.onnx"), tmp_path / "o.onnx", save_as_external_data=True, size_threshold=0, location="n"
+    )
+    assert log_pair.compare(tmp_path / "o.onnx", written / "image.keras").agree
+    model = onnx.load(tmp_path / "o.onnx", load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = "../n"
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil/o.onnx").write_bytes(model.SerializeToString())
+    refused(tmp_path / "evil/o.onnx", "lie in '../n', which is not read")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnx") is not None, reason="the package is there")
 def test_an_onnx_model_without_the_package_is_refused_with_the_cure(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08")
     refused(tmp_path / "m.onnx", "is an ONNX model, and ")
