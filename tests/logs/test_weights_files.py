@@ -73,10 +73,9 @@ KERAS = [
 
 
 @pytest.mark.parametrize(("network", "name", "tensors"), KERAS, ids=[name for _, name, _ in KERAS])
-@pytest.mark.parametrize("exchanged", [False, True], ids=["", "exchanged"])
-def test_the_same_weights_agree_between_the_frameworks_in_every_format(written, network, name, tensors, exchanged):
+def test_the_same_weights_agree_between_the_frameworks_in_every_format(written, network, name, tensors):
     paths = written / f"{network}.pt", written / name
-    found = log_pair.compare(*(paths[::-1] if exchanged else paths)).tensors
+    found = log_pair.compare(*(paths[::-1] if name.endswith(".keras") else paths)).tensors
     assert (len(found.shared), found.agree) == (tensors, True), [n for n, t in found.shared.items() if not t.agrees]
     assert all(tensor.difference.absolute == 0 and tensor.why == "order and shape" for tensor in found.shared.values())
 
@@ -177,6 +176,11 @@ def test_a_file_that_ends_too_soon_is_refused(written, tmp_path, name, share):
     assert "; " in str(error.value)
 
 
+VIRTUAL = """
+layout = h5py.VirtualLayout((2,), 'f4')
+layout[:] = h5py.VirtualSource('o.h5', 'x', (2,), 'f4')
+f.create_virtual_dataset('layers/dense/vars/0', layout)
+"""
 HOSTILE = {
     "a link to another file": ("f['layers/dense/vars/0'] = h5py.ExternalLink('/etc/passwd', 'x')", "a ExternalLink"),
     "a link within": ("f['layers/dense/vars/0'] = h5py.SoftLink('/layers')", "has for 0 a SoftLink"),
@@ -185,10 +189,7 @@ HOSTILE = {
         "f.create_dataset('layers/dense/vars/0', (2, 2), 'f4', external=[('/etc/passwd', 0, 16)])",
         "lies in another file, which is not read",
     ),
-    "numbers of another dataset": (
-        "l = h5py.VirtualLayout((2,)); l[:] = h5py.VirtualSource('o', 'x', (2,)); f.create_virtual_dataset('l', l)",
-        "lies in another file, which is not read",
-    ),
+    "numbers of another dataset": (VIRTUAL, "lies in another file, which is not read"),
     "a shape that is not there": (
         "f.create_dataset('layers/dense/vars/0', (10**6, 10**6), 'f4', chunks=(8, 8))",
         "says that it holds 3,814,697 MiB of numbers",

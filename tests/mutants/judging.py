@@ -5,6 +5,7 @@ from tests.mutants.table import Mutant, in_file
 EQUIVALENCE, SEEDS = "tests/studies/test_equivalence.py::test_", "tests/studies/test_seeds.py::test_"
 VERIFICATION = "tests/comparing/test_verification.py::test_"
 SQUARE = "tests/logs/test_tensor_pairs.py::test_"
+FILES = "tests/logs/test_weights_files.py::test_"
 WORKERS = "tests/test_programs.py::test_compare_starts_workers_verifies_every_step_and_says_what_they_cost"
 
 MUTANTS: list[Mutant] = [
@@ -378,6 +379,72 @@ MUTANTS: list[Mutant] = [
             ],
             f"{SQUARE}square_kernels_alone_are_taken_as_they_are_nearer_and_that_is_said": [
                 ("own pair: which way was taken is not said", "    if not unknown:\n", "    if unknown:\n"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/tensor_layers.py",
+        {
+            f"{SQUARE}layers_that_a_user_gave_one_name_meet_in_any_order": [
+                ("own pair: layers of one name meet by order", "named = _of_one_name(ours, theirs)", "named = []"),
+            ],
+            f"{SQUARE}layers_of_other_names_meet_in_their_order": [
+                (
+                    "own pair: a layer's kernel may lie either way",
+                    "expected = TRANSPOSED if kernel else AS_IT_IS",
+                    "expected = None",
+                ),
+            ],
+            f"{FILES}the_same_weights_agree_between_the_frameworks_in_every_format": [
+                ("own pair: rows behind a flattened image as they are", "flat if by_place else value,", "value,"),
+            ],
+        },
+    ),
+    *in_file(
+        "pytorch_impl/weights_file.py",
+        {
+            f"{FILES}nothing_that_a_pickle_holds_is_run": [
+                ("own pair: what a pickle holds is run", "weights_only=True", "weights_only=False"),
+            ],
+        },
+    ),
+    *in_file(
+        "tensorflow_impl/weights_file.py",
+        {
+            f"{FILES}an_hdf5_file_that_keras_never_writes_is_refused": [
+                (
+                    "own pair: numbers of another file are read",
+                    "if dataset.external or dataset.is_virtual:",
+                    "if False:",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/keras_names.py",
+        {
+            f"{FILES}an_hdf5_file_that_keras_never_writes_is_refused": [
+                ("own pair: links out of a file are followed", '!= "HardLink":', '== "None":'),
+                (
+                    "own pair: a circle of groups is walked for ever",
+                    "if (own := address(group)) in above:",
+                    "own = 0\n    if False:",
+                ),
+            ],
+            f"{FILES}the_layers_of_a_keras_file_have_their_names_and_its_variables_their_roles": [
+                (
+                    "own pair: layers in the order of the alphabet",
+                    "key=lambda item: (order.get(item[0], len(order)), item[1].last)",
+                    "key=lambda item: item[0]",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/weights_process.py",
+        {
+            f"{FILES}what_is_no_plain_set_of_weights_is_refused_with_the_cure": [
+                ("own pair: sizes that a file claims are believed", "if needed > most:", "if False:"),
             ],
         },
     ),
