@@ -2,7 +2,8 @@
 
 Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing compared; 130 interrupted; 70 a fault
 of the program itself.
-With --records nothing is trained; 0 then means that the two agree as far as their files can tell.
+With --records nothing is trained; 0 then means that the two are the same as far as their files can tell, or differ as
+rounding makes them.
 With --pair it is two models of your own; 0 then means that they are the same.
 """
 
@@ -21,7 +22,7 @@ with ending.importing("compare.py"):
     from shared.comparing.processes import find_interpreter
     from shared.configuration import FIELDS, Configuration, parse
     from shared.contract import FRAMEWORKS, check_engine
-    from shared.logs import log_pair, log_report, loss_logs, sources
+    from shared.logs import log_pair, log_report, log_words, loss_logs, sources
     from shared.mnist import check_files
     from shared.options import name_of
     from shared.pairs import command as pairs
@@ -265,7 +266,7 @@ def compare_records(options: argparse.Namespace, out: Path, command: str) -> int
     with output.fresh_folder(out) as folder:
         log_report.write(pair, folder, command)
     print(f"{log_report.summary(pair)}\nReport: {out / 'report.md'}")
-    return ending.OK if pair.agree else ending.FAILED
+    return ending.OK if log_words.good(pair) else ending.FAILED
 
 
 if __name__ == "__main__":

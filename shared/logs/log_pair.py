@@ -4,8 +4,9 @@ For such runs the noise floor, how far rounding alone carries a run, can't be me
 two match: only where they differ by more than their files can hide, and how far.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,25 @@ from shared.logs.tensor_pairs import Tensors, compare_tensors
 from shared.system.errors import InputError
 
 LETTERS = ("A", "B")  # what the two are called, whatever their files are called
+LOSS = "loss"
+Written = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, values, and how far each can be from what is written
+# Columns that say how long it took, on what, or where in the run it was: two runs need not agree in these.
+OF_THE_MACHINE = re.compile(
+    r"(?:^|[^a-z])(?:time|runtime|timestamp|seconds?|sec|ms|duration|elapsed|speed|throughput|per_second|eta|memory|mem|"
+    r"gpu|cpu|flos|flops|wall|epochs?|steps?|iterations?|iter|batch|index|samples)(?:[^a-z]|$)",
+    re.IGNORECASE,
+).search
 
 
 @dataclass(frozen=True)
-class Losses:
-    """Two logs, at the steps that both have. N > 0."""
+class Column:
+    """A quantity that both logs have, at the steps at which both have it. N > 0."""
 
-    logs: tuple[LossLog, LossLog]
+    name: str  # what both call it, as `LossLog.series` does
     steps: np.ndarray  # (N,) int64
     values: np.ndarray  # (2, N) float64
     gap: np.ndarray  # (N,) float64: absolute difference; infinite where either is not finite, or both
-    resolution: np.ndarray  # (N,) float64: how far apart the two files can write one and the same loss
+    resolution: np.ndarray  # (N,) float64: how far apart the two files can write one and the same number
     only: tuple[np.ndarray, np.ndarray]  # the steps that only A has, and only B
 
     @property
@@ -51,10 +60,26 @@ class Losses:
         """Index of the largest difference."""
         return int(self.gap.argmax())
 
+
+@dataclass(frozen=True)
+class Losses(Column):
+    """Two logs: their losses, and every other column that both have."""
+
+    logs: tuple[LossLog, LossLog]
+    columns: Mapping[str, Column] = field(default_factory=dict)  # beside the loss, in A's order
+    # The columns that are not compared: that A alone has, or B alone; and those that both have at no common step.
+    lone: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The names of the other columns that differ by more than the files can hide."""
+        return tuple(name for name, column in self.columns.items() if column.first_apart is not None)
+
     @property
     def agree(self) -> bool:
-        """Whether both have the same steps, and nowhere differ by more than the files can hide."""
-        return self.first_apart is None and not any(len(steps) for steps in self.only)
+        """Whether both have the same steps, and no column differs anywhere by more than the files can hide."""
+        return self.first_apart is None and not self.apart and not any(len(steps) for steps in self.only)
 
 
 @dataclass(frozen=True)
@@ -93,17 +118,38 @@ def compare_logs(sources: tuple[Source, Source]) -> Losses:
     if a.counts and b.counts and a.counts != b.counts:
         cure = "give both logs by step, or both by epoch"
         raise InputError(f"{names} count different things, {a.counts}s and {b.counts}s; {cure}")
-    steps, in_a, in_b = np.intersect1d(a.steps, b.steps, assume_unique=True, return_indices=True)
-    if not len(steps):
+    loss = _compared(LOSS, (a.steps, a.losses, a.resolution), (b.steps, b.losses, b.resolution))
+    if loss is None:
         ranges = " and ".join(f"{log.steps[0]} to {log.steps[-1]}" for log in (a, b))
         raise InputError(f"{names} have no step in common: {ranges}; number both in the same way")
-    values = np.array([a.losses[in_a], b.losses[in_b]])
+    met = {name: _compared_series(name, a, b) for name in a.series if name in b.series and not OF_THE_MACHINE(name)}
+    lone = [tuple(n for n in x.series if n not in y.series and not OF_THE_MACHINE(n)) for x, y in ((a, b), (b, a))]
+    return Losses(
+        *(loss.name, loss.steps, loss.values, loss.gap, loss.resolution, loss.only),
+        logs=(a, b),
+        columns={name: column for name, column in met.items() if column is not None},
+        lone=(lone[0], lone[1]),
+        unmet=tuple(name for name, column in met.items() if column is None),
+    )
+
+
+def _compared_series(name: str, a: LossLog, b: LossLog) -> Column | None:
+    one, other = (log.series[name] for log in (a, b))
+    return _compared(name, (one.steps, one.values, one.resolution), (other.steps, other.values, other.resolution))
+
+
+def _compared(name: str, a: Written, b: Written) -> Column | None:
+    """Compare at the steps that both have. None where there are none."""
+    (steps_a, values_a, resolution_a), (steps_b, values_b, resolution_b) = a, b
+    steps, in_a, in_b = np.intersect1d(steps_a, steps_b, assume_unique=True, return_indices=True)
+    if not len(steps):
+        return None
+    values = np.array([values_a[in_a], values_b[in_b]])
     finite = np.isfinite(values).all(axis=0)
     gap = np.full(len(steps), np.inf)
     gap[finite] = np.abs(values[0, finite] - values[1, finite])
-    resolution = np.where(finite, a.resolution[in_a] + b.resolution[in_b], 0.0)
-    only = np.setdiff1d(a.steps, steps), np.setdiff1d(b.steps, steps)
-    return Losses((a, b), steps, values, gap, resolution, only)
+    resolution = np.where(finite, resolution_a[in_a] + resolution_b[in_b], 0.0)
+    return Column(name, steps, values, gap, resolution, (np.setdiff1d(steps_a, steps), np.setdiff1d(steps_b, steps)))
 
 
 def compare_weights(sources: tuple[Source, Source]) -> Tensors:

@@ -5,13 +5,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from library_defaults.rows import ROWS
 from shared.logs import log_plots
-from shared.logs.hints import hint
-from shared.logs.log_pair import LETTERS, Losses, Pair
-from shared.logs.log_words import gap_in_words, lettered, milestones, notes, sentences
+from shared.logs.finding import Finding, find
+from shared.logs.log_pair import LETTERS, Column, Losses, Pair
+from shared.logs.log_words import gap_in_words, good, hides, lettered, milestones, notes, sentences
 from shared.logs.sources import check_there
 from shared.logs.tensor_pairs import Tensors
-from shared.reporting.parts import Caution, Code, Command, Paragraph, Part, Report, Section, Table, Verdict
+from shared.reporting.parts import Bullets, Caution, Code, Command, Paragraph, Part, Report, Section, Table, Verdict
 from shared.reporting.report import AGAIN, write_files
 from shared.system import escaping
 from shared.system.errors import InputError
@@ -45,6 +46,7 @@ def results(pair: Pair) -> dict[str, Any]:
     return {
         "records": {letter.lower(): str(source.path) for letter, source in lettered(pair)},
         "agree": pair.agree,
+        "good": good(pair),
         "notes": notes(pair),
         "losses": pair.losses and _losses_results(pair.losses),
         "weights": pair.tensors and _tensors_results(pair.tensors),
@@ -66,7 +68,27 @@ def _losses_results(losses: Losses) -> dict[str, Any]:
         "largest_difference": float(losses.gap[losses.largest]),
         "largest_difference_at": step(losses.largest),
         "last_difference": float(losses.gap[-1]),
-        "hint": hint(losses),
+        "finding": _finding_results(find(losses)),
+        "columns": {name: _column_results(column) for name, column in losses.columns.items()},
+        "columns_only_in": {letter.lower(): list(n) for letter, n in zip(LETTERS, losses.lone, strict=True)},
+        "columns_without_a_common_step": list(losses.unmet),
+    }
+
+
+def _finding_results(finding: Finding) -> dict[str, Any]:
+    cause = finding.cause
+    told = {"kind": finding.key, "sentence": finding.sentence, "numbers": finding.numbers, "good": finding.good}
+    where = {"column": finding.column, "step": finding.at}
+    return told | where | {"excluded": cause.excluded, "next": cause.then, "differences": list(cause.rows)}
+
+
+def _column_results(column: Column) -> dict[str, Any]:
+    apart = column.first_apart
+    return {
+        "in_common": len(column.steps),
+        "differ_from": None if apart is None else int(column.steps[apart]),
+        "largest_difference": float(column.gap[column.largest]),
+        "resolution": float(column.resolution.max()),
     }
 
 
@@ -98,7 +120,9 @@ def summary(pair: Pair) -> str:
     if pair.losses:
         rows = [["", "step", "difference"], *milestones(pair.losses)]
         lines += ["", *(f"{what:<52}  {step:>9}  {gap:>10}" for what, step, gap in rows)]
-        lines += ["", *textwrap.wrap(hint(pair.losses), WIDTH)]
+        finding = find(pair.losses)
+        lines += ["", *(line for text in _beyond(finding) for line in textwrap.wrap(text, WIDTH))]
+        lines += ["", *(f"Losses of {x}: {hides(log)}." for x, log in zip(LETTERS, pair.losses.logs, strict=True))]
     lines += ["", *(f"NOTE: {note}" for note in notes(pair)), *sentences(pair)]
     return "\n".join(map(escaping.one_line, lines))
 
@@ -107,7 +131,7 @@ def report(pair: Pair, command: str) -> Report:
     """All of it, from its first part to its last."""
     losses = [Section("losses", "Losses", _losses_parts(pair, pair.losses))] if pair.losses else []
     weights = [Section("weights", "Weights", _tensors_parts(pair.tensors))] if pair.tensors else []
-    verdicts = [Verdict(sentence, pair.agree) for sentence in sentences(pair)]
+    verdicts = [Verdict(sentence, good(pair)) for sentence in sentences(pair)]
     cautions = [Caution(note, "Note") for note in notes(pair)]
     limits = Section("limits", "What this is not", [Paragraph(DISCLAIMER)])
     return Report(
@@ -120,7 +144,9 @@ def _facts(pair: Pair) -> Table:
     if pair.losses:
         logs = pair.losses.logs
         rows.append(["losses", *(f"{len(log.steps):,}, steps {log.steps[0]} to {log.steps[-1]}" for log in logs)])
-        rows.append(["precision", *(log.precision for log in logs)])
+        if any(log.form for log in logs):
+            rows.append(["format", *(log.form for log in logs)])
+        rows.append(["they are", *map(hides, logs)])
     if pair.tensors:
         rows.append(["tensors", *(str(len(source.weights or {})) for source in pair.sources)])
     return Table(["", *LETTERS], rows, words=True)
@@ -134,10 +160,38 @@ def _losses_parts(pair: Pair, losses: Losses) -> list[Part]:
         "losses that differ by no more than the files hide may have been the same number."
     )
     parts: list[Part] = [log_plots.losses(losses, labels), log_plots.divergence(losses)]
-    parts += [Table(["", "step", "difference"], milestones(losses)), Paragraph(hint(losses)), Paragraph(hidden)]
+    finding = find(losses)
+    parts = [*_points_to(finding), *parts, Table(["", "step", "difference"], milestones(losses)), *_columns(losses)]
+    parts.append(Paragraph(hidden))
     candidates = (losses.diverged, losses.first_apart, losses.first_difference)
     around = next((index for index in candidates if index is not None), None)
     return parts if around is None else [*parts, _steps(losses, slice(max(0, around - BEFORE), around + AFTER))]
+
+
+def _beyond(finding: Finding) -> list[str]:
+    """What led to the finding, what it excludes, and what would tell more."""
+    cause = finding.cause
+    excluded = [f"Excluded: {cause.excluded}."] if cause.excluded else []
+    likely = [] if finding.good else ["What this points to is a likelihood, and no proof."]
+    return [" ".join([finding.numbers, *likely]), *excluded, f"Next: {cause.then}"]
+
+
+def _points_to(finding: Finding) -> list[Part]:
+    rows = [[row.item, row.curve] for row in ROWS if row.key in finding.cause.rows]
+    fitting = "Of docs/differences.md, what the frameworks do otherwise unless told, and does this to a curve:"
+    table = Table(["what", "what it does to a curve"], rows, words=True)
+    return [Bullets(_beyond(finding)), *([Paragraph(fitting), table] if rows else [])]
+
+
+def _columns(losses: Losses) -> list[Part]:
+    """Every other column that both have, a row each."""
+    rows = []
+    for name, column in losses.columns.items():
+        apart = column.first_apart
+        since = "nowhere" if apart is None else str(column.steps[apart])
+        rows.append([name, str(len(column.steps)), since, gap_in_words(column.gap[column.largest])])
+    header = ["column", "in common", "differs from step", "largest difference"]
+    return [Table(header, rows)] if rows else []
 
 
 def _steps(losses: Losses, shown: slice) -> Table:

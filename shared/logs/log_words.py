@@ -5,12 +5,18 @@ import dataclasses
 import numpy as np
 
 from shared.comparing.checks import DIVERGED_ULPS, unequal_inputs, unequal_surroundings
+from shared.logs.finding import find
 from shared.logs.log_pair import LETTERS, Losses, Pair
+from shared.logs.loss_logs import EPOCH, LossLog
 from shared.logs.sources import Source
 from shared.logs.tensor_pairs import Tensor, Tensors
 from shared.running.record import Run
 
-MANY = 10  # from here on a factor is written without decimals
+TAKEN = {  # what a loss is of, by `LossLog.taken`
+    "batch": "of one batch each",
+    "running mean": "each the mean over the epoch so far, which hides what a single batch does",
+    EPOCH: "each of an epoch, which hides what a step does",
+}
 SHOWN_NAMES = 10
 
 
@@ -26,10 +32,7 @@ def notes(pair: Pair) -> list[str]:
         runs = _called("A", a.run), _called("B", b.run)
         found += [*(f"{reason}." for reason in unequal_inputs(*runs)), *unequal_surroundings(*runs)]
     if pair.losses:
-        for letter, only in zip(LETTERS, pair.losses.only, strict=True):
-            if len(only):
-                which = f", the first {only[0]}, the last {only[-1]}" if len(only) > 1 else f", {only[0]}"
-                found.append(f"{letter} alone has {_count(len(only), 'step')}{which}.")
+        found += _losses_notes(pair.losses)
     if pair.tensors:
         for letter, names in zip(LETTERS, pair.tensors.only, strict=True):
             if names:
@@ -37,6 +40,30 @@ def notes(pair: Pair) -> list[str]:
         found += tensor_notes(pair.tensors)
         found += [f"{letter}: {note}" for letter, source in lettered(pair) for note in source.weights_notes]
     return found
+
+
+def _losses_notes(losses: Losses) -> list[str]:
+    """What was assumed in reading the logs, and what of them is not compared."""
+    found = [f"{letter}: {note}" for letter, log in zip(LETTERS, losses.logs, strict=True) for note in log.notes]
+    for letter, only in zip(LETTERS, losses.only, strict=True):
+        if len(only):
+            which = f", the first {only[0]}, the last {only[-1]}" if len(only) > 1 else f", {only[0]}"
+            found.append(f"{letter} alone has {_count(len(only), 'step')}{which}.")
+    for letter, names in zip(LETTERS, losses.lone, strict=True):
+        if names:
+            found.append(f"Not compared, for {letter} alone has it: {_listed(list(names))}.")
+    if losses.unmet:
+        found.append(f"Not compared, for the two have it at no common step: {_listed(list(losses.unmet))}.")
+    return found
+
+
+def hides(log: LossLog) -> str:
+    """What a log does not show: how precise its losses are, how often they were written, and what each is of."""
+    gaps = np.diff(log.steps)
+    every = int(np.median(gaps)) if len(gaps) else 1
+    often = f"every {log.counts or 'step'}" if every == 1 else f"every {every:,} {log.counts or 'step'}s"
+    of = TAKEN.get(log.taken or (EPOCH if log.counts == EPOCH else ""), "of what, the file does not say")
+    return f"{log.precision}, {often}, {of}"
 
 
 def _listed(names: list[str]) -> str:
@@ -55,34 +82,8 @@ def _count(number: int, what: str) -> str:
 
 def sentences(pair: Pair) -> list[str]:
     """What was found: a sentence for the losses, one for the weights."""
-    found = [_losses_sentence(pair.losses)] if pair.losses else []
+    found = [find(pair.losses).sentence] if pair.losses else []
     return found + ([_tensors_sentence(pair.tensors)] if pair.tensors else [])
-
-
-def _losses_sentence(losses: Losses) -> str:
-    steps = _count(len(losses.steps), "step")
-    if losses.first_apart is not None:
-        first = losses.steps[losses.first_apart]
-        if losses.diverged is None:
-            return f"DIFFER from step {first}{_size_at(losses, losses.first_apart)}; they do not diverge."
-        since = f"; they differ from step {first}" if losses.first_apart < losses.diverged else ""
-        return f"DIVERGE at step {losses.steps[losses.diverged]}{_size_at(losses, losses.diverged)}{since}."
-    largest = losses.gap[losses.largest]
-    how = f"differ by {largest:.1e} at most, which the files can hide" if largest else "are the same"
-    if losses.agree:
-        return f"AGREE: over all {steps} the losses {how}."
-    return f"OTHER STEPS: over the {steps} that both have the losses {how}; the rest has only one of the two."
-
-
-def _size_at(losses: Losses, index: int) -> str:
-    """Both losses, and how far apart they lie."""
-    (a, b), gap = losses.values[:, index], losses.gap[index]
-    values = f": {a:.9g} in A and {b:.9g} in B"
-    if not np.isfinite(gap):
-        return values
-    times = gap / losses.resolution[index]
-    shown = f"{times:.2g}" if times < MANY else f"{times:,.0f}"
-    return f"{values}, {gap:.1e} apart, {shown} times what the files can hide"
 
 
 def tensor_notes(tensors: Tensors) -> list[str]:
@@ -122,6 +123,11 @@ def _tensor_distance(tensor: Tensor) -> str:
         return "where not all is finite"
     size = f"by {tensor.difference.absolute:.1e} ({tensor.difference.ulps:.3g} ulps)"
     return f"{size}, {tensor.relative:.1e} of its norm"
+
+
+def good(pair: Pair) -> bool:
+    """Whether the two are the same as far as they tell, or their losses differ as rounding makes them."""
+    return (pair.losses is None or find(pair.losses).good) and (pair.tensors is None or pair.tensors.agree)
 
 
 def gap_in_words(gap: float) -> str:

@@ -17,6 +17,7 @@ from shared.system.errors import InputError
 from shared.system.output import MANIFEST
 from tests.conftest import ROOT, run_program
 
+ANSWER = "PART at step 40: 0.4 in A and 0.41 in B, 1.0e-02 apart, 100 times what the files can hide"
 LOSSES = [round(2 / (1 + 0.1 * step), 4) for step in range(100)]
 
 
@@ -52,8 +53,7 @@ def pictures_are_there(folder, text, *names):
 def test_the_report_opens_with_the_answer_and_ends_with_the_command(logs, tmp_path):
     text, results = written(log_pair.compare(*logs), tmp_path / "out")
     lines = text.splitlines()
-    answer = "DIVERGE at step 40: 0.4 in A and 0.41 in B, 1.0e-02 apart, 100 times what the files can hide."
-    assert lines[2] == f"**{answer}**"
+    assert lines[2].startswith(f"**{ANSWER}, which points to the schedule of the learning rate: ")
     assert "| 40 | 0.4 | 0.41 | 1.0e-02 | 1.0e-04 |" in lines
     assert lines[-1] == "Again: `python compare.py`"
     assert log_report.DISCLAIMER in lines
@@ -62,12 +62,17 @@ def test_the_report_opens_with_the_answer_and_ends_with_the_command(logs, tmp_pa
     losses = results["losses"]
     assert (results["agree"], losses["differ_from"], losses["part_at"], results["weights"]) == (False, 40, 40, None)
     assert (losses["largest_difference"], losses["last_difference"]) == pytest.approx((0.01, 0.01))
+    finding = losses["finding"]
+    assert (finding["kind"], finding["step"], finding["column"], finding["good"]) == ("schedule", 40, "loss", False)
+    assert f"- Excluded: {finding['excluded']}." in lines
+    assert f"- Next: {finding['next'].replace('`', chr(92) + '`')}" in lines
+    assert "| SGD with momentum: where the rate enters | Nothing at a constant rate." in text
 
 
 def test_no_number_is_made_up_for_what_is_not_finite(tmp_path):
     a = csv_of(tmp_path, "a.csv", [*LOSSES, float("nan")])
     text, results = written(log_pair.compare(a, csv_of(tmp_path, "b.csv", [*LOSSES, 1])), tmp_path / "out")
-    assert "**DIVERGE at step 100: nan in A and 1 in B.**" in text
+    assert "**PART at step 100: nan in A and 1 in B, which points to an overflow" in text
     assert results["losses"]["largest_difference"] is None
     assert results["losses"]["part_at"] == 100
 
@@ -175,7 +180,8 @@ def test_status_1_and_a_report_where_the_two_part(logs, tmp_path):
     run = run_program("compare.py", "--records", *logs, "--out", tmp_path / "out")
     assert (run.returncode, run.stderr) == (1, "")
     last = run.stdout.splitlines()[-2:]
-    assert last[0] == "DIVERGE at step 40: 0.4 in A and 0.41 in B, 1.0e-02 apart, 100 times what the files can hide."
+    assert last[0].startswith(f"{ANSWER}, which points to ")
+    assert "Losses of A: 4 decimals, every step, of what, the file does not say." in run.stdout
     assert last[1] == f"Report: {tmp_path}/out/report.md"
     text = (tmp_path / "out/report.md").read_text(encoding="utf-8")
     pictures_are_there(tmp_path / "out", text, "loss.png", "divergence.png")
@@ -186,7 +192,19 @@ def test_status_0_where_the_two_agree(logs, tmp_path):
     hidden = csv_of(tmp_path, "c.csv", [x + 1e-5 for x in LOSSES])
     run = run_program("compare.py", "--records", logs[0], hidden, "--out", tmp_path / "out")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "AGREE: over all 100 steps the losses" in run.stdout
+    assert "SAME as far as these files can tell: over all 100 steps the losses" in run.stdout
+
+
+def test_status_0_where_they_differ_as_rounding_makes_them(tmp_path):
+    """A sound port's float32 log: of real runs, in both frameworks."""
+    runs = json.loads((ROOT / "tests/logs/runs.json").read_text(encoding="utf-8"))
+    logs = [tmp_path / f"{framework}.json" for framework in ("PyTorch", "Keras")]
+    for log in logs:
+        log.write_text(json.dumps(runs[f"cnn, {log.stem}"]["loss"]), encoding="utf-8")
+    run = run_program("compare.py", "--records", *logs, "--out", tmp_path / "out")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "LIKE ROUNDING: over 180 steps the gap of the losses grows to" in run.stdout
+    assert "That is less than a proof." in run.stdout
 
 
 @pytest.fixture

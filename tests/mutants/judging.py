@@ -341,18 +341,18 @@ MUTANTS: list[Mutant] = [
                 ),
             ],
             "tests/logs/test_log_pair.py::test_one_printed_unit_is_hidden_and_two_are_not": [
-                ("own pair: a tolerance picked by hand", "a.resolution[in_a] + b.resolution[in_b], 0.0)", "1e-3, 0.0)"),
+                ("own pair: a tolerance picked by hand", "resolution_a[in_a] + resolution_b[in_b], 0.0)", "1e-3, 0.0)"),
             ],
             "tests/logs/test_log_pair.py::test_steps_that_one_alone_has_are_no_agreement": [
                 (
                     "own pair: steps matched by position",
-                    "np.intersect1d(a.steps, b.steps, assume_unique=True, return_indices=True)",
-                    "(a.steps[:len(b.steps)], *[np.arange(min(len(a.steps), len(b.steps)))] * 2)",
+                    "np.intersect1d(steps_a, steps_b, assume_unique=True, return_indices=True)",
+                    "(steps_a[:len(steps_b)], *[np.arange(min(len(steps_a), len(steps_b)))] * 2)",
                 ),
                 (
                     "own pair: steps of one alone go unnoticed",
-                    "self.first_apart is None and not any(len(steps) for steps in self.only)",
-                    "self.first_apart is None",
+                    "not self.apart and not any(len(steps) for steps in self.only)",
+                    "not self.apart",
                 ),
             ],
         },

@@ -40,7 +40,11 @@ MUTANTS: list[Mutant] = [
         "compare.py",
         {
             "tests/logs/test_log_report.py::test_status_1_and_a_report_where_the_two_part": [
-                ("own pair: a first_divergence is status 0", "ending.OK if pair.agree else ending.FAILED", "ending.OK"),
+                (
+                    "own pair: a first_divergence is status 0",
+                    "ending.OK if log_words.good(pair) else ending.FAILED",
+                    "ending.OK",
+                ),
             ],
             "tests/test_programs.py::test_bad_input_to_compare_alone[--mode stock --prove]": [
                 (
