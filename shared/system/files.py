@@ -134,7 +134,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def read_npy(path: Path) -> np.ndarray:
     """The array of numbers of a .npy file."""
-    _check_memory(path, size(path))
+    check_memory(path, size(path))
     with path.open("rb") as file:
         return _array(file, path.name)
 
