@@ -23,7 +23,9 @@ def bare(tmp_path_factory):
 
 
 def run(python, *arguments, folder=ROOT):
-    return subprocess.run([python, *arguments], cwd=folder, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [python, *arguments], cwd=folder, check=False, capture_output=True, encoding="utf-8", timeout=60
+    )
 
 
 @pytest.mark.skipif(not Path(ROOT, ".venv").is_dir(), reason="the environments are not made here")
