@@ -38,6 +38,7 @@ from shared.running.weights_file import load_weights
 from shared.system import files
 from shared.system.errors import InputError
 from shared.system.escaping import markdown, markdown_code, one_line
+from tests.conftest import ROOT
 from tests.faults import trying
 from tests.system.test_escaping import NEVER, shown, tokens
 
@@ -188,6 +189,63 @@ def test_any_table_is_a_log_or_refused(folder, text):
     read_and_compared("CSV log", written(folder, "b.csv", text.encode("utf-8", "replace")))
 
 
+WORDS_OF_LOGS = st.sampled_from(
+    [
+        *(
+            "loss",
+            "Loss:",
+            "train_loss=",
+            "val loss",
+            "step",
+            "Step [",
+            "epoch",
+            "Epoch 1/5",
+            "]",
+            "[",
+            "[1, 200]",
+            "|",
+        ),
+        *(
+            "12%|\u2588\u2588 | 3/8 [",
+            "3/8 \u2501\u2501 1s 2ms/step - ",
+            "8/8 [==] - ",
+            "{'loss':",
+            "tensor(",
+            "lr:",
+            ",",
+            "\b\b\r",
+        ),
+        *(
+            "[640/60000 (1%)]",
+            "[0/5][0/938]",
+            "2024-01-01 12:00:00,123",
+            "\x1b[1m",
+            "nan",
+            "\n",
+            "\n",
+            "\n",
+            "\r",
+            " ",
+            "\t",
+        ),
+    ]
+)
+
+
+@examples(200)
+@given(st.lists(st.one_of(WORDS_OF_LOGS, WORDS_OF_LOGS, NUMBERS, st.text(max_size=5)), max_size=40))
+def test_any_text_is_a_log_or_refused(folder, words):
+    text = " ".join(words)
+    read_and_compared("text log", written(folder, "log.txt", text.encode("utf-8", "replace")))
+
+
+@examples(150)
+@given(st.lists(st.one_of(VALUES, st.dictionaries(NAMES, NUMBERS_OF_JSON, max_size=3)), max_size=5), st.booleans())
+def test_any_lines_of_json_are_a_log_or_refused(folder, values, blank):
+    lines = [json.dumps(value) for value in values]
+    read_and_compared("JSON lines", written(folder, "log.jsonl", ("\n\n" if blank else "\n").join(lines).encode()))
+
+
 @examples(250)
 @given(JSON_LOGS)
 def test_any_json_is_a_log_or_refused(folder, value):
@@ -215,6 +273,22 @@ def damaged(draw, whole):
         else:
             del content[at:]
     return bytes(content)
+
+
+WRITTEN_LOGS = sorted(path for path in (ROOT / "tests/logs/written").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "whole", WRITTEN_LOGS, ids=lambda path: path.relative_to(WRITTEN_LOGS[0].parents[1]).as_posix()
+)
+def test_a_damaged_log_of_another_program_is_a_log_or_refused(folder, whole):
+    @examples(40)
+    @given(damaged(whole.read_bytes()), st.sampled_from([None, "loss", "a", "step"]))
+    def each(content, column):
+        path = written(folder, "damaged", content)
+        compared_and_told("damaged log", path if column is None else Path(f"{path}:{column}"))
+
+    each()
 
 
 def npz(members, compression=zipfile.ZIP_DEFLATED):

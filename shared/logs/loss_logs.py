@@ -228,7 +228,7 @@ def _numbering(path: Path, table: Table, loss: Column, rows: np.ndarray) -> _Num
     if counted is None:
         return _Numbering(lambda wanted: _found(rows, wanted, np.arange(len(rows))), None, notes)
     _check_steps(path, table, counted, loss)
-    if step is None or epoch is None or epoch.bad or not np.isin(rows, epoch.numbers.rows).all():
+    if step is None or epoch is None or epoch.bad or not _covers(epoch, rows):
         return _Numbering(lambda wanted: _values(counted, wanted), STEP if step else EPOCH, notes)
     steps, epochs = _values(step, rows), _values(epoch, rows)
     back = np.diff(steps) <= 0
@@ -245,7 +245,8 @@ def _through_the_epochs(table: Table, step: Column, epoch: Column, steps: np.nda
     first = int(epochs[0])
 
     def of(wanted: np.ndarray) -> np.ndarray:
-        return _values(step, wanted) + (_values(epoch, wanted) - first) * span
+        steps: np.ndarray = _values(step, wanted) + (_values(epoch, wanted) - first) * span
+        return steps
 
     why = "as the log says" if span == table.epoch_length else "the most that it shows"
     note = f"Its steps start again in each epoch: they are counted on, {span:,} to an epoch, {why}."
@@ -256,11 +257,16 @@ def _one_of(path: Path, table: Table, rows: np.ndarray, fits: Callable[[str], bo
     """The column that numbers the losses. Raises InputError where several could."""
     found = [column for column in table.columns if fits(column.name)]
     if len(found) > 1:
-        found = [column for column in found if np.isin(rows, column.numbers.rows).all()] or found
+        found = [column for column in found if _covers(column, rows)] or found
     if len(found) > 1:
         shown = " and ".join(reprlib.repr(column.name) for column in found)
         raise InputError(f"{path}: {shown} could both be the {what}; keep one, or rename the other")
     return found[0] if found else None
+
+
+def _covers(column: Column, rows: np.ndarray) -> bool:
+    """Whether it has a number in each of these rows."""
+    return np.array_equal(column.numbers.rows, rows) or bool(np.isin(rows, column.numbers.rows).all())
 
 
 def _check_steps(path: Path, table: Table, step: Column, loss: Column) -> None:
@@ -269,7 +275,7 @@ def _check_steps(path: Path, table: Table, step: Column, loss: Column) -> None:
     if step.count != loss.count and not table.sparse:
         sizes = f"{step.count} {reprlib.repr(step.name)} and {loss.count} {reprlib.repr(loss.name)}"
         raise InputError(f"{path} has {sizes}; give each loss its {step.name}")
-    missing = rows[~np.isin(rows, step.numbers.rows)]
+    missing = rows[:0] if _covers(step, rows) else rows[~np.isin(rows, step.numbers.rows)]
     odd = step.unwhole[0] if step.unwhole and step.unwhole[0] in rows else None
     if odd is not None and step.unwhole and not (len(missing) and missing[0] < odd):
         cure = "is not a whole number; number the steps 0, 1, 2, …"

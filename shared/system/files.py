@@ -24,6 +24,7 @@ from shared.system import output
 
 LARGEST_TEXT = 64 * 2**20  # bytes of a description; as Python objects they take some twenty times as much
 LARGEST_LOG = 512 * 2**20  # bytes of a log, of which a few lines at a time are in memory
+BLOCK = 2**18  # characters that are read at once
 LONGEST_LINE = 4 * 2**20  # characters of a line of a log
 LARGEST_UNPACKED = 4 * 2**30  # bytes of a compressed archive, unpacked
 NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -51,10 +52,15 @@ def read_lines(path: Path) -> Iterator[str]:
     check_text(path)
     with path.open(encoding="utf-8-sig") as file:
         try:
-            while line := file.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE:
-                    raise OSError(errno.EFBIG, f"a line of {LONGEST_LINE:,} characters and more", str(path))
-                yield line
+            begun = ""
+            while block := file.read(BLOCK):
+                *whole, begun = (begun + block).split("\n")
+                for line in whole:
+                    yield line + "\n"
+                if len(begun) > LONGEST_LINE:
+                    raise OSError(errno.EFBIG, f"a line of more than {LONGEST_LINE:,} characters", str(path))
+            if begun:
+                yield begun
         except UnicodeDecodeError:
             _refuse_byte(path)
             raise

@@ -16,6 +16,7 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,4})?|[+-]?(nan|inf|inf
 LARGEST = 1e100  # far beyond any float32; and the difference of two such numbers is still finite
 LARGEST_STEP = 2**53  # up to here every whole number is exact as a float
 CHUNK = 50_000  # rows that are turned to numbers at once
+MOST_DIGITS = 30_000  # that are told apart; no number of a run has as many
 MOST_COLUMNS = 200  # a log with more is read without the others
 
 _PLAIN = re.compile(r"[0-9+\-.\n]*")
@@ -27,10 +28,10 @@ class Numbers:
     """The cells of a column that have a number. All arrays are (N,)."""
 
     values: np.ndarray  # float64
-    decimals: np.ndarray  # int32, as written; 0.5e-3 has 4
-    significant: np.ndarray  # int32: digits from the first that is not zero
+    decimals: np.ndarray  # int16, as written; 0.5e-3 has 4
+    significant: np.ndarray  # int16: digits from the first that is not zero
     fractional: np.ndarray  # bool: whether it has a decimal point or an exponent
-    rows: np.ndarray  # int64: the row of each, increasing
+    rows: np.ndarray  # int32: the row of each, increasing
     dtype: str | None = None  # of binary files, whose numbers have no digits that were left out
 
     def at(self, kept: np.ndarray) -> "Numbers":
@@ -47,8 +48,8 @@ class Numbers:
 
 def exact(values: np.ndarray, dtype: str) -> Numbers:
     """Numbers of a binary file, float64, that have the precision of `dtype`."""
-    none = np.zeros(len(values), np.int32)
-    return Numbers(values, none, none, none.astype(bool), np.arange(len(values)), dtype)
+    none = np.zeros(len(values), np.int16)
+    return Numbers(values, none, none, none.astype(bool), np.arange(len(values), dtype=np.int32), dtype)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Builder:
         first, self.count = self.count, self.count + len(cells)
         if self.bad:
             return
-        found = _all_plain(cells, np.arange(first, self.count)) or self._without_blanks(cells, first)
+        found = _all_plain(cells, np.arange(first, self.count, dtype=np.int32)) or self._without_blanks(cells, first)
         if self.unwhole is None:
             values = found.values
             odd = np.flatnonzero(~((np.abs(values) <= LARGEST_STEP) & (np.floor(values) == values)))
@@ -91,11 +92,11 @@ class Builder:
     def done(self) -> Column:
         """The whole column. The builder is empty after it, so that no number is held twice."""
         chunks = self._chunks or [exact(np.zeros(0), "")]
+        self._chunks = []
         values, decimals, significant, fractional, rows = (
             np.concatenate([getattr(chunk, name) for chunk in chunks])
             for name in ("values", "decimals", "significant", "fractional", "rows")
         )
-        self._chunks = []
         numbers = Numbers(values, decimals, significant, fractional, rows)
         return Column(self.name, numbers, self.count, self.bad, self.blank, self.unwhole)
 
@@ -105,7 +106,7 @@ class Builder:
         if len(kept) < len(cells) and self.blank is None:
             self.blank = next(row for row, cell in enumerate(cells, first) if _is_blank(cell))
         texts = [cell.strip() if isinstance(cell, str) else cell for _, cell in kept]
-        rows = np.array([row for row, _ in kept], np.int64)
+        rows = np.array([row for row, _ in kept], np.int32)
         return _all_plain(texts, rows) or self._one_by_one(texts, rows)
 
     def _one_by_one(self, cells: Sequence[object], rows: np.ndarray) -> Numbers:
@@ -116,7 +117,8 @@ class Builder:
                 self.bad = row, cell
                 break
             texts.append(text)
-        written = np.array([digits(text) for text in texts], np.int32).reshape(-1, 3)
+        written = np.array([digits(text) for text in texts]).reshape(-1, 3).clip(-MOST_DIGITS, MOST_DIGITS)
+        written = written.astype(np.int16)
         values = np.array([float(text) for text in texts])
         return Numbers(values, written[:, 0], written[:, 1], written[:, 2].astype(bool), rows[: len(texts)])
 
@@ -167,7 +169,8 @@ def _all_plain(cells: Sequence[object], rows: np.ndarray) -> Numbers | None:
     first = _first((characters > _ZERO) & (characters <= _NINE), starts, ends)
     significant = ends - first - ((first < point) & fractional)
     decimals = np.maximum(ends - point - 1, 0)
-    return Numbers(values, decimals.astype(np.int32), significant.astype(np.int32), fractional, rows)
+    short = [np.minimum(count, MOST_DIGITS).astype(np.int16) for count in (decimals, significant)]
+    return Numbers(values, short[0], short[1], fractional, rows)
 
 
 def _first(wanted: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

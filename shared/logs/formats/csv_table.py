@@ -1,11 +1,10 @@
 """CSV with a header, its cells separated by commas, semicolons or tabs, whoever wrote it."""
 
 import csv
+from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
-
-import numpy as np
+from typing import Any, NoReturn
 
 from shared.logs.formats import names
 from shared.logs.formats.cells import CHUNK, MOST_COLUMNS, NUMBER, Columns
@@ -81,36 +80,34 @@ class _Rows(Iterator[list[str]]):
 
     def __init__(self, file: LogFile) -> None:
         self._path, self.line, self.width = file.path, 0, 0
-        self._lines: list[np.ndarray] = []
-        self._fresh: list[int] = []
+        self._lines = array("i")  # of each row below the header
+        self._rows = self._read(file)
+
+    def __next__(self) -> list[str]:
+        return next(self._rows)
+
+    def _read(self, file: LogFile) -> Iterator[list[str]]:
         separator = _separator(file.lines)
         lines = files.read_lines(file.path)
         # A blank at the end of a line would be one more cell.
-        self._reader = _reader((line.rstrip() for line in lines) if separator == " " else lines, separator)
-
-    def __next__(self) -> list[str]:
+        reader = _reader((line.rstrip() for line in lines) if separator == " " else lines, separator)
+        append = self._lines.append
         try:
-            row: list[str]
-            for row in self._reader:
-                if any(row) and any(cell.strip() for cell in row):
-                    break
-            else:
-                raise StopIteration
+            for row in reader:
+                if not "".join(row).strip():
+                    continue
+                self.line = reader.line_num
+                if self.width:
+                    if len(row) != self.width:
+                        self._refuse_width(row)
+                    append(self.line)
+                yield row
         except csv.Error as error:
-            raise InputError(f"{self._path}: line {self._reader.line_num}: {error}; write it as plain CSV") from None
-        self.line = self._reader.line_num
-        if self.width:
-            if len(row) != self.width:
-                cure = "complete it or remove it"
-                told = f"line {self.line} has {len(row)} cells and the header {self.width}"
-                raise InputError(f"{self._path}: {told}; {cure}")
-            self._fresh.append(self.line)
-            if len(self._fresh) == CHUNK:
-                self._lines.append(np.array(self._fresh, np.int32))
-                self._fresh = []
-        return row
+            raise InputError(f"{self._path}: line {reader.line_num}: {error}; write it as plain CSV") from None
+
+    def _refuse_width(self, row: list[str]) -> NoReturn:
+        told = f"line {self.line} has {len(row)} cells and the header {self.width}"
+        raise InputError(f"{self._path}: {told}; complete it or remove it")
 
     def place(self, row: int) -> str:
-        index, within = divmod(row, CHUNK)
-        lines = self._lines[index] if index < len(self._lines) else self._fresh
-        return f"line {lines[within]}"
+        return f"line {self._lines[row]}"

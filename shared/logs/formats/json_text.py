@@ -1,5 +1,6 @@
 """JSON, whoever wrote it: a list of numbers or of objects, an object of lists, or an object on each line."""
 
+import contextlib
 import json
 import reprlib
 from collections import Counter
@@ -34,10 +35,10 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, 
 
 
 def looks_like_lines(file: LogFile) -> bool:
-    """Whether the first lines are objects, each whole."""
+    """Whether the first line is a whole object, and another line follows, as in no other JSON."""
     first = file.lines[:2]
     suffixes = (".jsonl", ".ndjson")
-    return (len(first) > 1 or file.path.suffix.lower() in suffixes) and bool(first) and all(map(_is_object, first))
+    return (len(first) > 1 or file.path.suffix.lower() in suffixes) and bool(first) and _is_object(first[0])
 
 
 def looks_like_document(file: LogFile) -> bool:
@@ -87,18 +88,25 @@ def read_lines(file: LogFile) -> Table:
 
 
 def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
-    large, known, decode = file.is_large, dict[str, bool](), _DECODER.decode
+    large, known, kept = file.is_large, dict[str, bool](), set[str]()
+    scan = _DECODER.scan_once  # type: ignore[attr-defined]
     for number, line in enumerate(files.read_lines(file.path), 1):
         if line.isspace():
             blank.append(number)
             continue
         with _told(file.path, number):
-            found = decode(line)
+            found, end = None, 0
+            with contextlib.suppress(StopIteration, json.JSONDecodeError):
+                found, end = scan(line, 0)
+            # What is not an object from the first character of a line to its last is decoded by the book, to be told.
+            if end < len(line) - 1 or line[-1] not in "}\n":
+                found = _DECODER.decode(line.rstrip())
         if not isinstance(found, dict):
             cure = "make every line an object, with the loss and the step"
             raise InputError(f"{file.path}: line {number} is {reprlib.repr(found)} and no object; {cure}")
-        if large:
-            found = {name: cell for name, cell in found.items() if _is_kept(file, name, known)}
+        if large and not found.keys() <= kept:
+            kept |= {name for name in found if _is_kept(file, name, known)}
+            found = {name: cell for name, cell in found.items() if name in kept}
         yield found
 
 

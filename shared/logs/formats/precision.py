@@ -22,7 +22,7 @@ def as_the_run_had(numbers: Numbers) -> tuple[np.ndarray, np.ndarray, str]:
     resolution = np.full(len(losses), np.nan)
     if not finite.any():
         return losses, resolution, "no finite loss"
-    written = numbers.at(finite)
+    written = numbers if finite.all() else numbers.at(finite)
     if numbers.dtype:
         resolution[finite] = half_unit(written.values.astype(numbers.dtype))
         return losses, resolution, f"{numbers.dtype} numbers"
@@ -30,10 +30,10 @@ def as_the_run_had(numbers: Numbers) -> tuple[np.ndarray, np.ndarray, str]:
     values = written.values if single is None else single
     resolution[finite] = rounding = half_unit(values)
     if written.fractional.any():
-        decimals, significant = written.decimals.astype(np.int64), written.significant.astype(np.int64)
+        decimals, significant = written.decimals, written.significant
         fixed = (decimals == decimals.max()).sum() >= (significant == significant.max()).sum()
-        last = np.full(len(values), -decimals.max()) if fixed else significant - decimals - significant.max()
-        printed = 0.5 * 10.0**last
+        last = -float(decimals.max()) if fixed else significant.astype(np.float64) - decimals - significant.max()
+        printed = 0.5 * np.power(10.0, last)
         if np.median(printed) >= np.median(rounding):
             resolution[finite] += printed
             return (

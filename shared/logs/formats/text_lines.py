@@ -19,6 +19,7 @@ from shared.system import files
 
 FORM = "a text log"
 STEP, EPOCH, TOTAL, EXAMPLES = "step", names.EPOCH, "total of steps", "example"
+OURS = frozenset((STEP, EPOCH, TOTAL, EXAMPLES))
 MOST_PATTERNS = 64
 MOST_UNREAD = 2_000  # kinds of lines without a loss that are looked at one by one
 LONGEST = 2_000  # characters of a line that is read
@@ -58,10 +59,8 @@ class _Pattern:
     names: tuple[str, ...]
     shown: str
     bar: str | None  # whose progress line it is
-
-    @property
-    def has_loss(self) -> bool:
-        return any(names.rank(name) is not None or names.has_loss(name) for name in self.names)
+    has_loss: bool
+    kept: frozenset[str]  # the names that a log of any size is read with
 
 
 def named_in(line: str) -> tuple[dict[tuple[int, int], str], str | None]:
@@ -111,7 +110,9 @@ def _made(line: str, found: dict[tuple[int, int], str], bar: str | None) -> _Pat
     parts.append(_NO_MEASURE if bar else _between(line[at:]))
     expression = re.compile("".join(parts), re.IGNORECASE)
     told = " ".join(_DIGITS.sub("#", "".join(shown)).split())
-    return _Pattern(expression, tuple(order), told[:200], bar)
+    has_loss = any(names.rank(name) is not None or names.has_loss(name) for name in order)
+    kept = frozenset(name for name in order if name in OURS or names.is_known(name))
+    return _Pattern(expression, tuple(order), told[:200], bar, has_loss, kept)
 
 
 def _between(text: str) -> str:
@@ -291,13 +292,14 @@ class _Reader:
                 if (found := patterns.read(line)) is None:
                     continue
                 pattern, record = found
-                epoch = record.setdefault(EPOCH, epoch)
-                if epoch is None:
-                    del record[EPOCH]
+                if large and len(pattern.kept) < len(record):
+                    record = {name: cell for name, cell in record.items() if name in pattern.kept}
+                measures = not record.keys() <= OURS
+                epoch = record.get(EPOCH, epoch)
+                if epoch is not None:
+                    record[EPOCH] = epoch
                 step = self._with_step(pattern, record, step)
-                if large:
-                    record = {name: cell for name, cell in record.items() if name == TOTAL or names.is_known(name)}
-                if any(name not in (EPOCH, STEP, TOTAL) for name in record):
+                if measures:
                     yield number, pattern, record
 
     def _with_step(self, pattern: _Pattern, record: dict[str, object], step: object) -> object:
@@ -305,7 +307,8 @@ class _Reader:
 
         Among losses by step, a loss without one is of an epoch; a measure without one is of the step before.
         """
-        self.counts[pattern.shown] += pattern.has_loss
+        if pattern.has_loss:
+            self.counts[pattern.shown] += 1
         if EXAMPLES in record:
             self.examples = True
             record[STEP] = record.pop(EXAMPLES)
@@ -313,7 +316,7 @@ class _Reader:
             return record[STEP]
         if self._with_steps and not self.keras:
             for name in pattern.names:
-                if names.rank(name) == 1:
+                if names.rank(name) == 1 and name in record:
                     record[f"epoch {name}"] = record.pop(name)
             if step is not None:
                 record[STEP] = step
