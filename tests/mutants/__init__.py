@@ -4,15 +4,16 @@ Each mutant is a textual change to a copy of the repository. It is killed when t
 having passed on an unchanged copy. A change that no longer applies, and a test that can't run, are errors.
 """
 
-from tests.mutants import exports, findings, judging, pairs, programs, reports, training
+from tests.mutants import exports, findings, judging, pairs, programs, reading, reports, training
 from tests.mutants.table import Mutant
 
 MUTANTS: list[Mutant] = [
-    *findings.MUTANTS,
-    *training.MUTANTS,
-    *judging.MUTANTS,
     *exports.MUTANTS,
+    *findings.MUTANTS,
+    *judging.MUTANTS,
     *pairs.MUTANTS,
-    *reports.MUTANTS,
     *programs.MUTANTS,
+    *reading.MUTANTS,
+    *reports.MUTANTS,
+    *training.MUTANTS,
 ]

@@ -1,6 +1,5 @@
 """JSON, whoever wrote it: a list of numbers or of objects, an object of lists, or an object on each line."""
 
-import contextlib
 import json
 import reprlib
 from collections import Counter
@@ -95,9 +94,10 @@ def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
             blank.append(number)
             continue
         with _told(file.path, number):
-            found, end = None, 0
-            with contextlib.suppress(StopIteration, json.JSONDecodeError):
+            try:
                 found, end = scan(line, 0)
+            except (StopIteration, json.JSONDecodeError):
+                found, end = None, 0
             # What is not an object from the first character of a line to its last is decoded by the book, to be told.
             if end < len(line) - 1 or line[-1] not in "}\n":
                 found = _DECODER.decode(line.rstrip())
