@@ -232,7 +232,7 @@ def _numbering(path: Path, table: Table, loss: Column, rows: np.ndarray) -> _Num
         return _Numbering(lambda wanted: _values(counted, wanted), STEP if step else EPOCH, notes)
     steps, epochs = _values(step, rows), _values(epoch, rows)
     back = np.diff(steps) <= 0
-    if not back.any() or (np.diff(epochs) < 0).any() or (np.diff(epochs)[back] <= 0).any():
+    if not back.any() or (np.diff(epochs) < 0).any():
         return _Numbering(lambda wanted: _values(step, wanted), STEP, notes)
     return _through_the_epochs(table, step, epoch, steps, epochs)
 

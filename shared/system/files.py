@@ -49,14 +49,24 @@ def read_utf8(path: Path, largest: int = LARGEST_TEXT) -> str:
 
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a log, each with its end, one at a time. Raises UnicodeDecodeError as `read_utf8` does."""
+    for block in read_blocks(path):
+        *whole, last = block.split("\n")
+        for line in whole:
+            yield line + "\n"
+        if last:
+            yield last
+
+
+def read_blocks(path: Path) -> Iterator[str]:
+    """A log's text in blocks of whole lines. Raises UnicodeDecodeError as `read_utf8` does."""
     check_text(path)
     with path.open(encoding="utf-8-sig") as file:
         try:
             begun = ""
             while block := file.read(BLOCK):
-                *whole, begun = (begun + block).split("\n")
-                for line in whole:
-                    yield line + "\n"
+                whole, end, begun = (begun + block).rpartition("\n")
+                if end:
+                    yield whole + end
                 if len(begun) > LONGEST_LINE:
                     raise OSError(errno.EFBIG, f"a line of more than {LONGEST_LINE:,} characters", str(path))
             if begun:

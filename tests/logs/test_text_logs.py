@@ -6,6 +6,7 @@ import pytest
 
 from shared.logs.formats import text_lines
 from shared.logs.sources import read_source
+from shared.system import files
 from shared.system.errors import InputError
 
 
@@ -165,6 +166,47 @@ def test_the_lines_of_usual_loops_are_read_and_their_pattern_told(tmp_path, name
     assert {*log.losses.tolist()} <= written
     assert len(log.losses) == len(steps)
     assert pattern in "".join(log.notes)
+
+
+def same(a, b):
+    assert (a.steps.tolist(), a.losses.tolist(), a.resolution.tolist()) == (
+        b.steps.tolist(),
+        b.losses.tolist(),
+        b.resolution.tolist(),
+    )
+    assert (a.form, a.counts, a.taken, a.notes, {*a.series}) == (b.form, b.counts, b.taken, b.notes, {*b.series})
+    for name, series in a.series.items():
+        assert series.steps.tolist() == b.series[name].steps.tolist()
+        assert series.values.tolist() == b.series[name].values.tolist()
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_log_is_the_same_in_however_small_blocks_it_is_read(tmp_path, monkeypatch, name):
+    whole = read(tmp_path, LOGS[name][0])
+    for size in (1, 100):
+        monkeypatch.setattr(files, "BLOCK", size)
+        same(read(tmp_path, LOGS[name][0]), whole)
+
+
+def test_lines_that_are_read_at_once_are_read_as_one_by_one(tmp_path, monkeypatch):
+    text = "".join(
+        f"Epoch {epoch}\n" + "".join(f"  step {step}/40 | loss {loss(step)} | lr 0.1\n" for step in range(40))
+        for epoch in (1, 2, 3)
+    )
+    whole = read(tmp_path, text)
+    at_once = []
+    found = text_lines._Reader._at_once
+
+    def noted(*given):
+        cells = found(*given)
+        at_once.append(cells is not None)
+        return cells
+
+    monkeypatch.setattr(text_lines._Reader, "_at_once", noted)
+    monkeypatch.setattr(files, "BLOCK", 300)
+    same(read(tmp_path, text), whole)
+    assert sum(at_once) > 3
+    refused(tmp_path, text + "  step 3/40 | loss oops\n  step 39/40 | loss 1 | lr 0.1\n", "line 125: step ")
 
 
 def is_number(word):

@@ -13,7 +13,6 @@ MUTANTS: list[Mutant] = [
             ],
             f"{FORMATS}steps_that_start_again_in_each_epoch_are_counted_on": [
                 ("logs: an epoch is one step too short", "* (steps.min() <= 0))", "* (steps.min() < 0))"),
-                ("logs: steps that go back within an epoch are counted on", "[back] <= 0).any()", "[back] < 0).any()"),
             ],
             f"{FORMATS}the_parts_of_ultralytics_losses_are_added_and_that_is_said": [
                 (
@@ -77,6 +76,14 @@ MUTANTS: list[Mutant] = [
                     "logs: tqdm's loss is of the step after",
                     "self._ahead = self._ahead or (pattern.has_loss",
                     "self._ahead = self._ahead and (pattern.has_loss",
+                ),
+            ],
+            f"{TEXTS}lines_that_are_read_at_once_are_read_as_one_by_one": [
+                ("logs: an epoch that was named before is forgotten", "found[EPOCH] = [self._epoch] * count", "pass"),
+                (
+                    "logs: many lines at once are counted once",
+                    "self._lines.extend(range(number, number + count))",
+                    "pass",
                 ),
             ],
             f"{TEXTS}no_loss_is_passed_over_however_many_other_lines_come_first": [

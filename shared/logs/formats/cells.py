@@ -186,28 +186,35 @@ class Columns:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.builders = [Builder(name) for name in names]
         self.count = 0
-        self.left_out = 0  # names that came after too many others
         self._by_name = {builder.name: builder for builder in self.builders}
 
     def add_records(self, records: Sequence[Mapping[str, object]]) -> None:
         """Append rows that name their cells; a name that a row lacks is an empty cell."""
         for name in dict.fromkeys(name for record in records for name in record):
-            if name in self._by_name:
-                continue
-            if len(self.builders) >= MOST_COLUMNS:
-                self.left_out += 1
-                continue
-            self._by_name[name] = Builder(name, self.count)
-            self.builders.append(self._by_name[name])
+            self._meet(name)
         for builder in self.builders:
             builder.add([record.get(builder.name) for record in records])
         self.count += len(records)
+
+    def add_named(self, columns: Mapping[str, Sequence[object]], count: int) -> None:
+        """Append the cells of some columns; the others have `count` empty cells."""
+        for name in columns:
+            self._meet(name)
+        for builder in self.builders:
+            builder.add(columns.get(builder.name) or [None] * count)
+        self.count += count
 
     def add_columns(self, columns: Iterable[Sequence[object]]) -> None:
         """Append the cells of each column, in the order of the names."""
         for builder, cells in zip(self.builders, columns, strict=True):
             builder.add(cells)
             self.count = builder.count
+
+    def _meet(self, name: str) -> None:
+        """Have a column of this name, unless there are too many others."""
+        if name not in self._by_name and len(self.builders) < MOST_COLUMNS:
+            self._by_name[name] = Builder(name, self.count)
+            self.builders.append(self._by_name[name])
 
     def done(self) -> list[Column]:
         return [builder.done() for builder in self.builders]

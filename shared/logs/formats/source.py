@@ -36,6 +36,4 @@ class LogFile:
 
 
 LARGE = 24 * 2**20
-LEFT_OUT = (
-    "Of a log as large as this, the columns beside the loss are read only where they are accuracies and the like."
-)
+LEFT_OUT = "Of a log as large as this only losses, accuracies and learning rates are read, and no other measures."

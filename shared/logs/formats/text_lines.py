@@ -7,9 +7,8 @@ the first line of its kind, and then compared with the lines that follow.
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from shared.logs.formats import names
 from shared.logs.formats.cells import CHUNK, Columns
@@ -46,6 +45,7 @@ _PAIRS = re.compile(r"\[\s*(?P<epoch>\d+)(?:/\d+)?\s*\]\s*\[\s*(?P<step>\d+)\s*/
 _EXAMPLES = re.compile(r"(?:^|[\d.]\s+)\[\s*(?P<example>\d+)\s*/\s*(?P<total>\d+)(?:\s*\(\s*\d+(?:\.\d+)?%\))?\s*\]")
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _DIGITS = re.compile(_VALUE)
+_BLANKS = r"[^\S\n]*"
 _MATTERS = re.compile("loss|epoch", re.IGNORECASE)
 _NO_MEASURE = r"(?:(?!loss|acc).)*"  # a line with more measures is of another kind
 _AGAIN = re.compile(r"[\b\r]+")
@@ -56,6 +56,7 @@ class _Pattern:
     """A kind of line: what stands between its numbers, and which of the numbers are called how."""
 
     expression: re.Pattern[str]
+    lines: re.Pattern[str]  # the same, for many lines at once
     names: tuple[str, ...]
     shown: str
     bar: str | None  # whose progress line it is
@@ -109,10 +110,11 @@ def _made(line: str, found: dict[tuple[int, int], str], bar: str | None) -> _Pat
         at = span[1]
     parts.append(_NO_MEASURE if bar else _between(line[at:]))
     expression = re.compile("".join(parts), re.IGNORECASE)
+    lines = re.compile(rf"^{_BLANKS}{''.join(parts)}{_BLANKS}$", re.IGNORECASE | re.MULTILINE)
     told = " ".join(_DIGITS.sub("#", "".join(shown)).split())
     has_loss = any(names.rank(name) is not None or names.has_loss(name) for name in order)
     kept = frozenset(name for name in order if name in OURS or names.is_known(name))
-    return _Pattern(expression, tuple(order), told[:200], bar, has_loss, kept)
+    return _Pattern(expression, lines, tuple(order), told[:200], bar, has_loss, kept)
 
 
 def _between(text: str) -> str:
@@ -121,7 +123,7 @@ def _between(text: str) -> str:
     for piece in re.split(rf"((?<![A-Za-z_]){_PLAIN}|\s+)", text):
         if not piece:
             continue
-        made.append(r"\s*" if piece.isspace() else r"[+\-\d.eE]+" if re.fullmatch(_PLAIN, piece) else re.escape(piece))
+        made.append(_BLANKS if piece.isspace() else r"[+\-\d.eE]+" if re.fullmatch(_PLAIN, piece) else re.escape(piece))
     return "".join(made)
 
 
@@ -137,6 +139,10 @@ class _Patterns:
     def __init__(self) -> None:
         self._known: list[_Pattern] = []
         self._unread = 0  # lines of no known kind that were looked at
+
+    @property
+    def last(self) -> _Pattern | None:
+        return self._known[0] if self._known else None
 
     def read(self, line: str) -> tuple[_Pattern, dict[str, object]] | None:
         """The kind of a line, and its numbers by name; None where it names none."""
@@ -213,9 +219,15 @@ def read(file: LogFile) -> Table:
         sparse=True,
         silent=reader.examples,
         taken=names.EPOCH if reader.keras else "running mean" if reader.running else None,
-        epoch_length=reader.totals.pop() if len(reader.totals) == 1 else None,
+        epoch_length=_length(reader.totals),
         notes=tuple(notes),
     )
+
+
+def _length(totals: set[str]) -> int | None:
+    """The steps of an epoch, where all lines say the same."""
+    (one, *others) = totals or {""}
+    return int(one) if not others and one.isascii() and one.isdecimal() and len(one) < MOST_DIGITS else None
 
 
 class _Reader:
@@ -225,16 +237,18 @@ class _Reader:
         self._file = file
         self.columns = Columns()
         self.counts: Counter[str] = Counter()
-        self.totals: set[int] = set()
-        self.examples = self.bars = False
-        first = list(_first_patterns(file))
-        with_loss = [pattern for pattern in first if pattern.has_loss]
+        self.totals: set[str] = set()
+        self.examples = self.bars = self.whole_epochs = False
+        with_loss = [pattern for pattern in _first_patterns(file) if pattern.has_loss]
         self._with_steps = any({STEP, EXAMPLES} & {*pattern.names} for pattern in with_loss)
         self.keras = not running and any(pattern.bar == KERAS for pattern in with_loss)
         self.running = running
-        self.whole_epochs = False
         # tqdm's set_postfix shows the loss of a step before the step is counted; at the end that loss is shown again.
         self._ahead = False
+        self._patterns = _Patterns()
+        self._epoch: object = None
+        self._step: object = None
+        self._waiting: tuple[object, int, dict[str, object]] | None = None  # a progress line that may be written again
         self._lines = array("l")
 
     def place(self, row: int) -> str:
@@ -242,27 +256,58 @@ class _Reader:
 
     def read(self) -> None:
         """Read all rows, many at a time."""
-        rows = self._rows()
-        while chunk := list(islice(rows, CHUNK)):
-            self.columns.add_records(chunk)
+        chunk: list[dict[str, object]] = []
+        number = 1
+        for block in files.read_blocks(self._file.path):
+            count = block.count("\n")
+            if (found := self._at_once(block, count)) is not None:
+                self.columns.add_records(chunk)
+                self.columns.add_named(found, count)
+                self._lines.extend(range(number, number + count))
+                chunk = []
+            else:
+                chunk += self._rows(block, number)
+            if len(chunk) >= CHUNK:
+                self.columns.add_records(chunk)
+                chunk = []
+            number += count
+        if self._waiting:
+            chunk.append(self._row(*self._waiting[1:]))
+        self.columns.add_records(chunk)
 
-    def _rows(self) -> Iterator[dict[str, object]]:
+    def _at_once(self, block: str, count: int) -> dict[str, Sequence[object]] | None:
+        """The cells by name, where all lines are of the kind that was met last, and each has a step; else None."""
+        pattern = self._patterns.last
+        if pattern is None or pattern.bar or self._waiting or STEP not in pattern.names:
+            return None
+        if not pattern.has_loss or (self._file.is_large and len(pattern.kept) < len(pattern.names)):
+            return None
+        rows = pattern.lines.findall(block)
+        if len(rows) != count or not count:
+            return None
+        found: dict[str, Sequence[object]] = dict(zip(pattern.names, zip(*rows, strict=True), strict=True))
+        self.totals |= {str(total) for total in {*found.pop(TOTAL, ())}}
+        if EPOCH not in found and self._epoch is not None:
+            found[EPOCH] = [self._epoch] * count
+        self._epoch = found[EPOCH][-1] if EPOCH in found else None
+        self._step = found[STEP][-1]
+        self.counts[pattern.shown] += count
+        return found
+
+    def _rows(self, block: str, first: int) -> Iterator[dict[str, object]]:
         """A row for each line that counts; a progress line is written again and again, and its last counts."""
-        waiting: tuple[object, int, dict[str, object]] | None = None
-        for number, pattern, record in self._records():
+        for number, pattern, record in self._records(block, first):
             key = None if pattern.bar is None else self._key_in_a_bar(pattern, record)
             if key == SKIPPED:
                 continue
-            if waiting and key is not None and waiting[0] == key:
-                waiting[2].update(record)
+            if self._waiting and key is not None and self._waiting[0] == key:
+                self._waiting[2].update(record)
                 continue
-            if waiting:
-                yield self._row(*waiting[1:])
-            waiting = None if key is None else (key, number, record)
+            if self._waiting:
+                yield self._row(*self._waiting[1:])
+            self._waiting = None if key is None else (key, number, record)
             if key is None:
                 yield self._row(number, record)
-        if waiting:
-            yield self._row(*waiting[1:])
 
     def _key_in_a_bar(self, pattern: _Pattern, record: dict[str, object]) -> object:
         """What a progress line is of; SKIPPED where it is not read: of Keras's, only the whole epoch's count."""
@@ -279,31 +324,31 @@ class _Reader:
 
     def _row(self, number: int, record: dict[str, object]) -> dict[str, object]:
         total = record.pop(TOTAL, None)
-        if total is not None and len(self.totals) <= 1 and len(str(total)) < MOST_DIGITS:
-            self.totals.add(int(str(total)))
+        if total is not None and len(self.totals) <= 1:
+            self.totals.add(str(total))
         self._lines.append(number)
         return record
 
-    def _records(self) -> Iterator[tuple[int, _Pattern, dict[str, object]]]:
+    def _records(self, block: str, first: int) -> Iterator[tuple[int, _Pattern, dict[str, object]]]:
         """The number of each line that names a number, its pattern, and its numbers by name."""
-        patterns, epoch, step, large = _Patterns(), None, None, self._file.is_large
-        for number, whole in enumerate(files.read_lines(self._file.path), 1):
+        large = self._file.is_large
+        for number, whole in enumerate(block.split("\n"), first):
             for line in _pieces(whole):
-                if (found := patterns.read(line)) is None:
+                if (found := self._patterns.read(line)) is None:
                     continue
                 pattern, record = found
                 if large and len(pattern.kept) < len(record):
                     record = {name: cell for name, cell in record.items() if name in pattern.kept}
                 measures = not record.keys() <= OURS
-                epoch = record.get(EPOCH, epoch)
-                if epoch is not None:
-                    record[EPOCH] = epoch
-                step = self._with_step(pattern, record, step)
+                self._epoch = record.get(EPOCH, self._epoch)
+                if self._epoch is not None:
+                    record[EPOCH] = self._epoch
+                self._give_step(pattern, record)
                 if measures:
                     yield number, pattern, record
 
-    def _with_step(self, pattern: _Pattern, record: dict[str, object], step: object) -> object:
-        """The step of this line, or the one before: that of a line that names none.
+    def _give_step(self, pattern: _Pattern, record: dict[str, object]) -> None:
+        """Name the step of a line that names none.
 
         Among losses by step, a loss without one is of an epoch; a measure without one is of the step before.
         """
@@ -313,11 +358,10 @@ class _Reader:
             self.examples = True
             record[STEP] = record.pop(EXAMPLES)
         if STEP in record:
-            return record[STEP]
-        if self._with_steps and not self.keras:
+            self._step = record[STEP]
+        elif self._with_steps and not self.keras:
             for name in pattern.names:
                 if names.rank(name) == 1 and name in record:
                     record[f"epoch {name}"] = record.pop(name)
-            if step is not None:
-                record[STEP] = step
-        return step
+            if self._step is not None:
+                record[STEP] = self._step
