@@ -410,6 +410,21 @@ def test_bad_lines_of_json_are_named(tmp_path, content, message):
     refused(written(tmp_path, content), message)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"history": {"loss": [0.5, 0.25], "val_loss": [1, 2]}, "params": {"epochs": 2}}',
+        '{"train": {"loss": [0.5, 0.25]}, "val": {"loss": [1, 2]}}',
+        '[{"train": {"loss": 0.5}, "val": {"loss": 1}}, {"train": {"loss": 0.25}, "val": {"loss": 2}}]',
+        '{"epoch": 0, "m": {"loss": 0.5, "val_loss": 1}}\n{"epoch": 1, "m": {"loss": 0.25, "val_loss": 2}}\n',
+    ],
+)
+def test_an_object_within_an_object_is_read(tmp_path, content):
+    log = read(written(tmp_path, content))
+    assert log.losses.tolist() == [0.5, 0.25]
+    assert log.series["val_loss"].values.tolist() == [1, 2]
+
+
 def test_a_document_or_a_line_that_is_too_long_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(json_text, "LARGEST", 9)
     refused(written(tmp_path, "[0.5, 0.25, 0.125]"), "of text, and more than 0 MiB are not read; give a file")

@@ -127,6 +127,25 @@ LOGS = {
         "epoch",
         [1, 2],
     ),
+    "Keras's guide to a training loop": (
+        "".join(
+            f"\nStart of epoch {e}\n"
+            + "".join(
+                f"Training loss (for 1 batch) at step {s}: {loss(s)}\nSeen so far: {s * 64 + 64} samples\n"
+                for s in (0, 200)
+            )
+            for e in (0, 1)
+        ),
+        "Training loss (for # batch) at step <step>: <loss>",
+        "step",
+        [0, 200, 400, 600],
+    ),
+    "lines of a validation between": (
+        "".join(f"train epoch: {e}, loss: {loss(e)}, acc: 0.5\neval epoch: {e}, loss: 7.5, acc: 0.5\n" for e in (1, 2)),
+        "train epoch: <epoch>, loss: <loss>, acc: <acc>",
+        "epoch",
+        [1, 2],
+    ),
     "tables of words": (
         "epoch train_loss valid_loss time\n0     0.8754  0.3062  00:05 \n1   0.4754  0.2   00:05\n",
         "",
@@ -253,6 +272,15 @@ def test_two_losses_in_a_line_are_refused_with_the_way_to_choose(tmp_path):
     text = "".join(f"[{e}/5][{b}/9]\tLoss_D: 0.5\tLoss_G: 4.{b}\n" for e in (0, 1) for b in (0, 1))
     refused(tmp_path, text, "but 'epoch', 'step', 'Loss_D', 'Loss_G'; rename the one with losses, or choose it, as in ")
     assert read(tmp_path, text, "Loss_G").losses.tolist() == [4.0, 4.1, 4.0, 4.1]
+
+
+def test_a_line_of_a_validation_has_its_loss(tmp_path):
+    series = read(tmp_path, LOGS["lines of a validation between"][0]).series
+    assert {name: column.values.tolist() for name, column in series.items()} == {
+        "val_loss": [7.5, 7.5],
+        "accuracy": [0.5, 0.5],
+        "val_accuracy": [0.5, 0.5],
+    }
 
 
 def test_a_log_that_was_started_again_is_refused_with_the_line(tmp_path):

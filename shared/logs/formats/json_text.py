@@ -18,6 +18,7 @@ from shared.system.errors import InputError
 FORM, LINES_FORM = "JSON", "JSON lines"
 LARGEST = 128 * 2**20  # bytes of one document, all of which is in memory
 BEGINNINGS = "[{"
+HISTORY = "history"
 _WHITE = " \t\n\r"
 
 
@@ -104,6 +105,8 @@ def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
         if not isinstance(found, dict):
             cure = "make every line an object, with the loss and the step"
             raise InputError(f"{file.path}: line {number} is {reprlib.repr(found)} and no object; {cure}")
+        if dict in map(type, found.values()):
+            found = _flat(found)
         if large and not found.keys() <= kept:
             kept |= {name for name in found if _is_kept(file, name, known)}
             found = {name: cell for name, cell in found.items() if name in kept}
@@ -153,9 +156,27 @@ def read_document(file: LogFile) -> Table:
     if isinstance(content, dict) and isinstance(content.get(hugging_face.HISTORY), list):
         table = _of_list(file, iter(content[hugging_face.HISTORY]))
         return hugging_face.trainer_state(table, file)
+    content = _flat(content)
     if not isinstance(content, dict) or not any(isinstance(values, list) for values in content.values()):
         raise InputError(f"{file.path} holds {reprlib.repr(content)} and no list; {CURE}")
     return Table(FORM, list(_of_lists(content)), lambda row: f"entry {row}")
+
+
+def _flat(content: Any) -> Any:
+    """Objects within an object as one, their names joined: {"train": {"loss": 1}} as {"train/loss": 1}.
+
+    The name of the only one is left out, and Keras's "history", for what is in it has names of its own.
+    """
+    if not isinstance(content, dict):
+        return content
+    inner = {name: value for name, value in content.items() if isinstance(value, dict) and value}
+    if not inner:
+        return content
+    found = {name: value for name, value in content.items() if name not in inner}
+    for name, value in inner.items():
+        for own, cell in value.items():
+            found.setdefault(own if len(inner) == 1 or name == HISTORY else f"{name}/{own}", cell)
+    return found
 
 
 def _of_lists(content: dict[str, Any]) -> Iterator[Column]:
@@ -230,6 +251,8 @@ def _of_objects(file: LogFile, chunk: list[Any], elements: Iterator[Any]) -> lis
             if not isinstance(entry, dict):
                 cure = "make every entry an object, or every entry a number"
                 raise InputError(f"{file.path}: entry {row} is {reprlib.repr(entry)} among objects; {cure}")
+        if any(dict in map(type, entry.values()) for entry in chunk):
+            chunk = [_flat(entry) for entry in chunk]
         if file.is_large:
             chunk = [{n: cell for n, cell in entry.items() if _is_kept(file, n, known)} for entry in chunk]
         columns.add_records(chunk)

@@ -37,7 +37,7 @@ STEPS = (
     "num_updates",
 )
 BATCHES = ("batch", "batch_idx", "it", "mini_batch", "minibatch", "batches", "i")  # a step too, where there is no other
-EPOCHS = (EPOCH, "epochs", "ep", "train_epoch", "training_epoch")
+EPOCHS = (EPOCH, "epochs", "ep", "train_epoch", "training_epoch", "val_epoch", "eval_epoch", "test_epoch")
 # Neither losses nor measures: clocks, and what numbers the rows.
 OTHERS = (
     "",
@@ -54,6 +54,7 @@ OTHERS = (
 )
 _OF_VALIDATION = ("val", "valid", "validation", "eval", "test", "dev", "evaluation")
 _OF_TRAINING = ("train", "training")
+_MEANS = ("average", "avg", "mean")
 _ACCURACIES = (
     "accuracy",
     "acc",
@@ -124,7 +125,7 @@ def meaning(name: str) -> str:
         return LEARNING_RATE
     words = [word for word in found.split("_") if word not in ("epoch", "metrics")]
     held_out = bool(words) and (words[0] in _OF_VALIDATION or words[-1] in _OF_VALIDATION)
-    rest = "_".join(word for word in words if word not in (*_OF_VALIDATION, *_OF_TRAINING))
+    rest = "_".join(word for word in words if word not in (*_OF_VALIDATION, *_OF_TRAINING, *_MEANS))
     if rest == "loss" and held_out:
         return VALIDATION_LOSS
     if rest in _ACCURACIES:

@@ -43,6 +43,12 @@ _BAR = re.compile(r"(?:^|\|)\s*(?P<step>\d+)/(?P<total>\d+)\s(?=\s*[\[━╸╺�
 _PAIR = re.compile(r"^\W*\[\s*(?P<epoch>\d+)\s*,\s*(?P<step>\d+)\s*\]")
 _PAIRS = re.compile(r"\[\s*(?P<epoch>\d+)(?:/\d+)?\s*\]\s*\[\s*(?P<step>\d+)\s*/\s*(?P<total>\d+)\s*\]")
 _EXAMPLES = re.compile(r"(?:^|[\d.]\s+)\[\s*(?P<example>\d+)\s*/\s*(?P<total>\d+)(?:\s*\(\s*\d+(?:\.\d+)?%\))?\s*\]")
+# Keras's guide to a training loop: "Training loss (for 1 batch) at step 0: 2.5".
+_AT = re.compile(
+    rf"\bloss\b[^:=\d]*(?:\([^)]*\))?[^:=\d]*\bat (?:step|iter|iteration)\s+(?P<step>\d+)\s*[:=]\s*(?P<loss>{_VALUE})",
+    re.IGNORECASE,
+)
+_OF_VALIDATION = re.compile(r"\W*(?:val|valid|validation|eval|evaluation|test)\b", re.IGNORECASE)
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _DIGITS = re.compile(_VALUE)
 _BLANKS = r"[^\S\n]*"
@@ -68,18 +74,25 @@ def named_in(line: str) -> tuple[dict[tuple[int, int], str], str | None]:
     """Where in a line the numbers are that it names, each with its name, and whose progress line it is."""
     found: dict[tuple[int, int], str] = {}
     bar = _BAR.search(line)
-    for kind in (bar, _PAIR.search(line), _PAIRS.search(line), None if bar else _EXAMPLES.search(line)):
+    for kind in (
+        bar,
+        _PAIR.search(line),
+        _PAIRS.search(line),
+        _AT.search(line),
+        None if bar else _EXAMPLES.search(line),
+    ):
         for name, text in kind.groupdict().items() if kind else ():
             if text is not None and kind:
                 found.setdefault(kind.span(name), TOTAL if name == "total" else name)
         if kind and found:
             break
     taken = {*found.values()}
+    held_out = bool(_OF_VALIDATION.match(line))
     for named in _NAMED.finditer(line):
         name, span = named["name"], named.span("value")
         if any(start < span[1] and span[0] < end for start, end in found) or not _is_word(name):
             continue
-        kind_of = STEP if names.is_step(name) or names.is_batch(name) else EPOCH if names.is_epoch(name) else name
+        kind_of = _called(name, held_out=held_out)
         if named["total"] and kind_of not in (STEP, EPOCH):
             continue
         if kind_of in taken or (kind_of == EXAMPLES and EXAMPLES in taken):
@@ -92,8 +105,31 @@ def named_in(line: str) -> tuple[dict[tuple[int, int], str], str | None]:
     return found, bar and (TQDM if "|" in bar[0] else KERAS)
 
 
+def _called(name: str, *, held_out: bool) -> str:
+    """STEP, EPOCH, or the name of a measure; in a line of a validation, one that says so."""
+    if names.is_step(name) or names.is_batch(name):
+        return STEP
+    if names.is_epoch(name):
+        return EPOCH
+    return f"val {name}" if held_out and not names.of_validation(name) else name
+
+
 def _is_word(name: str) -> bool:
-    return name.lower().rstrip(".") not in ("e", "in", "at", "of", "on", "is", "to", "s", "ms", "for", "took", "after")
+    return name.lower().rstrip(".") not in (
+        "e",
+        "in",
+        "at",
+        "of",
+        "on",
+        "is",
+        "to",
+        "s",
+        "ms",
+        "for",
+        "took",
+        "after",
+        "far",
+    )
 
 
 def _made(line: str, found: dict[tuple[int, int], str], bar: str | None) -> _Pattern:
