@@ -7,6 +7,7 @@ something in a chunk is no plain number.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -190,7 +191,7 @@ class Columns:
 
     def add_records(self, records: Sequence[Mapping[str, object]]) -> None:
         """Append rows that name their cells; a name that a row lacks is an empty cell."""
-        for name in dict.fromkeys(name for record in records for name in record):
+        for name in dict.fromkeys(chain.from_iterable(records)):
             self._meet(name)
         for builder in self.builders:
             builder.add([record.get(builder.name) for record in records])

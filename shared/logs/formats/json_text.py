@@ -4,7 +4,7 @@ import json
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,9 @@ def read_lines(file: LogFile) -> Table:
     columns = Columns()
     blank: list[int] = []
     records = _records(file, blank)
+    known: dict[str, bool] = {}
     while chunk := list(islice(records, CHUNK)):
-        columns.add_records(chunk)
+        columns.add_records(_prepared(file, chunk, known))
     notes = (LEFT_OUT,) if file.is_large else ()
 
     def place(row: int) -> str:
@@ -88,7 +89,6 @@ def read_lines(file: LogFile) -> Table:
 
 
 def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
-    large, known, kept = file.is_large, dict[str, bool](), set[str]()
     scan = _DECODER.scan_once  # type: ignore[attr-defined]
     for number, line in enumerate(files.read_lines(file.path), 1):
         if line.isspace():
@@ -105,11 +105,6 @@ def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
         if not isinstance(found, dict):
             cure = "make every line an object, with the loss and the step"
             raise InputError(f"{file.path}: line {number} is {reprlib.repr(found)} and no object; {cure}")
-        if dict in map(type, found.values()):
-            found = _flat(found)
-        if large and not found.keys() <= kept:
-            kept |= {name for name in found if _is_kept(file, name, known)}
-            found = {name: cell for name, cell in found.items() if name in kept}
         yield found
 
 
@@ -177,6 +172,15 @@ def _flat(content: Any) -> Any:
         for own, cell in value.items():
             found.setdefault(own if len(inner) == 1 or name == HISTORY else f"{name}/{own}", cell)
     return found
+
+
+def _prepared(file: LogFile, chunk: list[dict[str, Any]], known: dict[str, bool]) -> list[dict[str, Any]]:
+    """Rows without objects in them; of a large log, with the columns alone that it is read with."""
+    if dict in {*map(type, chain.from_iterable(map(dict.values, chunk)))}:
+        chunk = [_flat(row) for row in chunk]
+    if file.is_large and not all(_is_kept(file, name, known) for name in {*chain.from_iterable(chunk)}):
+        chunk = [{name: cell for name, cell in row.items() if _is_kept(file, name, known)} for row in chunk]
+    return chunk
 
 
 def _of_lists(content: dict[str, Any]) -> Iterator[Column]:
@@ -251,10 +255,6 @@ def _of_objects(file: LogFile, chunk: list[Any], elements: Iterator[Any]) -> lis
             if not isinstance(entry, dict):
                 cure = "make every entry an object, or every entry a number"
                 raise InputError(f"{file.path}: entry {row} is {reprlib.repr(entry)} among objects; {cure}")
-        if any(dict in map(type, entry.values()) for entry in chunk):
-            chunk = [_flat(entry) for entry in chunk]
-        if file.is_large:
-            chunk = [{n: cell for n, cell in entry.items() if _is_kept(file, n, known)} for entry in chunk]
-        columns.add_records(chunk)
+        columns.add_records(_prepared(file, chunk, known))
         chunk = list(islice(elements, CHUNK))
     return columns.done()
