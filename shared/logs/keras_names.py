@@ -6,7 +6,7 @@ the order of the layers, which HDF5 does not keep, from the model's configuratio
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.logs.tensor_names import natural
@@ -92,7 +92,18 @@ def _variables(node: Node, path: tuple[str, ...], stem: str, config: Config) -> 
                 yield from _variables(layer, (*path, layer.called or group), re.sub(r"_\d+$", "", group), of)
         else:
             called = child.called if INNER.fullmatch(name) and child.called else name
-            yield from _variables(child, (*path, called), re.sub(r"_\d+$", "", child.called or name), {})
+            stem = re.sub(r"_\d+$", "", child.called or name)
+            yield from _variables(_numbered(child), (*path, called), stem, {})
+
+
+def _numbered(node: Node) -> Node:
+    """A list of layers of one class with its indices for names: `blocks/block_1` is `blocks/1`."""
+    names = sorted(node.children, key=natural)
+    if node.called or node.variables or not names:
+        return node
+    if names != [names[0], *(f"{names[0]}_{i}" for i in range(1, len(names)))]:
+        return node
+    return replace(node, children={str(i): replace(node.children[name], last=i) for i, name in enumerate(names)})
 
 
 def _inner(config: object, name: str) -> Config:

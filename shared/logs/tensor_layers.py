@@ -14,9 +14,9 @@ import numpy as np
 
 from shared.logs.layer_kinds import described
 from shared.logs.meetings import BY_LAYER, BY_ORDER, Meeting, met, relative
-from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework, stripped
+from shared.logs.tensor_names import AS_IT_IS, KERAS, PYTORCH, TRANSPOSED, framework, natural
 from shared.network import Weights
-from shared.pairs.alignment import Match, align
+from shared.pairs.alignment import Match, align, volume
 from shared.pairs.description import (
     ATTENTION,
     BATCH_NORM,
@@ -38,7 +38,7 @@ FLAT = ", its rows from channels first to channels last, as behind a flattened i
 NOT_FLAT = ", its rows in one order: an image that is flattened before it must be so in both alike"
 # What Keras calls a layer that its user has not named; a counter of its own follows.
 NUMBERED = re.compile(
-    r"(\w+/)*(dense|\w*conv\dd\w*|embedding|lstm|gru|simple_rnn|bidirectional|\w+_normalization)(_\d+)?"
+    r"(dense|\w*conv\dd\w*|embedding|lstm|gru|simple_rnn|bidirectional|\w+_(?:normalization|attention))(_\d+)?"
 )
 Shape = tuple[int, ...]
 
@@ -80,16 +80,18 @@ def _left(a: Weights, b: Weights, of_a: set[str], of_b: set[str]) -> tuple[list[
 
 def _between(torch: Weights, keras: Weights) -> Layers:
     """PyTorch's and Keras's, with the layouts that `--pair` knows."""
-    ours, theirs = described(PYTORCH, torch), described(KERAS, keras)
+    ours, theirs = described(PYTORCH, torch), _as_created(described(KERAS, keras))
     if (most := max(len(ours.layers), len(theirs.layers))) > MOST_LAYERS:
         told = f"{most} layers whose names differ, and more than {MOST_LAYERS} are not matched by their order"
         raise InputError(f"{told}; name the tensors of one as in the other")
     meetings, used, channels = dict[str, Meeting](), set[str](), 0
     named = _of_one_name(ours, theirs)
-    of_torch = _without(ours, {match.torch[0].path for match in named})
-    of_keras = _without(theirs, {match.keras[0].path for match in named})
+    matches = [*named]
+    for find in (_of_one_kind, align):
+        rest = _without(ours, [m.torch[0] for m in matches]), _without(theirs, [m.keras[0] for m in matches])
+        matches += find(*rest)
     place = {layer.path: index for index, layer in enumerate(theirs.layers)}
-    matches = sorted([*named, *align(of_torch, of_keras)], key=lambda match: place[match.keras[0].path])
+    matches.sort(key=lambda match: place[match.keras[0].path])
     for match in matches:
         for name, made in match.fit.made.items():
             value = made.value(torch)
@@ -122,20 +124,61 @@ def _is_weight(name: str) -> bool:
 
 
 def _of_one_name(torch: Description, keras: Description) -> list[Match]:
-    """The layers that have the same name in both, by their users and not by Keras, which numbers them."""
-    ours, theirs = ({short: layer for layer, short in _short(side)} for side in (torch, keras))
-    both = [(ours[name], theirs[name]) for name in ours if name in theirs and not NUMBERED.fullmatch(name)]
+    """The layers that their users, and not Keras, call the same: by the last word and the numbers in the path.
+
+    `h.0.attention.query` and `h/0/query` are one where no other layer is called so.
+    """
+    ours, theirs = (_by_users_name(side) for side in (torch, keras))
+    both = [(ours[name], theirs[name]) for name in ours if name in theirs]
     found = [Match((t,), (k,), fit([t], [k], torch, keras)) for t, k in both if needed(t, torch) and needed(k, keras)]
     return [match for match in found if not match.fit.clashes]
 
 
-def _short(side: Description) -> Iterator[tuple[Layer, str]]:
-    """Each layer with its path, without what all paths begin with."""
-    names = stripped([layer.path for layer in side.layers])
-    return ((layer, names[layer.path].lower()) for layer in side.layers)
+def _by_users_name(side: Description) -> dict[tuple[str, ...], Layer]:
+    found: dict[tuple[str, ...], list[Layer]] = {}
+    for layer in side.layers:
+        words = layer.path.lower().split(".")
+        if not words[-1].isdigit() and not NUMBERED.fullmatch(words[-1]):
+            found.setdefault((*(word for word in words if word.isdigit()), words[-1]), []).append(layer)
+    return {name: layers[0] for name, layers in found.items() if len(layers) == 1}
 
 
-def _without(side: Description, paths: set[str]) -> Description:
+def _as_created(side: Description) -> Description:
+    """With the layers that Keras numbered in that order, which is the program's; a graph's may be another."""
+    layers, places = [*side.layers], dict[tuple[str, str], list[int]]()
+    for index, layer in enumerate(layers):
+        parent, _, own = layer.path.rpartition(".")
+        if match := NUMBERED.fullmatch(own):
+            places.setdefault((parent, match[1]), []).append(index)
+    for indices in places.values():
+        ordered = sorted((layers[index] for index in indices), key=lambda layer: natural(layer.path))
+        for index, layer in zip(indices, ordered, strict=True):
+            layers[index] = layer
+    return side.model_copy(update={"layers": layers})
+
+
+def _of_one_kind(torch: Description, keras: Description) -> list[Match]:
+    """The layers of a kind and size of which both have as many, in their order, whatever stands between them."""
+    matches = []
+    sorts = [_by_sort(side) for side in (torch, keras)]
+    for sort, ours in sorts[0].items():
+        theirs = sorts[1].get(sort, [])
+        fits = [(t, k, fit([t], [k], torch, keras)) for t, k in zip(ours, theirs, strict=False)]
+        if len(ours) == len(theirs) and all(found.full and not found.clashes for _, _, found in fits):
+            matches += [Match((t,), (k,), found) for t, k, found in fits]
+    return matches
+
+
+def _by_sort(side: Description) -> dict[tuple[str, int], list[Layer]]:
+    found: dict[tuple[str, int], list[Layer]] = {}
+    for layer in side.layers:
+        if needed(layer, side) and layer.kind != RAW:
+            found.setdefault((layer.kind, volume(layer, side)), []).append(layer)
+    return found
+
+
+def _without(side: Description, layers: list[Layer]) -> Description:
+    paths = {layer.path for layer in layers}
     return side.model_copy(update={"layers": [layer for layer in side.layers if layer.path not in paths]})
 
 

@@ -240,3 +240,34 @@ def test_more_layers_than_can_be_matched_in_bounded_time_are_refused(tmp_path):
     b = {f"dense_{i}/kernel": np.ones((1, 2)) for i in range(401)}
     with pytest.raises(InputError, match="401 layers whose names differ, and more than 400 are not matched"):
         tensors_of(tmp_path, a, b)
+
+
+def test_layers_of_a_kind_meet_in_their_order_whatever_stands_between_them(tmp_path):
+    """PyTorch's encoder layer has its two norms last; a graph of Keras's has them where they are called."""
+    a, names = {}, ("linear1", "linear2", "norm1", "norm2")
+    for layer in (0, 1):
+        for name in names:
+            a[f"layers.{layer}.{name}.weight"] = kernels((8,) if "norm" in name else (8, 8))[0]
+            a[f"layers.{layer}.{name}.bias"] = kernels((8,))[0]
+    b, counts = {}, {"dense": 3, "layer_normalization": 7}
+    for layer in (0, 1):
+        for name in ("norm1", "linear1", "linear2", "norm2"):
+            weight, bias = (a[f"layers.{layer}.{name}.{part}"] for part in ("weight", "bias"))
+            of = "layer_normalization" if "norm" in name else "dense"
+            b[f"{of}_{counts[of]}/{'gamma' if 'norm' in name else 'kernel'}"] = weight.T
+            b[f"{of}_{counts[of]}/{'beta' if 'norm' in name else 'bias'}"] = bias
+            counts[of] += 1
+    assert tensors_of(tmp_path, a, b).agree
+    backwards = dict(sorted(b.items(), reverse=True))  # layers that Keras numbered meet by their numbers
+    assert tensors_of(tmp_path, a, backwards).agree
+    assert not tensors_of(tmp_path, a, b | {"layer_normalization_8/beta": b["layer_normalization_9/beta"]}).agree
+
+
+def test_lists_of_blocks_meet_by_the_numbers_and_the_last_word_of_the_path(tmp_path):
+    a = {f"h.{i}.attn.{n}.weight": kernels((8, 8))[0] for i in (0, 1, 2) for n in "qkvo"}
+    b = {f"h/{i}/{n}/kernel": a[f"h.{i}.attn.{n}.weight"].T for i in (0, 1, 2) for n in "kovq"}
+    tensors = tensors_of(tmp_path, a, b)
+    assert tensors.agree
+    assert {tensor.why for tensor in tensors.shared.values()} == {"the layer's name"}
+    exchanged = b | {"h/1/q/kernel": b["h/1/k/kernel"], "h/1/k/kernel": b["h/1/q/kernel"]}
+    assert sum(not tensor.agrees for tensor in tensors_of(tmp_path, a, exchanged).shared.values()) == 2
