@@ -42,7 +42,7 @@ def _answer(path: Path, folder: Path, read: Callable[[Path], Found]) -> int:
         _check_numbers(path, found.tensors)
     except MemoryError:
         raise InputError(f"{path}: reading it takes more memory than is free; end other programs") from None
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception as error:  # noqa: BLE001 a library may raise anything for what is no file of its own
         raise InputError(f"{path} can't be read: {in_one_line(error)}; {WHOLE}") from None

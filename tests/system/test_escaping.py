@@ -109,7 +109,7 @@ def test_a_tensors_name_and_a_files_reach_neither_report_nor_terminal_raw(tmp_pa
     folder = tmp_path / name.replace("/", ":").replace("\0", "0")
     folder.mkdir()
     for file, value, more in (("a", 1, f"{encodable} alone"), ("b", 2, "other")):
-        save_file({encodable: np.full(3, value, "f4"), more: np.ones(2, "f4")}, folder / f"{file}.safetensors")
+        save_file({encodable: np.full(3, value, "f4"), more: np.ones(2 * value, "f4")}, folder / f"{file}.safetensors")
     with trying("name in a report"):
         pair = log_pair.compare(folder / "a.safetensors", folder / "b.safetensors")
         log_report.write(pair, tmp_path, f"compare.py --records {folder}")
