@@ -42,6 +42,9 @@ def read_source(path: Path, pythons: Mapping[str, Path] | None = None) -> Source
         if column is not None:
             raise InputError(f"{path}:{column}: {path.name} is no log, and has no columns; give {path}")
         return read_weights(path, kind, pythons)
+    if path.name.endswith(".index.json"):
+        cure = "give one file with all weights, as save_pretrained(folder, max_shard_size='100GB') writes it"
+        raise InputError(f"{path} lists the shards of a model, which are not put together here; {cure}")
     if cure := weights_files.CURES.get(path.suffix.lower()):
         raise InputError(f"{path} is none of what can be read; {cure}")
     return Source(path, log=read_log(path, column), column=column)

@@ -69,6 +69,7 @@ BAD = {
     "a.txt": (b"", "is empty; give a log with at least one loss"),
     "binary": (b"\x00\x01\x02" * 9, "is neither text nor a binary file that is known; a loss log is CSV with a header"),
     "events.out.tfevents.1.host": (b"", "is empty; give a log with at least one loss"),
+    "model.safetensors.index.json": (b"{}", "lists the shards of a model, which are not put together here; give one"),
     "empty.npz": (b"", "is no whole .npz file of numbers: File is not a zip file; write it again, whole"),
     "empty.safetensors": (b"", "is no whole .safetensors file of numbers: "),
     "text.npz": (b"abc" * 50, "is no whole .npz file of numbers: "),
