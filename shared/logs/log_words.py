@@ -92,7 +92,7 @@ def tensor_notes(tensors: Tensors) -> list[str]:
     for name, tensor in tensors.shared.items():
         if tensor.turned:
             turned.setdefault(tensor.turned, []).append(name)
-    wrong = [f"{_listed(names)}: {what}. One of the two lies the wrong way." for what, names in turned.items()]
+    wrong = [f"{_listed(names)}: {what}." for what, names in turned.items()]
     by_order = sum(tensor.names[0] != tensor.names[1] for tensor in tensors.shared.values())
     assumed = (
         f"{_count(by_order, 'tensor')} of other names in A than in B: the table of the weights says what met what."

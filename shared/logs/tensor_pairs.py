@@ -172,11 +172,17 @@ def _tensor(meeting: Meeting, expected: str) -> Tensor:
         difference=_difference(meeting.names[0], a, b),
         relative=relative(a, b),
     )
-    if tensor.agrees or len(meeting.views) == 1 or _nearer(meeting) in (None, way):
+    if tensor.agrees or len(meeting.views) == 1 or (near := _nearer(meeting)) in (None, way):
         return tensor
-    needed = "without the transpose that" if way == TRANSPOSED else "with a transpose, other than"
-    whose = "its kind of layer has" if meeting.expected else "the others have"
-    return replace(tensor, turned=f"near only {needed} {whose}")
+    other = replace(tensor, difference=_difference(meeting.names[0], *meeting.views[near]))
+    how = "equal" if other.agrees else "near"
+    whose = "its kind of layer needs" if meeting.expected else "the others have"
+    if way == TRANSPOSED:
+        return replace(
+            tensor, turned=f"{how} only without the transpose that {whose}: one of the two was not transposed"
+        )
+    whose = "its kind of layer needs none" if meeting.expected else "the others have none"
+    return replace(tensor, turned=f"{how} only transposed, and {whose}: one of the two was transposed")
 
 
 def _difference(name: str, a: np.ndarray, b: np.ndarray) -> Difference:

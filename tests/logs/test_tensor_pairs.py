@@ -109,15 +109,18 @@ def test_a_square_kernel_that_was_not_transposed_as_the_others_were_is_a_differe
     assert not tensors.agree
     assert [name for name, tensor in tensors.shared.items() if not tensor.agrees] == ["fc2.weight"]
     said = log_words._tensors_sentence(tensors)
-    assert said.startswith("DIFFERENT WEIGHTS: 1 of 6 tensors, most in fc2.weight, which is near only without the tran")
-    assert any(note.startswith("fc2.weight: near only without") for note in log_words.tensor_notes(tensors))
+    assert said.startswith("DIFFERENT WEIGHTS: 1 of 6 tensors, most in fc2.weight, which is equal only without the tra")
+    assert any(note.startswith("fc2.weight: equal only without") for note in log_words.tensor_notes(tensors))
 
 
 def test_nor_is_one_that_was_transposed_where_the_others_were_not(tmp_path):
     a = torch_mlp()
     tensors = tensors_of(tmp_path, a, a | {"fc2.weight": a["fc2.weight"].T})
     assert [name for name, tensor in tensors.shared.items() if not tensor.agrees] == ["fc2.weight"]
-    assert tensors.shared["fc2.weight"].turned == "near only with a transpose, other than the others have"
+    assert (
+        tensors.shared["fc2.weight"].turned
+        == "equal only transposed, and the others have none: one of the two was transposed"
+    )
 
 
 @pytest.mark.parametrize("noise", [1e-6, 1e-2, 0.3, 3.0])
