@@ -274,3 +274,22 @@ def test_lists_of_blocks_meet_by_the_numbers_and_the_last_word_of_the_path(tmp_p
     assert {tensor.why for tensor in tensors.shared.values()} == {"the layer's name"}
     exchanged = b | {"h/1/q/kernel": b["h/1/k/kernel"], "h/1/k/kernel": b["h/1/q/kernel"]}
     assert sum(not tensor.agrees for tensor in tensors_of(tmp_path, a, exchanged).shared.values()) == 2
+
+
+@pytest.mark.parametrize("rows", [2, 5, 16, 32, 64])
+def test_kernels_that_have_nothing_to_do_with_each_other_are_never_said_to_lie_the_wrong_way(tmp_path, rows):
+    a = {f"{i}.weight": kernel for i, kernel in enumerate(kernels(*[(rows, rows)] * 60, (3, rows)))}
+    b = {name: kernels(values.T.shape)[0] for name, values in a.items()}
+    tensors = tensors_of(tmp_path, a, b)
+    assert all(tensor.transposed and not tensor.turned for tensor in tensors.shared.values())
+
+
+@pytest.mark.parametrize(
+    ("rows", "noise", "said"), [(5, 0.1, True), (16, 0.3, True), (64, 0.9, True), (64, 5.0, False)]
+)
+def test_a_kernel_that_was_not_transposed_is_found_after_training_too_where_it_can_be(tmp_path, rows, noise, said):
+    a = {f"{i}.weight": kernel for i, kernel in enumerate(kernels((rows, rows), (rows, rows), (3, rows)))}
+    b = {name: (values + noise * kernels(values.shape)[0]).T for name, values in a.items()}
+    b["1.weight"] = b["1.weight"].T
+    tensors = tensors_of(tmp_path, a, b)
+    assert [bool(tensor.turned) for tensor in tensors.shared.values()] == [False, said, False]

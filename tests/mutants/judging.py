@@ -377,6 +377,16 @@ MUTANTS: list[Mutant] = [
                     "m.expected or AS_IT_IS",
                 ),
             ],
+            f"{SQUARE}kernels_that_have_nothing_to_do_with_each_other_are_never_said_to_lie_the_wrong_way": [
+                (
+                    "own pair: whichever way is nearer by chance is clear",
+                    "return way if near < limit * far else None",
+                    "return way",
+                ),
+            ],
+            f"{SQUARE}a_tied_weight_that_one_side_writes_twice_is_no_difference": [
+                ("own pair: any second tensor counts as tied", "np.array_equal(weights[n], values))", "True)"),
+            ],
             f"{SQUARE}square_kernels_alone_are_taken_as_they_are_nearer_and_that_is_said": [
                 ("own pair: which way was taken is not said", "    if not unknown:\n", "    if unknown:\n"),
             ],
@@ -387,6 +397,18 @@ MUTANTS: list[Mutant] = [
         {
             f"{SQUARE}layers_that_a_user_gave_one_name_meet_in_any_order": [
                 ("own pair: layers of one name meet by order", "named = _of_one_name(ours, theirs)", "named = []"),
+            ],
+            f"{SQUARE}layers_of_a_kind_meet_in_their_order_whatever_stands_between_them": [
+                (
+                    "own pair: the order of all layers decides",
+                    "for find in (_of_one_kind, align):",
+                    "for find in (align,):",
+                ),
+                (
+                    "own pair: layers that Keras numbered meet by their place",
+                    "_as_created(described(KERAS, keras))",
+                    "described(KERAS, keras)",
+                ),
             ],
             f"{SQUARE}layers_of_other_names_meet_in_their_order": [
                 (
