@@ -141,15 +141,21 @@ def _compared_series(name: str, a: LossLog, b: LossLog) -> Column | None:
 def _compared(name: str, a: Written, b: Written) -> Column | None:
     """Compare at the steps that both have. None where there are none."""
     (steps_a, values_a, resolution_a), (steps_b, values_b, resolution_b) = a, b
-    steps, in_a, in_b = np.intersect1d(steps_a, steps_b, assume_unique=True, return_indices=True)
-    if not len(steps):
+    in_a, in_b = common(steps_a, steps_b)
+    if not in_a.any():
         return None
     values = np.array([values_a[in_a], values_b[in_b]])
     finite = np.isfinite(values).all(axis=0)
-    gap = np.full(len(steps), np.inf)
+    gap = np.full(len(finite), np.inf)
     gap[finite] = np.abs(values[0, finite] - values[1, finite])
     resolution = np.where(finite, resolution_a[in_a] + resolution_b[in_b], 0.0)
-    return Column(name, steps, values, gap, resolution, (np.setdiff1d(steps_a, steps), np.setdiff1d(steps_b, steps)))
+    return Column(name, steps_a[in_a], values, gap, resolution, (steps_a[~in_a], steps_b[~in_b]))
+
+
+def common(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `a` (N,) are in `b` (M,) and the other way round, bool; both rise strictly."""
+    in_b, in_a = (np.minimum(np.searchsorted(to, of), len(to) - 1) for to, of in ((b, a), (a, b)))
+    return b[in_b] == a, a[in_a] == b
 
 
 def compare_weights(sources: tuple[Source, Source]) -> Tensors:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.comparing.checks import first_beyond
-from shared.logs.log_pair import Column, Losses
+from shared.logs.log_pair import Column, Losses, common
 from shared.logs.loss_logs import EPOCH, LossLog
 
 RUNNING_MEAN = "running mean"
@@ -262,11 +262,11 @@ def shifted(losses: Losses) -> int | None:
     """By how many steps B's log is A's, numbered differently; None where it is not."""
     a, b = losses.logs
     for shift in dict.fromkeys((int(b.steps[0] - a.steps[0]), 1, -1)):
-        steps, in_a, in_b = np.intersect1d(a.steps + shift, b.steps, assume_unique=True, return_indices=True)
+        in_a, in_b = common(a.steps + shift, b.steps)
         with np.errstate(invalid="ignore"):  # of two infinities; a NaN is within nothing
             gap = np.abs(a.losses[in_a] - b.losses[in_b])
         enough = max(FEWEST, min(len(a.steps), len(b.steps)) - abs(shift))
-        if shift and len(steps) >= enough and (gap <= a.resolution[in_a] + b.resolution[in_b]).all():
+        if shift and in_a.sum() >= enough and (gap <= a.resolution[in_a] + b.resolution[in_b]).all():
             return shift
     return None
 

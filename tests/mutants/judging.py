@@ -346,8 +346,8 @@ MUTANTS: list[Mutant] = [
             "tests/logs/test_log_pair.py::test_steps_that_one_alone_has_are_no_agreement": [
                 (
                     "own pair: steps matched by position",
-                    "np.intersect1d(steps_a, steps_b, assume_unique=True, return_indices=True)",
-                    "(steps_a[:len(steps_b)], *[np.arange(min(len(steps_a), len(steps_b)))] * 2)",
+                    "in_a, in_b = common(steps_a, steps_b)",
+                    "in_a, in_b = (np.arange(len(s)) < min(len(steps_a), len(steps_b)) for s in (steps_a, steps_b))",
                 ),
                 (
                     "own pair: steps of one alone go unnoticed",
