@@ -18,7 +18,7 @@ SLIGHT, MUCH = 1e-3, 1.3
 # that are clipped at 1e-7.
 USUAL_CLASSES, NEAR_CHANCE, CLIPPED = (2, 3, 4, 5, 10, 20, 50, 100, 200, 1000, 10_000), 0.1, 16.2
 # A gap is small beside what the loss changes from step to step; where it begins after the first update, and later.
-SMALL_SHARE, SMALL_SHARE_LATER = 0.02, 0.02
+SMALL_SHARE, SMALL_SHARE_LATER = 0.008, 0.02
 LARGEST_CARRIED = 3  # the update until which what one update leaves for the next shows
 RATES = re.compile(r"(?:^|[^a-z])(?:learning_rate|lr)(?:[^a-z]|$)", re.IGNORECASE).search
 SHARES = re.compile(
@@ -58,7 +58,7 @@ def find(losses: Losses) -> Finding:
     if growth.kind in ("none", "rounding"):
         return _beside(losses, growth) or _as_good(losses, growth)
     sign = (
-        _not_finite(losses)
+        _not_finite(losses, growth)
         or _logged_otherwise(losses)
         or _rate_logged(losses, growth)
         or _little_by_little(losses, growth)
@@ -151,8 +151,8 @@ def _moved(losses: Losses, column: Column, growth: Growth) -> bool:
     return bool(np.any(~(column.gap <= np.maximum(allowed, column.resolution))))
 
 
-def _not_finite(losses: Losses) -> _Sign | None:
-    index = losses.diverged
+def _not_finite(losses: Losses, growth: Growth) -> _Sign | None:
+    index = growth.onset
     if index is None or np.isfinite(losses.values[:, index]).all():
         return None
     pairs = zip(LETTERS, losses.values[:, index], strict=True)

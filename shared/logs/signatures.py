@@ -17,11 +17,13 @@ RUNNING_MEAN = "running mean"
 # Fewer points fit a line, or a factor, too easily.
 FEWEST = 4
 # How far rounding was seen to carry a loss until the N-th update, in units in the last place of float32, and four
-# times that: (0, 5), (3, 125), (10, 4,520), (20, 16,400).
-EARLY = ((0, 32), (3, 500), (10, 18_000), (20, 65_000))
-# How many times the largest gap before it the next one was, at most 31, and the one four steps later, at most 170;
-# nothing below FLOOR units counts as a gap.
-JUMP, WINDOW, JUMP_OF_A_WINDOW, FLOOR = 100, 4, 400, 4
+# times that: (0, 37), (3, 811), (10, 5,910), (20, 56,400).
+EARLY = ((0, 150), (3, 3_200), (10, 24_000), (20, 225_000))
+# How many times the largest gap before it the next one was: 203 at the first update, 81 at the second, then 20 at most;
+# and the one four steps later: 441 until the tenth, then 170. Nothing below FLOOR units counts as a gap.
+JUMP, WINDOW, JUMP_OF_A_WINDOW, FLOOR = 100, 4, 600, 4
+RISE = 500  # a cause makes so much of a gap that rounding before it, of a network that amplifies it, is not its begin
+SETTLED, BEFORE_IT = 12, 3  # the update from which so much is a jump; before it, so many times that
 # A file is coarse where it hides so many units. What comes out of hiding is this many times as large as what is hidden
 # where it came at once: rounding rises that fast in one step of some thousand.
 COARSE, JUMP_FROM_HIDDEN = 64, 10
@@ -84,18 +86,22 @@ def unit_of(losses: Column) -> float:
 
 def growth(losses: Losses) -> Growth:
     """Classify how the gap grows; by its size at each update, its jumps and its sign, and not by the files' digits."""
-    unit, gap, hidden = unit_of(losses), losses.gap, np.maximum.accumulate(losses.resolution)
+    unit, hidden = unit_of(losses), np.maximum.accumulate(losses.resolution)
     if losses.first_apart is None:
         return Growth("none", None, unit)
+    gap = _beside_the_first(losses)
     floor = np.maximum(hidden, unit)
     at, seldom = updates(losses), spaced(losses)
     jump = first_beyond(gap, np.maximum(_largest_jump(gap, floor, unit, seldom=seldom), floor))
     large = first_beyond(gap, np.maximum(_largest_early(at, len(gap)) * unit, floor))
     small = _one_sided_from_the_start(losses, at, unit)
-    if small is not None and (jump is None or not _at_once(gap, floor, jump)):
+    # What is large after three updates is no small constant, however steadily it grows.
+    at_once = large is not None and (at is None or at[large] <= EARLY[1][0])
+    if small is not None and not at_once and (jump is None or not _at_once(gap, floor, jump)):
         return Growth("small", small, unit)
     if large is not None and (jump is None or large < jump):
-        return Growth("jump", min(large, first_beyond(gap, VISIBLE * floor if unit in floor else floor) or 0), unit)
+        begun = np.maximum(VISIBLE * floor if hidden.max() <= COARSE * unit else floor, gap[large] / RISE)
+        return Growth("jump", min(large, first_beyond(gap, begun) or 0), unit)
     if jump is not None:
         return Growth("jump", _begin(gap, floor, jump), unit)
     early = at <= FIRST_STEPS if at is not None else np.arange(len(gap)) == 0
@@ -109,6 +115,22 @@ def growth(losses: Losses) -> Growth:
     ):
         return Growth("unclear", losses.first_apart, unit)
     return Growth("rounding", None, unit)
+
+
+def _beside_the_first(losses: Losses) -> np.ndarray:
+    """(N,) The gap; where a training goes astray, and its loss rises above the first, less by as many times."""
+    size = np.maximum.accumulate(np.where(np.isfinite(losses.values), np.abs(losses.values), 0.0).max(axis=0))
+    risen = np.maximum(1.0, size / size[0]) if size[0] > 0 else np.ones(len(size))
+    found: np.ndarray = losses.gap / risen
+    return found
+
+
+def _signed(losses: Losses) -> np.ndarray:
+    """(N,) B's loss less A's; NaN where either is not finite."""
+    finite = np.isfinite(losses.values).all(axis=0)
+    found = np.full(len(finite), np.nan)
+    found[finite] = losses.values[1, finite] - losses.values[0, finite]
+    return found
 
 
 def spaced(losses: Losses) -> bool:
@@ -127,7 +149,9 @@ def _largest_jump(gap: np.ndarray, floor: np.ndarray, unit: float, *, seldom: bo
     limit: np.ndarray = np.where(coming_out, from_hidden * floor, times * np.maximum(one, least))
     if not seldom:
         before = np.maximum.reduce([several, np.full(len(gap), FLOOR * unit), floor / 2])
-        limit = np.minimum(limit, JUMP_OF_A_WINDOW * before)
+        early = np.where(np.arange(len(gap)) < SETTLED, BEFORE_IT, 1)
+        limit = np.minimum(limit, JUMP_OF_A_WINDOW * early * before)
+        limit[:3] = np.inf  # so early, how far tells more than how fast
     return limit
 
 
@@ -160,7 +184,7 @@ def _one_sided_from_the_start(losses: Losses, at: np.ndarray | None, unit: float
     """Index of the first step of a gap that lies to one side from the start on, and grows; None where it does not."""
     if at is None or len(at) < ONE_SIDED or np.any(np.diff(at[:ONE_SIDED]) != 1):
         return None
-    apart = losses.values[1] - losses.values[0]
+    apart = _signed(losses)
     seen = np.flatnonzero(np.abs(apart) > np.maximum(losses.resolution / 2, 0.4 * unit))
     if not len(seen) or losses.gap[seen[0]] > unit * EARLY[1][1] + losses.resolution.max():
         return None
@@ -184,7 +208,7 @@ def _one_sided_from_the_start(losses: Losses, at: np.ndarray | None, unit: float
 
 def _one_sided(losses: Losses, since: int) -> bool:
     """Whether the gap, where it is visible at all, lies to one side nearly always; or is seen too seldom to tell."""
-    apart = losses.values[1, since:] - losses.values[0, since:]
+    apart = _signed(losses)[since:]
     signs = np.sign(apart[np.abs(apart) > losses.resolution[since:]])
     return len(signs) < FEWEST or bool(abs(signs.mean()) > SAME_BATCHES)
 
@@ -243,7 +267,7 @@ def offset(losses: Losses) -> float | None:
 
 def smooth_offset(losses: Losses) -> float | None:
     """The first gap, where it keeps its sign and moves far less from step to step than the loss does; else None."""
-    apart, loss = losses.values[1] - losses.values[0], losses.values[0]
+    apart, loss = _signed(losses), losses.values[0]
     if len(apart) < 2 * FEWEST or not np.isfinite(apart).all() or not (losses.gap > losses.resolution).all():
         return None
     until = min(len(apart), MOST)
