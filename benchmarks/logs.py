@@ -49,7 +49,7 @@ FORMS = {
 # What may be said: the planted cause at first place; a wider class that holds it; that the files can't tell; that the
 # two are the same, or like rounding; another class.
 RIGHT, WIDE, UNKNOWN, HIDDEN, WRONG = "right", "wider", "unknown", "hidden", "wrong"
-UNDECIDED = ("unclear", "first epoch", "begun late")
+UNDECIDED = ("unclear", "first epoch", "begun late", "not finite")
 WIDER = {
     "first updates": {"update", "rate", "small", "carried", "later", "order", "schedule", "last batch"},
     "first loss": {"start", "examples", "forward", "penalty", "logits", "softmax twice"},

@@ -11,7 +11,7 @@ from shared.logs.log_pair import LETTERS, LOSS, Column, Losses
 from shared.logs.signatures import Growth
 
 # A ratio of two first losses is a whole number where it is so near to one, relatively; and no ratio is known better.
-SURELY_WHOLE = 0.02
+SURELY_WHOLE, MOST_SURE = 0.02, 10
 # First losses that differ by this share of themselves, or by this factor.
 SLIGHT, MUCH = 1e-3, 1.3
 # Numbers of classes that are met often, how near to chance a first loss lies, and the largest loss of probabilities
@@ -139,7 +139,9 @@ def _beside(losses: Losses, growth: Growth) -> Finding | None:
 
 def _moved(losses: Losses, column: Column, growth: Growth) -> bool:
     """Whether a column differs by more than rounding carries it, which moves the loss only so far."""
-    reached = np.maximum.accumulate(losses.gap)[np.maximum(np.searchsorted(losses.steps, column.steps, "right") - 1, 0)]
+    # An evaluation comes after the update that the next loss shows.
+    shown = np.minimum(np.searchsorted(losses.steps, column.steps, "right"), len(losses.steps) - 1)
+    reached = np.maximum.accumulate(losses.gap)[shown]
     allowed = signatures.AMPLIFIED * np.maximum(reached, growth.unit)
     if SHARES(column.name):
         # An example at a border may fall to either side. Where the loss itself has moved, more do: only before that
@@ -189,8 +191,8 @@ def _logged_otherwise(losses: Losses) -> _Sign | None:
 
 def _trained_alike(losses: Losses) -> _Sign | None:
     """Where the loss differs, and the evaluation's loss does not."""
-    unit = signatures.AMPLIFIED * signatures.unit_of(losses)
     for name, column in losses.columns.items():
+        unit = signatures.AMPLIFIED * min(signatures.unit_of(losses), signatures.unit_of(column))
         if name.startswith("val") and not SHARES(name) and len(column.steps) > 1:
             same = (column.gap <= np.maximum(column.resolution, unit)).all()
             if same and losses.gap.max() > signatures.JUMP * max(float(column.gap.max()), unit / signatures.AMPLIFIED):
@@ -258,7 +260,8 @@ def _whole_factor(losses: Losses) -> _Sign | None:
     times = max(factor, 1 / factor)
     error = times * float((losses.resolution[0] + 8 * signatures.unit_of(losses)) / np.abs(losses.values[:, 0]).min())
     whole = round(times)
-    if whole < 2 or error > SURELY_WHOLE * whole or abs(times - whole) > error:  # noqa: PLR2004 once is no factor
+    sure = error <= SURELY_WHOLE * min(whole, MOST_SURE)
+    if whole == 1 or not sure or abs(times - whole) > error:
         return None
     more, less = LETTERS if factor < 1 else LETTERS[::-1]
     return _Sign("reduction", f"{more}'s first loss is {times:.5g} times {less}'s: {whole}, as far as the files tell.")
@@ -341,6 +344,8 @@ def _after(losses: Losses, growth: Growth) -> _Sign:
 
 
 def _first_updates(losses: Losses, update: int, share: float, told: str, index: int) -> _Sign:
+    if update > 1 and losses.gap[index] < signatures.JUMP_FROM_HIDDEN * losses.resolution[index]:
+        return _Sign("first updates", f"{told} Up to {losses.resolution[index]:.1e} may be hidden before it.", index)
     if update > 1:
         return _Sign("small" if share < SMALL_SHARE else "carried", told, index)
     if (speed := signatures.speed(losses)) is not None:

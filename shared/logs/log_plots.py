@@ -14,6 +14,7 @@ from shared.reporting.styles import BLUE, FEW_POINTS, GREEN, GREY, STYLES
 
 LONGEST_NAME = 50
 SMALLEST_SHOWN = 1e-300  # a logarithmic axis can't reach far below this
+MOST_COLUMNS = 4  # that are drawn beside the loss
 MOST_TENSORS = 40  # that a picture has room for
 
 
@@ -48,6 +49,19 @@ def divergence(losses: Losses) -> Drawing:
         axes.axvline(losses.steps[~finite][0], color=GREY, linewidth=1.2, linestyle=":", label="not finite from here")
     _mark_divergence(axes, losses)
     return _drawing("divergence", "Largest difference so far", axes)
+
+
+def columns(losses: Losses, labels: Sequence[str]) -> list[Drawing]:
+    """What both logs have beside the loss and differ in, a picture each, at all steps that each has it."""
+    drawn = []
+    for number, name in enumerate(losses.apart[:MOST_COLUMNS]):
+        axes = plots.figure(f"{_legible(name)} of both, as logged", _legible(name), _counted(losses))
+        for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
+            series = log.series[name]
+            look = plots.line(STYLES[style], len(series.steps))
+            axes.plot(series.steps, series.values, label=_legible(label), **look)
+        drawn.append(_drawing(f"column-{number}", f"{_legible(name)} of both, overlaid", axes))
+    return drawn
 
 
 def weights(tensors: Tensors) -> Drawing:

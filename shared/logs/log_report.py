@@ -162,7 +162,7 @@ def _losses_parts(pair: Pair, losses: Losses) -> list[Part]:
     parts: list[Part] = [log_plots.losses(losses, labels), log_plots.divergence(losses)]
     finding = find(losses)
     parts = [*_points_to(finding), *parts, Table(["", "step", "difference"], milestones(losses)), *_columns(losses)]
-    parts.append(Paragraph(hidden))
+    parts += [*log_plots.columns(losses, labels), Paragraph(hidden)]
     candidates = (losses.diverged, losses.first_apart, losses.first_difference)
     around = next((index for index in candidates if index is not None), None)
     return parts if around is None else [*parts, _steps(losses, slice(max(0, around - BEFORE), around + AFTER))]

@@ -34,6 +34,7 @@ MANY_AT_MOST = 100_000
 # A small difference that acts in every step moves the loss to one side for so many steps from the start; rounding did
 # so for 7 at most where it was visible, by VISIBLE units.
 ONE_SIDED, VISIBLE, SKIPPED = 10, 8, 3
+OUT_OF_HIDING = 40  # the update until which it comes out of what a coarse file hides; later a schedule does that too
 # Later it did so for 26 at most, by less than USUAL units.
 LONG = 30
 # Until the tenth update rounding stayed below this in nine of ten sound pairs.
@@ -197,7 +198,9 @@ def _one_sided_from_the_start(losses: Losses, at: np.ndarray | None, unit: float
         run = first_beyond(-signs[first:] * signs[first], 0.0)
         length = len(signs) - first if run is None else run
         # The first may be of either sign: an update of small effect is hidden by rounding.
-        short = length >= ONE_SIDED and first < SKIPPED and (coarse or at[seen[first]] <= WINDOW)
+        short = length >= ONE_SIDED and first < SKIPPED and at[seen[first]] <= (OUT_OF_HIDING if coarse else WINDOW)
+        if at[seen[first]] > OUT_OF_HIDING:
+            return None
         count, visible = (ONE_SIDED, VISIBLE) if short else (LONG, USUAL)
         if length >= count:
             last = seen[first + count - 1]
@@ -250,7 +253,12 @@ def factor(losses: Losses, *, first: bool) -> float | None:
     if first:
         return float(b[0] / a[0]) if a[0] and np.isfinite(losses.gap[0]) else None
     resolution = 8 * losses.resolution
-    if len(a) < FEWEST or not np.isfinite(losses.values).all() or np.ptp(a) <= resolution.max():
+    if (
+        losses.diverged is None
+        or len(a) < FEWEST
+        or not np.isfinite(losses.values).all()
+        or np.ptp(a) <= resolution.max()
+    ):
         return None
     found = float(a @ b / (a @ a))
     return found if (np.abs(found * a - b) <= resolution * max(1.0, abs(found))).all() else None
@@ -259,7 +267,12 @@ def factor(losses: Losses, *, first: bool) -> float | None:
 def offset(losses: Losses) -> float | None:
     """What B's loss is more than A's at every common step; None where it is not the same at all of them."""
     a, b = losses.values
-    if len(a) < FEWEST or not np.isfinite(losses.values).all() or np.ptp(a) <= 8 * losses.resolution.max():
+    if (
+        losses.diverged is None
+        or len(a) < FEWEST
+        or not np.isfinite(losses.values).all()
+        or np.ptp(a) <= 8 * losses.resolution.max()
+    ):
         return None
     found = float(np.mean(b - a))
     return found if (np.abs(a + found - b) <= 8 * losses.resolution).all() else None

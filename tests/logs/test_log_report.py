@@ -10,6 +10,8 @@ from safetensors.numpy import save_file
 
 from shared.configuration import Configuration
 from shared.logs import log_pair, log_report
+from shared.logs.loss_logs import LossLog, Series
+from shared.logs.sources import Source
 from shared.reference.__main__ import load
 from shared.running import runner
 from shared.running.record import read_run
@@ -262,3 +264,39 @@ def test_help_says_what_is_accepted():
     said = " ".join(run_program("compare.py", "--help").stdout.split())
     assert "--records A B" in said
     assert "a loss log is CSV with a header, JSON" in said
+
+
+def test_a_column_that_differs_is_named_first_drawn_and_told_in_a_row(tmp_path):
+    steps = np.arange(30)
+    logs = [
+        LossLog(
+            steps,
+            np.linspace(2, 1, 30),
+            np.full(30, 1e-8),
+            "step",
+            "float32 numbers",
+            taken="batch",
+            series={
+                "val_loss": Series("val_loss", steps[9::10], np.array(values), np.full(3, 1e-8)),
+                "time": Series("time", steps, steps * first, np.full(30, 0.5)),
+                only: Series(only, steps, steps * 1.0, np.full(30, 0.5)),
+            },
+            notes=("The loss is a sum.",),
+        )
+        for values, first, only in (([2, 1.9, 1.9], 1, "f1"), ([2, 3.9, 3.9], 2, "mae"))
+    ]
+    sources = tuple(Source(tmp_path / name, log) for name, log in zip("ab", logs, strict=True))
+    for source in sources:
+        source.path.write_text("", encoding="utf-8")
+    pair = log_pair.Pair(sources, log_pair.compare_logs(sources), None)
+    text, results = written(pair, tmp_path / "out")
+    assert "**DIFFER in val_loss: from step 19, 1.9 in A and 3.9 in B, 2.0e+00 apart" in text
+    assert "| val_loss | 3 | 19 | 2.0e+00 |" in text
+    assert "> **Note.** A: The loss is a sum." in text
+    assert "> **Note.** Not compared, for A alone has it: f1." in text
+    assert "> **Note.** Not compared, for B alone has it: mae." in text
+    assert "float32 numbers, every step, of one batch each" in text
+    pictures_are_there(tmp_path / "out", text, "loss.png", "divergence.png", "column-0.png")
+    assert results["losses"]["columns"]["val_loss"]["differ_from"] == 19
+    assert results["losses"]["columns_only_in"] == {"a": ["f1"], "b": ["mae"]}
+    assert results["good"] is False
