@@ -69,8 +69,9 @@ with two thirds of the first pairs. The third that was held out, seen for the fi
 15; mended for these, the rules gave, of 17 pairs made after that, 14 right, 1 wider, 1 hidden and 1 wrong. Then 120
 pairs were drawn at random, with other rates, rules, batches and seeds: of the 86 planted 75 were right and 8 wrong, and
 of 34 sound ones 4 were called different, CNNs whose batch normalisation amplifies rounding, and a training that goes
-astray. The limits were widened for these. The table is of the rules as they are; no pair is left that they were not
-made with.
+astray. The limits were widened for these. Of 43 pairs drawn once more, and not kept, the rules then gave of 30 planted
+27 right, 1 wider and 2 wrong, and called 1 of 13 sound ones different; these three are mended too. The table is of the
+rules as they are: no pair of it is left that they were not made with.
 
 """
 

@@ -347,7 +347,7 @@ def _first_updates(losses: Losses, update: int, share: float, told: str, index: 
     if update > 1 and losses.gap[index] < signatures.JUMP_FROM_HIDDEN * losses.resolution[index]:
         return _Sign("first updates", f"{told} Up to {losses.resolution[index]:.1e} may be hidden before it.", index)
     if update > 1:
-        return _Sign("small" if share < SMALL_SHARE else "carried", told, index)
+        return _Sign("first updates" if share < SMALL_SHARE else "carried", told, index)
     if (speed := signatures.speed(losses)) is not None:
         told += f" As an estimate, B's loss falls {speed:.2g} times as fast as A's."
     return _Sign("update", told, index)
@@ -366,7 +366,8 @@ def _later(losses: Losses, share: float, told: str, index: int) -> _Sign:
     if correlation is not None:
         told += f" From there on their ups and downs correlate by {correlation:.2f}."
         if correlation <= signatures.OTHER_BATCHES:
-            return _Sign("order", told, index)
+            # Within an epoch the order seldom changes, and a rate that changes much takes the ups and downs away too.
+            return _Sign("later" if length and gone % length else "order", told, index)
     if share < SMALL_SHARE_LATER:
         return _Sign("later", told, index)
     if correlation is not None and correlation >= signatures.SAME_BATCHES:

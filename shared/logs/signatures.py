@@ -27,13 +27,15 @@ SETTLED, BEFORE_IT = 12, 3  # the update from which so much is a jump; before it
 # A file is coarse where it hides so many units. What comes out of hiding is this many times as large as what is hidden
 # where it came at once: rounding rises that fast in one step of some thousand.
 COARSE, JUMP_FROM_HIDDEN = 64, 10
-# Where many updates lie between two losses: from one to the next rounding grew by 415 at most.
-JUMP_OF_MANY, MANY_FROM_HIDDEN = 1_500, 40
+# Where many updates lie between two losses: from one to the next rounding grew by 415 at most, and
+# came out of hiding 51 times as large as what is hidden.
+JUMP_OF_MANY, MANY_FROM_HIDDEN = 1_500, 150
 # And it reached 68,000 units at most. Where each step is seen, how it grew tells more than how far.
 MANY_AT_MOST = 100_000
 # A small difference that acts in every step moves the loss to one side for so many steps from the start; rounding did
 # so for 7 at most where it was visible, by VISIBLE units.
 ONE_SIDED, VISIBLE, SKIPPED = 10, 8, 3
+GROWN = 4  # times so much it has grown until then at least; what stays as it was may be rounding, for it never grew
 OUT_OF_HIDING = 40  # the update until which it comes out of what a coarse file hides; later a schedule does that too
 # Later it did so for 26 at most, by less than USUAL units.
 LONG = 30
@@ -204,7 +206,11 @@ def _one_sided_from_the_start(losses: Losses, at: np.ndarray | None, unit: float
         count, visible = (ONE_SIDED, VISIBLE) if short else (LONG, USUAL)
         if length >= count:
             last = seen[first + count - 1]
-            if losses.gap[: last + 1].max() > max(visible * unit, losses.resolution.max()):
+            begin, end = (
+                losses.gap[seen[first : first + 2]].max(),
+                losses.gap[seen[first + count // 2] : last + 1].max(),
+            )
+            if end > GROWN * begin and losses.gap[: last + 1].max() > max(visible * unit, losses.resolution.max()):
                 return int(seen[first])
     return None
 

@@ -25,7 +25,7 @@ MUTANTS: list[Mutant] = [
             f"{FINDINGS}a_sound_port_is_called_the_same_or_like_rounding": [
                 (
                     "logs: rounding may not grow",
-                    "JUMP, WINDOW, JUMP_OF_A_WINDOW, FLOOR = 100, 4, 400, 4",
+                    "JUMP, WINDOW, JUMP_OF_A_WINDOW, FLOOR = 100, 4, 600, 4",
                     "JUMP, WINDOW, JUMP_OF_A_WINDOW, FLOOR = 2, 4, 2, 1",
                 ),
             ],
