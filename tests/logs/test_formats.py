@@ -400,6 +400,7 @@ def test_an_array_that_is_no_row_of_losses_is_refused_and_no_object_is_read(tmp_
             '{"loss": 1}\n{"loss": 2\n',
             "line 2, column 11: Expecting ',' delimiter; write it with a JSON library, whole",
         ),
+        ('{"loss": 1}\n{"loss": 2}}', "line 2, column 12: Extra data; write it with a JSON library, whole"),
         ('{"loss": 1}\n\n{"loss": "x"}\n', "line 3: loss 'x' is not a number; write it as 0.25"),
         ('{"loss": 1}\n[2]\n', "line 2 is ['2'] and no object; make every line an object"),
         ('{"loss": 1}\n{"loss": 2, "loss": 3}\n', "line 2: an object has 'loss' twice; keep one"),

@@ -90,22 +90,24 @@ def read_lines(file: LogFile) -> Table:
 
 def _records(file: LogFile, blank: list[int]) -> Iterator[dict[str, Any]]:
     scan = _DECODER.scan_once  # type: ignore[attr-defined]
-    for number, line in enumerate(files.read_lines(file.path), 1):
-        if line.isspace():
-            blank.append(number)
-            continue
-        with _told(file.path, number):
+    told = _told(file.path)
+    with told:
+        for number, line in enumerate(files.read_lines(file.path), 1):
+            if line.isspace():
+                blank.append(number)
+                continue
+            told.line = number
             try:
                 found, end = scan(line, 0)
             except (StopIteration, json.JSONDecodeError):
                 found, end = None, 0
             # What is not an object from the first character of a line to its last is decoded by the book, to be told.
-            if end < len(line) - 1 or line[-1] not in "}\n":
+            if not end or line[end:] not in ("\n", ""):
                 found = _DECODER.decode(line.rstrip())
-        if not isinstance(found, dict):
-            cure = "make every line an object, with the loss and the step"
-            raise InputError(f"{file.path}: line {number} is {reprlib.repr(found)} and no object; {cure}")
-        yield found
+            if not isinstance(found, dict):
+                cure = "make every line an object, with the loss and the step"
+                raise InputError(f"{file.path}: line {number} is {reprlib.repr(found)} and no object; {cure}")
+            yield found
 
 
 def _is_kept(file: LogFile, name: str, known: dict[str, bool]) -> bool:
@@ -117,17 +119,18 @@ def _is_kept(file: LogFile, name: str, known: dict[str, bool]) -> bool:
 class _told:  # noqa: N801 it reads as a verb where it is used
     """Turns what json raises into one line; with the number of a line, or without."""
 
-    def __init__(self, path: Path, line: int | None = None) -> None:
-        self._path, self._line = path, line
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.line: int | None = None  # of a file of lines, the one that is read
 
     def __enter__(self) -> None:
         """Nothing to do yet."""
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        where = "" if self._line is None else f"line {self._line}: "
+        where = "" if self.line is None else f"line {self.line}: "
         if isinstance(error, json.JSONDecodeError):
             cure = "write it with a JSON library, whole"
-            line = error.lineno if self._line is None else self._line
+            line = error.lineno if self.line is None else self.line
             raise InputError(f"{self._path}: line {line}, column {error.colno}: {error.msg}; {cure}") from None
         if isinstance(error, KeyError):
             raise InputError(
