@@ -389,7 +389,7 @@ def _size(column: Column, index: int) -> str:
     if not np.isfinite(gap) or not resolution > 0:
         return values
     times = gap / resolution
-    shown = f"{times:.2g}" if times < 10 else f"{times:,.0f}"  # noqa: PLR2004 from there on without decimals
+    shown = f"{times:,.0f}" if 10 <= times < 1e6 else f"{times:.2g}"  # noqa: PLR2004 as few digits as can be read
     return f"{values}, {gap:.1e} apart, {shown} times what the files can hide"
 
 

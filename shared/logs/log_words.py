@@ -27,7 +27,8 @@ def lettered(pair: Pair) -> list[tuple[str, Source]]:
 def notes(pair: Pair) -> list[str]:
     """What a reader must know before anything else."""
     (_, a), (_, b) = lettered(pair)
-    found = ["A and B are one and the same file."] if a.path.samefile(b.path) else []
+    same = a.path.samefile(b.path) and a.column == b.column
+    found = ["A and B are one and the same file."] if same else []
     if a.run and b.run:
         runs = _called("A", a.run), _called("B", b.run)
         found += [*(f"{reason}." for reason in unequal_inputs(*runs)), *unequal_surroundings(*runs)]

@@ -45,8 +45,9 @@ def read_source(path: Path, pythons: Mapping[str, Path] | None = None) -> Source
     if path.name.endswith(".index.json"):
         cure = "give one file with all weights, as save_pretrained(folder, max_shard_size='100GB') writes it"
         raise InputError(f"{path} lists the shards of a model, which are not put together here; {cure}")
-    if cure := weights_files.CURES.get(path.suffix.lower()):
-        raise InputError(f"{path} is none of what can be read; {cure}")
+    if path.suffix.lower() in weights_files.CURES:
+        told = f"{path} is none of what can be read"
+        raise InputError(f"{told}; {weights_files.CURES[path.suffix.lower()]}")
     return Source(path, log=read_log(path, column), column=column)
 
 
