@@ -20,8 +20,8 @@ from shared.network import Weights
 from shared.system.errors import InputError
 
 # One orientation is clearly nearer where its distance is less than this part of the other's. Kernels that have nothing
-# to do with each other come near by chance, small ones nearer: of 200,000 pairs 5 by 5 the nearest 0.5, of 160,000 pairs
-# 16 by 16 0.75, 32 by 32 0.86, 64 by 64 0.95 (normal and heavy-tailed numbers, low rank).
+# to do with each other come near by chance, small ones nearer: of 200,000 pairs 5 by 5 the nearest 0.5; of 160,000
+# pairs 16 by 16 0.75, 32 by 32 0.86, 64 by 64 0.95 (normal and heavy-tailed numbers, low rank).
 NEARER, NEARER_OF_FEW, FEW = 0.5, 0.01, 25  # FEW: elements
 NEARER_OF_MANY, SLOPE = 0.8, 8  # of large kernels: 1 - SLOPE / (rows of a square), 0.8 at most
 SHOWN = 5  # names in a sentence
