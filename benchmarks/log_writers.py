@@ -2,9 +2,9 @@
 
 The programs need not be in this project's environments: `python -m benchmarks.log_writers OUT NAME …` makes those that
 the Python it runs in has the packages for. Made with keras 3 and tensorboard 2.21 of requirements/, and with lightning
-2.6, transformers 5.24, mlflow 3.17, pandas 3.1 and tqdm 4.68. Weights & Biases and Ultralytics are not among them: the
-first makes its download on its page, the second needs a detector; their logs in the tests have the columns of their
-documentation.
+2.6, transformers 5.24, mlflow 3.17, pandas 3.1 and tqdm 4.70. Weights & Biases and Ultralytics are not among them: the
+first makes its download on its page, the second needs a detector; their logs in the tests, and MLflow's CSV, have the
+columns that are known of them.
 
 The losses are those of a small network on made-up data; the tests hold what is read against the file itself.
 """
