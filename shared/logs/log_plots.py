@@ -14,6 +14,7 @@ from shared.reporting.styles import BLUE, FEW_POINTS, GREEN, GREY, STYLES
 
 LONGEST_NAME = 50
 SMALLEST_SHOWN = 1e-300  # a logarithmic axis can't reach far below this
+MOST_STRETCHES = 10_000  # of a curve: a picture is a few thousand pixels wide
 MOST_COLUMNS = 4  # that are drawn beside the loss
 MOST_TENSORS = 40  # that a picture has room for
 
@@ -22,7 +23,7 @@ def losses(losses: Losses, labels: Sequence[str]) -> Drawing:
     """Two logs, each at all of its own steps."""
     axes = plots.figure("Loss of both, as logged", "loss", _counted(losses))
     for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
-        axes.plot(log.steps, log.losses, label=_legible(label), **plots.line(STYLES[style], len(log.steps)))
+        axes.plot(*thinned(log.steps, log.losses), label=_legible(label), **plots.line(STYLES[style], len(log.steps)))
     _mark_divergence(axes, losses)
     return _drawing("loss", "Both losses, overlaid", axes)
 
@@ -36,9 +37,10 @@ def divergence(losses: Losses) -> Drawing:
     marker = {"marker": "o" if len(losses.steps) <= FEW_POINTS else ""}
     label = "A against B" if seen.any() else "A against B: no difference that is a number"
     style: dict[str, Any] = {"color": BLUE, "linewidth": 2, "markersize": 4} | marker
-    axes.step(losses.steps[seen], so_far[seen], where="post", label=label, **style)
+    axes.step(*thinned(losses.steps[seen], so_far[seen]), where="post", label=label, **style)
     hidden: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "markersize": 2} | marker
-    axes.plot(losses.steps[known], losses.resolution[known], label="what the files can hide", **hidden)
+    resolution = thinned(losses.steps[known], losses.resolution[known])
+    axes.plot(*resolution, label="what the files can hide", **hidden)
     axes.set_yscale("log")
     drawn = np.concatenate([so_far[seen], losses.resolution[known]])
     if len(drawn):
@@ -51,6 +53,19 @@ def divergence(losses: Losses) -> Drawing:
     return _drawing("divergence", "Largest difference so far", axes)
 
 
+def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of more points than can be told apart, the lowest and the highest of each of `MOST_STRETCHES`, and the last."""
+    if len(steps) <= 2 * MOST_STRETCHES:
+        return steps, values
+    stretches = np.array_split(np.arange(len(steps)), MOST_STRETCHES)
+    known = np.isfinite(values)
+    low, high = np.where(known, values, np.inf), np.where(known, values, -np.inf)
+    kept = {int(index) for part in stretches for index in (part[low[part].argmin()], part[high[part].argmax()])}
+    kept |= {len(steps) - 1, *np.flatnonzero(~known)[:MOST_STRETCHES].tolist()}  # a line breaks where there is none
+    chosen = np.array(sorted(kept))
+    return steps[chosen], values[chosen]
+
+
 def columns(losses: Losses, labels: Sequence[str]) -> list[Drawing]:
     """What both logs have beside the loss and differ in, a picture each, at all steps that each has it."""
     drawn = []
@@ -59,7 +74,7 @@ def columns(losses: Losses, labels: Sequence[str]) -> list[Drawing]:
         for log, label, style in zip(losses.logs, labels, ("pytorch", "tensorflow"), strict=True):
             series = log.series[name]
             look = plots.line(STYLES[style], len(series.steps))
-            axes.plot(series.steps, series.values, label=_legible(label), **look)
+            axes.plot(*thinned(series.steps, series.values), label=_legible(label), **look)
         drawn.append(_drawing(f"column-{number}", f"{_legible(name)} of both, overlaid", axes))
     return drawn
 

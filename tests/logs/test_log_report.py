@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from shared.configuration import Configuration
-from shared.logs import log_pair, log_report
+from shared.logs import log_pair, log_plots, log_report
 from shared.logs.loss_logs import LossLog, Series
 from shared.logs.sources import Source
 from shared.reference.__main__ import load
@@ -300,3 +300,17 @@ def test_a_column_that_differs_is_named_first_drawn_and_told_in_a_row(tmp_path):
     assert results["losses"]["columns"]["val_loss"]["differ_from"] == 19
     assert results["losses"]["columns_only_in"] == {"a": ["f1"], "b": ["mae"]}
     assert results["good"] is False
+
+
+def test_a_curve_of_very_many_points_keeps_its_extremes_and_its_gaps():
+    steps = np.arange(1_000_003)
+    values = np.sin(steps / 1e5)
+    values[[777, 123_456, 600_000]] = 99, -50, np.nan
+    drawn_steps, drawn = log_plots.thinned(steps, values)
+    assert len(drawn) <= 2 * log_plots.MOST_STRETCHES + 2
+    assert (np.nanmax(drawn), np.nanmin(drawn)) == (99, -50)
+    assert np.isnan(drawn[drawn_steps == 600_000]).all()
+    assert drawn_steps[-1] == steps[-1]
+    assert (np.diff(drawn_steps) > 0).all()
+    few = log_plots.thinned(steps[:1000], values[:1000])
+    np.testing.assert_array_equal(few, (steps[:1000], values[:1000]))
