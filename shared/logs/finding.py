@@ -79,7 +79,7 @@ def _finding(losses: Losses, sign: _Sign) -> Finding:
     elif sign.key in ("renumbered", "reported"):
         sentence = f"DIFFER in what is logged: {points}."
     elif index == 0:
-        sentence = f"DIFFER from the first step, {step}{_size(losses, index)}, {points}."
+        sentence = f"DIFFER from the first {losses.unit}, {step}{_size(losses, index)}, {points}."
     else:
         sentence = f"PART at {_step(losses, index)}{_size(losses, index)}, {points}."
     return Finding(sign.key, sentence, sign.numbers, good=False, at=step)
@@ -87,7 +87,7 @@ def _finding(losses: Losses, sign: _Sign) -> Finding:
 
 def _as_good(losses: Losses, growth: Growth) -> Finding:
     """Where nothing tells the two apart, or rounding can be all that does."""
-    over = f"{len(losses.steps):,} step{'s' * (len(losses.steps) != 1)}"
+    over = f"{len(losses.steps):,} {losses.unit}{'s' * (len(losses.steps) != 1)}"
     largest = losses.gap[losses.largest]
     complete = not any(len(steps) for steps in losses.only)
     what = "losses" if not losses.columns else f"losses and {len(losses.columns)} other columns"
@@ -378,8 +378,7 @@ def _later(losses: Losses, share: float, told: str, index: int) -> _Sign:
 
 
 def _step(losses: Losses, index: int, column: Column | None = None) -> str:
-    counted = next((log.counts for log in losses.logs if log.counts), "step")
-    return f"{counted} {(column or losses).steps[index]}"
+    return f"{losses.unit} {(column or losses).steps[index]}"
 
 
 def _size(column: Column, index: int) -> str:

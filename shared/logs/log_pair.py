@@ -6,14 +6,14 @@ two match: only where they differ by more than their files can hide, and how far
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from shared.comparing import checks
 from shared.comparing.checks import first_beyond
-from shared.logs.loss_logs import LossLog
+from shared.logs.loss_logs import EPOCH, LossLog
 from shared.logs.sources import Source, read_source
 from shared.logs.tensor_pairs import Tensors, compare_tensors
 from shared.system.errors import InputError
@@ -72,6 +72,11 @@ class Losses(Column):
     unmet: tuple[str, ...] = ()
 
     @property
+    def unit(self) -> str:
+        """What the steps count: "step" or "epoch"."""
+        return next((log.counts for log in self.logs if log.counts), "step")
+
+    @property
     def apart(self) -> tuple[str, ...]:
         """The names of the other columns that differ by more than the files can hide."""
         return tuple(name for name, column in self.columns.items() if column.first_apart is not None)
@@ -118,6 +123,7 @@ def compare_logs(sources: tuple[Source, Source]) -> Losses:
     if a.counts and b.counts and a.counts != b.counts:
         cure = "give both logs by step, or both by epoch"
         raise InputError(f"{names} count different things, {a.counts}s and {b.counts}s; {cure}")
+    b = _numbered_alike(a, b)
     loss = _compared(LOSS, (a.steps, a.losses, a.resolution), (b.steps, b.losses, b.resolution))
     if loss is None:
         ranges = " and ".join(f"{log.steps[0]} to {log.steps[-1]}" for log in (a, b))
@@ -131,6 +137,35 @@ def compare_logs(sources: tuple[Source, Source]) -> Losses:
         lone=(lone[0], lone[1]),
         unmet=tuple(name for name, column in met.items() if column is None),
     )
+
+
+def _numbered_alike(a: LossLog, b: LossLog) -> LossLog:
+    """B with A's numbers, where the two begin one apart, as who counts from 0 and who counts from 1 do.
+
+    Not where a number that both have stands for equal losses. Epochs from 0 and from 1 each begin with the first; steps
+    are taken so only where the first losses are equal, or where no step would meet.
+    """
+    firsts = int(a.steps[0]), int(b.steps[0])
+    epochs = EPOCH in (a.counts, b.counts)
+    in_a, in_b = common(a.steps, b.steps)
+    if abs(firsts[0] - firsts[1]) != 1 or (in_a.any() and _equal(a, b, int(in_a.argmax()), int(in_b.argmax()))):
+        return b
+    if in_a.any() and not (0 in firsts if epochs else _equal(a, b, 0, 0)):
+        return b
+    unit = EPOCH if epochs else "step"
+    note = (
+        f"Its {unit} {firsts[1]} is taken for {unit} {firsts[0]} of A: the first of both, each counted in its own way."
+    )
+    moved = {name: replace(s, steps=s.steps + firsts[0] - firsts[1]) for name, s in b.series.items()}
+    return replace(b, steps=b.steps + firsts[0] - firsts[1], series=moved, notes=(*b.notes, note))
+
+
+def _equal(a: LossLog, b: LossLog, at_a: int, at_b: int) -> bool:
+    """Whether a loss of A and one of B are equal as far as the files, and rounding in float32, can tell."""
+    losses = np.array([a.losses[at_a], b.losses[at_b]])
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities; a NaN is within nothing
+        rounding = checks.DIVERGED_ULPS * np.spacing(np.abs(losses).max().astype(np.float32))
+        return bool(abs(losses[0] - losses[1]) <= a.resolution[at_a] + b.resolution[at_b] + rounding)
 
 
 def _compared_series(name: str, a: LossLog, b: LossLog) -> Column | None:

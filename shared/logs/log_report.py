@@ -118,7 +118,7 @@ def summary(pair: Pair) -> str:
     """What was found, for the terminal."""
     lines = [f"{letter}: {source.path}" for letter, source in lettered(pair)]
     if pair.losses:
-        rows = [["", "step", "difference"], *milestones(pair.losses)]
+        rows = [["", pair.losses.unit, "difference"], *milestones(pair.losses)]
         lines += ["", *(f"{what:<52}  {step:>9}  {gap:>10}" for what, step, gap in rows)]
         finding = find(pair.losses)
         lines += ["", *(line for text in _beyond(finding) for line in textwrap.wrap(text, WIDTH))]
@@ -161,7 +161,12 @@ def _losses_parts(pair: Pair, losses: Losses) -> list[Part]:
     )
     parts: list[Part] = [log_plots.losses(losses, labels), log_plots.divergence(losses)]
     finding = find(losses)
-    parts = [*_points_to(finding), *parts, Table(["", "step", "difference"], milestones(losses)), *_columns(losses)]
+    parts = [
+        *_points_to(finding),
+        *parts,
+        Table(["", losses.unit, "difference"], milestones(losses)),
+        *_columns(losses),
+    ]
     parts += [*log_plots.columns(losses, labels), Paragraph(hidden)]
     candidates = (losses.diverged, losses.first_apart, losses.first_difference)
     around = next((index for index in candidates if index is not None), None)
@@ -200,7 +205,7 @@ def _steps(losses: Losses, shown: slice) -> Table:
         [str(step), f"{a:.9g}", f"{b:.9g}", gap_in_words(gap), f"{resolution:.1e}"]
         for step, a, b, gap, resolution in zip(*(column[shown] for column in columns), strict=True)
     ]
-    return Table(["step", *LETTERS, "difference", "the files can hide"], rows)
+    return Table([losses.unit, *LETTERS, "difference", "the files can hide"], rows)
 
 
 def _tensors_parts(tensors: Tensors) -> list[Part]:

@@ -49,7 +49,7 @@ def _losses_notes(losses: Losses) -> list[str]:
     for letter, only in zip(LETTERS, losses.only, strict=True):
         if len(only):
             which = f", the first {only[0]}, the last {only[-1]}" if len(only) > 1 else f", {only[0]}"
-            found.append(f"{letter} alone has {_count(len(only), 'step')}{which}.")
+            found.append(f"{letter} alone has {_count(len(only), losses.unit)}{which}.")
     for letter, names in zip(LETTERS, losses.lone, strict=True):
         if names:
             found.append(f"Not compared, for {letter} alone has it: {_listed(list(names))}.")

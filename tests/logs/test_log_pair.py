@@ -1,12 +1,14 @@
 """Two logs, and two sets of weights: how far apart, by hand."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.comparing import checks
 from shared.logs import log_pair
+from shared.logs.loss_logs import LossLog, Series
 from shared.logs.sources import Source
 from shared.system.errors import InputError
 
@@ -134,3 +136,54 @@ def test_what_one_holds_besides_is_left_alone(tmp_path):
     both = Source(tmp_path, log_pair.read_source(log_of(tmp_path, "a", FULL)).log, {"w": np.ones((4, 3))})
     assert log_pair.compare_weights((both, both)).agree
     assert log_pair.compare_logs((both, both)).agree
+
+
+def log(steps, losses, counts="step", **series):
+    columns = {name: Series(name, steps, values, np.full(len(steps), 5e-5)) for name, values in series.items()}
+    return LossLog(steps, losses, np.full(len(steps), 5e-5), counts, "4 decimals", series=columns)
+
+
+def sources_of(*logs):
+    return tuple(Source(Path(name), log) for name, log in zip("ab", logs, strict=True))
+
+
+FALLING = 2.3 * 0.9 ** np.arange(40)
+OTHERWISE = FALLING * 1.2  # from the first on
+LATER = np.where(np.arange(40) < 20, FALLING, FALLING * 1.1)
+
+
+@pytest.mark.parametrize("counts", ["epoch", "step"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_counts_from_0_and_who_counts_from_1_are_compared_from_the_first_on(first, counts):
+    steps = np.arange(40)
+    a, b = log(steps + first, FALLING, counts, acc=FALLING), log(steps + 1 - first, LATER, counts, acc=FALLING)
+    losses = log_pair.compare_logs(sources_of(a, b))
+    assert losses.first_apart == 20
+    assert losses.steps[20] == 20 + first
+    assert losses.agree is False
+    assert losses.columns["acc"].first_apart is None
+    assert [len(only) for only in losses.only] == [0, 0]
+    assert losses.logs[1].notes[-1].startswith(f"Its {counts} {1 - first} is taken for {counts} {first} of A")
+
+
+def test_epochs_are_those_from_the_first_on_even_where_all_losses_differ_and_steps_are_not():
+    steps = np.arange(40)
+    for counts, common in (("epoch", 40), ("step", 39)):
+        pair = sources_of(log(steps + 1, FALLING, counts), log(steps, OTHERWISE, counts))
+        assert len(log_pair.compare_logs(pair).steps) == common
+
+
+def test_a_log_without_the_first_keeps_its_numbers():
+    steps = np.arange(40)
+    for counts in ("epoch", "step"):
+        losses = log_pair.compare_logs(sources_of(log(steps, FALLING, counts), log(steps[1:], FALLING[1:], counts)))
+        assert losses.first_apart is None
+        assert [len(only) for only in losses.only] == [1, 0]
+        assert losses.logs[1].notes == ()
+
+
+def test_steps_that_never_meet_but_lie_one_apart_are_compared():
+    tens = 10 * np.arange(1, 5)
+    losses = log_pair.compare_logs(sources_of(log(tens, FALLING[:4]), log(tens - 1, FALLING[:4])))
+    assert losses.first_apart is None
+    assert losses.steps.tolist() == tens.tolist()

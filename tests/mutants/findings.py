@@ -3,6 +3,7 @@
 from tests.mutants.table import Mutant, in_file
 
 FINDINGS = "tests/logs/test_findings.py::test_"
+PAIR = "tests/logs/test_log_pair.py::test_"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -16,6 +17,16 @@ MUTANTS: list[Mutant] = [
             ],
             f"{FINDINGS}what_a_clock_or_the_machine_says_is_not_compared": [
                 ("logs: clocks must agree", "and not OF_THE_MACHINE(name)}", "}"),
+            ],
+            f"{PAIR}who_counts_from_0_and_who_counts_from_1_are_compared_from_the_first_on": [
+                ("logs: who counts from 0 is compared one late", "    b = _numbered_alike(a, b)\n", ""),
+            ],
+            f"{PAIR}a_log_without_the_first_keeps_its_numbers": [
+                (
+                    "logs: a first that one lacks moves its numbers",
+                    "(in_a.any() and _equal(a, b, int(",
+                    "(False and _equal(a, b, int(",
+                ),
             ],
         },
     ),

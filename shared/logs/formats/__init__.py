@@ -22,9 +22,6 @@ from shared.logs.formats import (
     ultralytics,
     wandb,
 )
-from shared.logs.formats import (
-    hugging_face as hugging_face,
-)
 from shared.logs.formats.source import LogFile
 from shared.logs.formats.table import Table
 from shared.system import files
