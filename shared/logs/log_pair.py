@@ -4,7 +4,6 @@ For such runs the noise floor, how far rounding alone carries a run, can't be me
 two match: only where they differ by more than their files can hide, and how far.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from shared.comparing import checks
 from shared.comparing.checks import first_beyond
+from shared.logs.formats.names import is_measure
 from shared.logs.loss_logs import EPOCH, LossLog
 from shared.logs.sources import Source, read_source
 from shared.logs.tensor_pairs import Tensors, compare_tensors
@@ -21,12 +21,6 @@ from shared.system.errors import InputError
 LETTERS = ("A", "B")  # what the two are called, whatever their files are called
 LOSS = "loss"
 Written = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, values, and how far each can be from what is written
-# Columns that say how long it took, on what, or where in the run it was: two runs need not agree in these.
-OF_THE_MACHINE = re.compile(
-    r"(?:^|[^a-z])(?:time|runtime|timestamp|seconds?|sec|ms|duration|elapsed|speed|throughput|per_second|eta|memory|mem|"
-    r"gpu|cpu|flos|flops|wall|epochs?|steps?|iterations?|iter|batch|index|samples)(?:[^a-z]|$)",
-    re.IGNORECASE,
-).search
 
 
 @dataclass(frozen=True)
@@ -128,8 +122,8 @@ def compare_logs(sources: tuple[Source, Source]) -> Losses:
     if loss is None:
         ranges = " and ".join(f"{log.steps[0]} to {log.steps[-1]}" for log in (a, b))
         raise InputError(f"{names} have no step in common: {ranges}; number both in the same way")
-    met = {name: _compared_series(name, a, b) for name in a.series if name in b.series and not OF_THE_MACHINE(name)}
-    lone = [tuple(n for n in x.series if n not in y.series and not OF_THE_MACHINE(n)) for x, y in ((a, b), (b, a))]
+    met = {name: _compared_series(name, a, b) for name in a.series if name in b.series and is_measure(name)}
+    lone = [tuple(n for n in x.series if n not in y.series and is_measure(n)) for x, y in ((a, b), (b, a))]
     return Losses(
         *(loss.name, loss.steps, loss.values, loss.gap, loss.resolution, loss.only),
         logs=(a, b),

@@ -296,7 +296,7 @@ def test_what_a_clock_or_the_machine_says_is_not_compared(name):
     assert "val_time_step" not in compared(*logs).columns
 
 
-@pytest.mark.parametrize("name", ["val_loss", "accuracy", "timeliness", "grad_norm", "val_mae"])
+@pytest.mark.parametrize("name", ["val_loss", "accuracy", "timeliness", "grad_norm", "val_mae", "train_loss_epoch"])
 def test_what_a_network_says_is(name):
     loss = RUNS[PYTORCH]["loss"]
     logs = [log_of(loss, **{name: ([0, 1], values)}) for values in ([1, 2], [3, 4])]

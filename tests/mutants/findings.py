@@ -16,7 +16,7 @@ MUTANTS: list[Mutant] = [
                 ("logs: what one alone has goes unnamed", "lone=(lone[0], lone[1]),", ""),
             ],
             f"{FINDINGS}what_a_clock_or_the_machine_says_is_not_compared": [
-                ("logs: clocks must agree", "and not OF_THE_MACHINE(name)}", "}"),
+                ("logs: clocks must agree", "and is_measure(name)}", "}"),
             ],
             f"{PAIR}who_counts_from_0_and_who_counts_from_1_are_compared_from_the_first_on": [
                 ("logs: who counts from 0 is compared one late", "    b = _numbered_alike(a, b)\n", ""),

@@ -100,7 +100,10 @@ def is_epoch(name: str) -> bool:
 
 
 # Words of what differs from one run to the next, however equal the two are.
-_OF_THE_MACHINE = "runtime time seconds second sec s ms duration speed throughput eta memory mem fps took mfu"
+_OF_THE_MACHINE = (
+    "runtime time seconds second sec s ms duration speed throughput eta memory mem fps took mfu wall elapsed timestamp "
+    "gpu cpu flops flos"
+)
 
 
 def is_measure(name: str) -> bool:
