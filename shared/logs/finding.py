@@ -52,6 +52,7 @@ class _Sign:
     index: int = 0
 
 
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")  # what infinities give is within no limit
 def find(losses: Losses) -> Finding:
     """The likeliest finding that the numbers support."""
     growth = signatures.growth(losses)
