@@ -174,7 +174,8 @@ def read_and_compared(kind, path):
         assert len(log.steps) == len(log.losses) == len(log.resolution) > 0
         assert (np.diff(log.steps) > 0).all()
         assert (np.isfinite(log.resolution) == np.isfinite(log.losses)).all()
-        assert pair.losses.agree == np.isfinite(log.losses).all()
+        compared = [log.losses, *(column.values for column in pair.losses.columns.values())]
+        assert pair.losses.agree == all(np.isfinite(values).all() for values in compared)
 
 
 @examples(150)
