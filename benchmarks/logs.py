@@ -39,9 +39,12 @@ PROGRAMS = {
 # A third of the pairs was not looked at until the rules were fixed, nor was any of LATER until they were mended for
 # what the first third had shown.
 THIRD, FIRST_TIME, SECOND_TIME, DRAWN = 3, "held out the first time", "held out the second time", "drawn at random"
+# Pairs that no rule was made with or mended for: drawn when the rules were done, and seen once.
+AFRESH = "drawn afresh"
 # The forms in which people keep a log, and the name of the file.
+FULL_FORM = "every step, in full"
 FORMS = {
-    "every step, in full": "full.csv",
+    FULL_FORM: "full.csv",
     "every step, 4 decimals": "printed.csv",
     "every 10th step, 4 decimals": "every10.csv",
     "by epoch": "epochs.csv",
@@ -130,15 +133,24 @@ def said(found: finding.Finding, right: Sequence[str], *, sound: bool) -> str:
 
 def everything() -> tuple[Planted, ...]:
     """All pairs, in the order of the tables."""
-    return (*PLANTED, *LATER, *SOUND, *drawn())
+    return (*PLANTED, *LATER, *SOUND, *drawn(11, (21, 22)), *afresh())
+
+
+def afresh() -> list[Planted]:
+    """Other pairs, of the same kinds."""
+    return drawn(2026, (71, 72))
 
 
 def rows() -> list[Row]:
     """All pairs: in their main form, and in every form that both have."""
     made = []
-    for number, pair in enumerate(everything()):
+    pairs = everything()
+    unseen = len(pairs) - len(afresh())
+    for number, pair in enumerate(pairs):
         row: Row = {"name": pair.name, "model": pair.model, "side": pair.side, "right": list(pair.right)}
-        if number >= len(PLANTED) + len(LATER) + len(SOUND):
+        if number >= unseen:
+            row["held_out"] = AFRESH
+        elif number >= len(PLANTED) + len(LATER) + len(SOUND):
             row["held_out"] = DRAWN
         elif pair.side and pair in LATER:
             row["held_out"] = SECOND_TIME
@@ -155,7 +167,9 @@ def rows() -> list[Row]:
 
 def tables(measured: Sequence[Row]) -> str:
     """The Markdown of benchmarks/logs.md."""
-    planted, sound = ([row for row in measured if bool(row["side"]) is kind] for kind in (True, False))
+    known = [row for row in measured if row.get("held_out") != AFRESH]
+    planted, sound = ([row for row in known if bool(row["side"]) is kind] for kind in (True, False))
+    unseen = [[r for r in measured if r not in known and bool(r["side"]) is kind] for kind in (True, False)]
     kinds = (RIGHT, WIDE, UNKNOWN, HIDDEN, WRONG)
 
     def counted(what: str, of: Sequence[Row]) -> list[str]:
@@ -165,14 +179,17 @@ def tables(measured: Sequence[Row]) -> str:
     of_forms = {
         form: [[row["forms"][form] for row in of if "forms" in row] for of in (planted, sound)] for form in FORMS
     }
-    sums = [counted("planted, every step in full", planted)]
+    sums = [counted(f"planted, {FULL_FORM}", planted)]
     sums += [
         counted(f"of these, {when}", [row for row in planted if row.get("held_out") == when])
         for when in (FIRST_TIME, SECOND_TIME, DRAWN)
     ]
     sums += [counted(f"planted, {form}", of[0]) for form, of in of_forms.items()][1:]
     sums += [counted(f"sound, {form}", of[1]) for form, of in of_forms.items()]
-    sums.append(counted("sound, drawn at random, every step in full", [r for r in sound if r.get("held_out") == DRAWN]))
+    sums.append(counted(f"sound, {DRAWN}, {FULL_FORM}", [r for r in sound if r.get("held_out") == DRAWN]))
+    sums += [
+        counted(f"{what}, {AFRESH}, {FULL_FORM}", of) for what, of in zip(("planted", "sound"), unseen, strict=True)
+    ]
     each = [[r["name"], r["model"], r["side"] or "–", r["kind"], r["said"]] for r in measured]
     parts = [
         Table(["pairs", "number", *kinds], sums),
