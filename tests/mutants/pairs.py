@@ -72,13 +72,6 @@ MUTANTS: list[Mutant] = [
                     "if better:",
                 ),
             ],
-            f"{SEARCH}a_setting_whose_change_does_harm_is_left_out": [
-                (
-                    "pairs: a change that does harm stays",
-                    "return kept if self._first(now) is None else self._without_harm(kept, self._rank(now))",
-                    "return kept",
-                ),
-            ],
             f"{SEARCH}a_change_that_can_not_be_made_is_no_cause_and_no_match": [
                 (
                     "pairs: a change that can't be made is as good as any",
@@ -211,13 +204,6 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "tensorflow_impl/pair/subject.py",
         {
-            "tests/pairs/test_each_side.py::test_a_weight_is_not_updated_before_it_is_taken": [
-                (
-                    "pairs: TensorFlow's optimizer of graphs is on",
-                    '"disable_meta_optimizer": True',
-                    '"disable_meta_optimizer": False',
-                ),
-            ],
             f"{DROPS}[1-Attention]": [
                 (
                     "pairs: the dropout of Keras's attention stays",
