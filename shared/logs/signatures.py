@@ -13,7 +13,6 @@ from shared.comparing.checks import first_beyond
 from shared.logs.log_pair import Column, Losses, common
 from shared.logs.loss_logs import EPOCH, LossLog
 
-RUNNING_MEAN = "running mean"
 # Fewer points fit a line, or a factor, too easily.
 FEWEST = 4
 # How far rounding was seen to carry a loss until the N-th update, in units in the last place of float32, and four

@@ -13,7 +13,7 @@ Nothing here is read again: a record is whole without.
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,7 @@ class Curves:
 
     epochs: Sequence[Mapping[str, float]]  # the figures of each, by tag, `EPOCH_LOSS` among them
     ends: Sequence[float]  # when each ended, in seconds since 1970
-    steps: Sequence[np.ndarray] = field(
-        default=()
-    )  # of each epoch, the losses of its steps (steps,); a stock run: none
+    steps: Sequence[np.ndarray] = ()  # of each epoch, the losses of its steps (steps,); of a stock run nothing
 
 
 def write(folder: Path, curves: Curves, install: str) -> None:

@@ -1,7 +1,7 @@
 """The formats of logs: which there are, and which of them a file has, by its content and not by its name.
 
-A format is a module of its own and an entry in one of the lists: FILES, for what is read in a way of its own, or
-DIALECTS, for what is CSV or JSON with columns of its own.
+A format is a module of its own and an entry in one of the lists: BINARY or TEXTS, for what is read in a way of its own;
+OF_CSV or OF_JSON, for what is one of these two with columns of its own.
 """
 
 from collections.abc import Callable
