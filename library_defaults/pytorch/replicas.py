@@ -1,34 +1,35 @@
 """`python -m library_defaults.pytorch.replicas`: print how far a step moved a weight on two replicas."""
 
-import tempfile
-from typing import Any
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
-from torch import distributed, multiprocessing, nn
-from torch.multiprocessing.spawn import spawn
+from torch import distributed, nn
 
 from library_defaults.update_rules import TWO_GRADIENTS
 
 
-def _train(number: int, shared: tuple[Any, ...]) -> None:
-    """Take a step of SGD with rate 1, as the replica of this number."""
-    meeting, moved = shared
-    distributed.init_process_group("gloo", init_method=meeting, rank=number, world_size=len(TWO_GRADIENTS))
+def _moved(number: int, port: int) -> float:
+    """How far a step of SGD with rate 1 moves the weight of the replica of this number."""
+    meeting = distributed.TCPStore("localhost", port)  # type: ignore[attr-defined]
+    distributed.init_process_group("gloo", store=meeting, rank=number, world_size=len(TWO_GRADIENTS))
     layer = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(layer.weight)
     model = nn.parallel.DistributedDataParallel(layer)
     (TWO_GRADIENTS[number] * model(torch.ones(1, 1))).sum().backward()
     torch.optim.SGD(model.parameters(), lr=1.0).step()
-    if number == 0:
-        moved.put(-layer.weight.item())
+    distributed.barrier()  # the last of them ends first
     distributed.destroy_process_group()
+    return -layer.weight.item()
 
 
 def main() -> None:
-    moved = multiprocessing.get_context("spawn").SimpleQueue()
-    with tempfile.TemporaryDirectory() as folder:
-        spawn(_train, ((f"file://{folder}/met", moved),), nprocs=len(TWO_GRADIENTS))
-    print(moved.get())
+    # Where they meet is here, so that it outlasts both.
+    meeting = distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+    numbers = range(len(TWO_GRADIENTS))
+    # A pool hands a result over as soon as it is there: how a process that has used Gloo ends does not matter.
+    with ProcessPoolExecutor(len(numbers), multiprocessing.get_context("spawn")) as replicas:
+        print(*set(replicas.map(_moved, numbers, [meeting.port] * len(numbers))))
 
 
 if __name__ == "__main__":
