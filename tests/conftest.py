@@ -36,6 +36,7 @@ SLOW = (
     "tests/pairs/test_pair_optimizers.py",
     "tests/test_faults.py",
     "tests/test_programs.py",
+    "tests/test_notebook.py",
     "tests/reporting/test_page.py",
     "tests/implementations/test_workers.py",
     "tests/test_properties.py",
