@@ -41,8 +41,8 @@ def hosts(tmp_path):
 
 
 def by_hand(framework):
-    """The README's line for each host."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    """The line of docs/workers.md for each host."""
+    lines = (ROOT / "docs" / "workers.md").read_text(encoding="utf-8").splitlines()
     first, second = (line for line in lines if "host1" in line and f"-m {framework}_impl" in line)
     return first, second
 
