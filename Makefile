@@ -18,7 +18,7 @@ TENSORFLOW := .venv/tensorflow/bin/python
 # compare.py itself tells apart 0, 1 and 2 (its --help says which is which); make turns every failure into 2.
 # Who needs the difference runs compare.py directly.
 .PHONY: report
-report: $(ENVIRONMENTS) ## train in each framework, compare, report (the default)
+report: $(ENVIRONMENTS) ## train in each framework, compare, report (the default); options: ARGS=--help
 	@$(PYTORCH) compare.py $(ARGS)
 
 # Lint and the tests that take moments, for every change; `make test` proves it.

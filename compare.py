@@ -1,4 +1,4 @@
-"""Train the same MLP in PyTorch and in TensorFlow, and report whether the two runs are the same.
+"""Train the same small network in PyTorch and in TensorFlow, and report whether the two runs are the same.
 
 Exit status: 0 the two match; 1 they do not; 2 bad input or environment, nothing compared; 130 interrupted; 70 a fault
 of the program itself.
@@ -55,24 +55,32 @@ def make_parser() -> cli.Parser:
             metavar="PYTHON",
             help=f"the Python that has {framework} (default: .venv/{framework.lower()}, else this one)",
         )
-    parser.add_argument(
+    # Last, for the end of a long help is what a terminal shows.
+    add_questions(parser.add_argument_group("what else is asked of that training"))
+    add_own(parser.add_argument_group("results and models of your own, in place of that training"))
+    return parser
+
+
+def add_questions(group: argparse._ArgumentGroup) -> None:
+    """The options that ask more of the training."""
+    group.add_argument(
         "--prove",
         action="store_true",
         help="also measure how far rounding alone carries each framework, judge in float64, run everything twice, and "
         "find where the two diverge",
     )
-    parser.add_argument(
+    group.add_argument(
         "--side-by-side",
         action="store_true",
         help="train both at the same time, on a core each: done sooner, but their times then say less",
     )
-    parser.add_argument(
+    group.add_argument(
         "--explain",
         action="store_true",
         help="also train both as their own tutorials would, over several seeds, and measure what each difference "
         "between them does to the curves",
     )
-    parser.add_argument(
+    group.add_argument(
         "--seeds",
         type=cli.count_of("seeds", at_least=FEWEST_SEEDS),
         metavar="N",
@@ -80,9 +88,9 @@ def make_parser() -> cli.Parser:
         f"equivalent next to what a seed does, which it takes {fewest_pairs(ALPHA)} at least to show; --explain takes "
         f"as many (default there: {SEEDS})",
     )
-    cluster.add_option(parser)
+    cluster.add_option(group)
     for figure, option in MARGINS.items():
-        parser.add_argument(
+        group.add_argument(
             name_of(option),
             type=cli.positive,
             metavar="MARGIN",
@@ -90,7 +98,11 @@ def make_parser() -> cli.Parser:
             "(an accuracy is a share of 1, a loss in nats; default: for what the default run trains, as measured "
             "beforehand, else estimated from these runs)",
         )
-    parser.add_argument(
+
+
+def add_own(group: argparse._ArgumentGroup) -> None:
+    """The options that compare what a user has."""
+    group.add_argument(
         "--records",
         nargs=2,
         type=Path,
@@ -98,13 +110,13 @@ def make_parser() -> cli.Parser:
         help="train nothing: compare two loss logs, weight files (.safetensors, .npz, .pt, .keras, .h5 or .onnx) "
         f"or run records (folders) of your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
     )
-    parser.add_argument(
+    group.add_argument(
         "--column",
         metavar="NAME",
         help="with --records: the column with the losses, or the run of a log that has several, in both logs; "
         "FILE:NAME names one for one of the two",
     )
-    parser.add_argument(
+    group.add_argument(
         "--pair",
         nargs=2,
         type=Path,
@@ -112,20 +124,19 @@ def make_parser() -> cli.Parser:
         help="compare two models of your own, a PyTorch file's and a Keras file's, and say where and why they differ, "
         f"into {PAIR_OUT} unless --out is given; both files are run, with all your rights",
     )
-    parser.add_argument(
+    group.add_argument(
         "--data", type=Path, metavar="NPZ", help="with --pair: inputs and targets (default: random ones)"
     )
-    parser.add_argument(
+    group.add_argument(
         "--steps",
         type=cli.count_of("steps", at_least=1),
         metavar="N",
         help=f"with --pair: how many steps are trained (default: {pairs.STEPS}), of --batch-size examples "
         f"(default there: {pairs.BATCH_SIZE})",
     )
-    parser.add_argument(
+    group.add_argument(
         "--pair-template", type=Path, metavar="FOLDER", help="write two files to start a pair from, and stop"
     )
-    return parser
 
 
 def main() -> int:

@@ -9,8 +9,10 @@ from typing import Any, NoReturn
 
 from shared import configuration, options
 from shared.configuration import FIELDS, Configuration
+from shared.execution import Execution
 from shared.system import progress
 from shared.system.errors import InputError
+from shared.training import Training
 
 # Accepted for one more version.
 FORMER_NAMES = {"--keras-habits": "keras_defaults"}
@@ -35,12 +37,18 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser(program: str, description: str, default_out: str) -> Parser:
     """A parser with an option for each field of a configuration, and `--out`."""
-    parser = Parser(prog=program, description=description, allow_abbrev=False)
+    started = program if program.endswith(".py") else f"-m {program}"
+    parser = Parser(prog=program, usage=f"python {started} [options]", description=description, allow_abbrev=False)
+    # So many options are read by what they are for.
+    groups = {
+        **dict.fromkeys(Training.model_fields, parser.add_argument_group("what is trained")),
+        **dict.fromkeys(Execution.model_fields, parser.add_argument_group("how it is run")),
+    }
     for name, default in Configuration().fields().items():
         field = FIELDS[name]
         choices = getattr(field.annotation, "__args__", None) if isinstance(default, str) else None
         told = f"{field.description} (default: {options.written(default)})"
-        parser.add_argument(
+        groups[name].add_argument(
             options.name_of(name),
             metavar="|".join(choices) if choices else name.rpartition("_")[2].upper(),
             default=argparse.SUPPRESS,

@@ -94,7 +94,10 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
 
 def make_parser(entry: Entry) -> cli.Parser:
     """The configuration's options, and what one run alone can do."""
-    parser = cli.make_parser(entry.module, f"Train the MLP on {MNIST.name} in {entry.name}.", f"out/{entry.key}")
+    told = (
+        f"Train a small network, an MLP, on the images of {MNIST.name} in {entry.name}, and leave a record of the run."
+    )
+    parser = cli.make_parser(entry.module, told, f"out/{entry.key}")
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="start from these weights (.safetensors), not from the seed's"
     )

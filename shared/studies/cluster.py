@@ -34,9 +34,9 @@ Order = dict[str, Any]
 Answer = dict[str, Any]
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
+def add_option(group: argparse._ActionsContainer) -> None:
     """Add `--scheduler`."""
-    parser.add_argument(
+    group.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="hand the runs of --seeds and --explain to the workers of this Dask scheduler, such as "
