@@ -58,6 +58,9 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/cli.py",
         {
+            "tests/shared/test_cli.py::test_help_names_the_program_and_what_it_does": [
+                ("help names a package as if it were a file", 'else f"-m {program}"', "else program"),
+            ],
             "tests/shared/test_cli.py::test_an_option_that_was_perhaps_meant_is_named": [
                 ("no option is recognised by its first letters", "letters.get(given) or", ""),
             ],
