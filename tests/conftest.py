@@ -54,6 +54,7 @@ SLOW = (
     "tests/logs/test_log_report.py",
     "tests/implementations/test_implementation.py::test_trains_as_the_reference_does_short_last_batch_included[fast-",
     "tests/implementations/test_implementation.py::test_a_prepared_copy_that_is_damaged_is_made_again",
+    "tests/implementations/test_devices.py",
     "tests/implementations/test_stock.py",
     "tests/reporting/test_terminal.py::test_a_terminal_is_shown",
     "tests/reporting/test_terminal.py::test_the_terminal_is_left",

@@ -66,6 +66,7 @@ def test_same_names_in_the_same_order_with_the_same_signatures(package, twin, fi
         "many_steps",
         "_padded",
         "_compile",
+        "_capture",
         "_compiler",
         "builder",
         "parallel",

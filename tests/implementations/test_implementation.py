@@ -372,15 +372,6 @@ def test_a_prepared_copy_that_is_damaged_is_made_again(implementation, copied, c
     assert len(files) >= 4
 
 
-def test_pytorchs_fast_engine_is_for_a_cpu_alone(framework, implementation):
-    if framework != "pytorch":
-        pytest.skip("PyTorch's compiled steps alone are for a CPU")
-    examples = Examples(np.zeros((64, 784), np.uint8), np.zeros(64))
-    elsewhere = implementation.data.to_dataset(examples, Training(), "meta")
-    with pytest.raises(InputError, match=r"^--engine fast: .* on a CPU alone; use --engine eager, or --device cpu$"):
-        implementation.fast.warm_up(Training(), None, None, elsewhere)
-
-
 @pytest.mark.parametrize(("optimizer", "on_a_gpu"), [("sgd", True), ("adam", False), ("adagrad", False)])
 def test_pytorchs_update_is_fused_where_that_is_exact(framework, implementation, optimizer, on_a_gpu):
     """On a GPU the fused Adam takes 1 - beta in float32, and there is no fused Adagrad."""

@@ -4,10 +4,11 @@ Each mutant is a textual change to a copy of the repository. It is killed when t
 having passed on an unchanged copy. A change that no longer applies, and a test that can't run, are errors.
 """
 
-from tests.mutants import exports, findings, judging, pairs, programs, reading, reports, training
+from tests.mutants import devices, exports, findings, judging, pairs, programs, reading, reports, training
 from tests.mutants.table import Mutant
 
 MUTANTS: list[Mutant] = [
+    *devices.MUTANTS,
     *exports.MUTANTS,
     *findings.MUTANTS,
     *judging.MUTANTS,
