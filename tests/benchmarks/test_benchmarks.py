@@ -149,8 +149,8 @@ def test_repeats_the_examples():
 
 
 def test_the_floor_is_the_eight_products_of_a_step():
-    training = Point(FLOOR, batch_size=16).configuration.training
-    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in floor.products(training)]
+    training, cpu = Point(FLOOR, batch_size=16).configuration.training, floor.torch.device("cpu")
+    shapes = [(tuple(a.shape), tuple(b.shape), tuple(out.shape)) for a, b, out in floor.products(training, cpu)]
     forward = {((16, m), (m, n), (16, n)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_weight = {((n, 16), (16, m), (n, m)) for m, n in [(784, 128), (128, 64), (64, 10)]}
     by_input = {((16, n), (n, m), (16, m)) for m, n in [(128, 64), (64, 10)]}
