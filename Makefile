@@ -46,6 +46,10 @@ differences: $(ENVIRONMENTS) ## measure anew what the frameworks do by default: 
 bench: $(ENVIRONMENTS) .venv/jax ## measure speed against what people would use instead: five minutes
 	$(PYTORCH) -m benchmarks.speed
 
+.PHONY: gpu-check
+gpu-check: $(ENVIRONMENTS) ## check all of it on a GPU: ten minutes, and a page that one can send
+	@$(PYTORCH) -m benchmarks.gpu_check
+
 .PHONY: scaling
 scaling: $(ENVIRONMENTS) ## measure how time and memory grow: half an hour, on a machine left alone
 	@$(PYTORCH) -m benchmarks.scaling $(ARGS)
@@ -85,7 +89,7 @@ clean: ## remove the environments and caches; data and results stay
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 18
 
 # --- The environments: one per framework, because their GPU builds overwrite each other's libraries. ---
 

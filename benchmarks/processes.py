@@ -25,6 +25,7 @@ def run(name: str, command: Sequence[str], **environment: str) -> tuple[str, int
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.kill()
+            child.wait()
             raise
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:

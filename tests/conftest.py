@@ -43,6 +43,7 @@ SLOW = (
     "tests/running/test_footprint.py",
     "tests/running/test_launcher.py",
     "tests/comparing/test_verification.py",
+    "tests/benchmarks/test_gpu_check.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/studies/test_cluster.py",
     "tests/studies/test_sweep.py",

@@ -8,6 +8,7 @@ TUTORIAL = f"{DEVICES}pytorchs_tutorial_trains_on_the_gpu"
 GRAPH = f"{DEVICES}pytorchs_steps_as_a_graph_are_its_eager_steps_bit_for_bit[float32]"
 PLACES = f"{DEVICES}tensorflow_places_every_operation_on_the_device[--engine eager --optimizer adam --clip-norm 1"
 PLACES += " --weight-decay 0.1 --schedule cosine]"
+CHECK = "tests/benchmarks/test_gpu_check.py::test_"
 
 MUTANTS: list[Mutant] = [
     *in_file(
@@ -61,6 +62,26 @@ MUTANTS: list[Mutant] = [
                     "    return model(inputs).numpy()",
                     '    with tf.device("CPU:0"):\n        return model(inputs).numpy()',
                 ),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/gpu_page.py",
+        {
+            f"{CHECK}it_passes_only_what_was_on_the_device_in_full_precision": [
+                ("gpu-check: what ran on the CPU passes", "if run.record.device.type != self.device:", "if False:"),
+                ("gpu-check: TF32 that was left on passes", 'if products != ("tf32"', 'if not ("tf32"'),
+            ],
+            f"{CHECK}what_there_is_no_time_for_is_told_and_no_pass": [
+                ("gpu-check: what is not done passes", "in self.missing.items()]", "in ()]"),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/gpu_check.py",
+        {
+            f"{CHECK}a_part_that_takes_too_long_is_ended": [
+                ("gpu-check: no end", "signal.setitimer(signal.ITIMER_REAL, seconds)", "pass"),
             ],
         },
     ),
