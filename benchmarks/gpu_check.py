@@ -37,7 +37,8 @@ from shared.system.paths import ROOT
 NAME = "gpu_check.py"
 OUT = ROOT / "out" / "gpu-check"
 SECONDS = 600.0  # for all of it
-TO_TIDY_UP = 45.0  # of these, for the processes to end and the page to be drawn
+TO_TIDY_UP = 60.0  # of these, for the frameworks to tell what they see, the processes to end, the page to be drawn
+SECONDS_TO_ANSWER = 30.0  # for nvidia-smi, which waits for a driver that hangs
 PRODUCTS = ("float32", "float32 in TF32", "float64")
 ENGINES = ("eager", "fast")
 # What each framework answers where it is asked for the GPUs that it sees.
@@ -171,8 +172,10 @@ def _add_comparison(found: Found, pythons: Mapping[str, Path], folder: Path) -> 
 def _cards() -> list[str]:
     """Each card with its driver and memory, as nvidia-smi tells; else the names that the driver shows."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"]
-    with contextlib.suppress(OSError):
-        asked = subprocess.run(query, check=False, capture_output=True, text=True, encoding="utf-8")
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        asked = subprocess.run(
+            query, check=False, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS_TO_ANSWER
+        )
         if asked.returncode == 0:
             rows = csv.reader(asked.stdout.splitlines(), skipinitialspace=True)
             return [

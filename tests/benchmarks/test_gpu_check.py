@@ -40,6 +40,27 @@ def test_without_a_gpu_it_says_so_in_a_line():
     assert re.fullmatch(r"gpu_check\.py: error: (no GPU: .+|\w+ sees no GPU, .+); .+\n", run.stderr)
 
 
+@pytest.mark.parametrize(
+    ("lines", "status", "expected"),
+    [
+        (["NVIDIA H100 80GB HBM3, 580.1, 81559 MiB, 9.0"], 0, ["NVIDIA H100 80GB HBM3, driver 580.1, 81559 MiB, "]),
+        (["Tesla T4, 535.2, 15360 MiB, 7.5"] * 2, 0, ["Tesla T4, driver 535.2, 15360 MiB, "] * 2),
+        (["NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."], 9, []),
+    ],
+    ids=["one", "two", "none"],
+)
+def test_the_cards_are_those_that_nvidia_smi_tells_of(tmp_path, monkeypatch, lines, status, expected):
+    """A script in its place, as it answers."""
+    script = tmp_path / "nvidia-smi"
+    script.write_text("\n".join(["#!/bin/sh", "cat <<'.'", *lines, ".", f"exit {status}"]), encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(gpu_check.machine, "gpus", list)
+    cards = gpu_check._cards()
+    assert [card.rpartition("compute")[0] for card in cards] == expected
+    assert all(card.endswith(("compute capability 9.0", "compute capability 7.5")) for card in cards)
+
+
 def test_all_of_it_on_a_cpu(tmp_path, capsys):
     """The same from the first process to the page; only the card is none."""
     pythons = {name: find_interpreter(name, None) for name in FRAMEWORKS}
