@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from shared.comparing.comparison import Outcome
+from shared.comparing.runs import Variant
 from shared.comparing.verification import Verification
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
@@ -30,9 +31,9 @@ from shared.running.record import Run
 
 PAGE = "gpu-check.html"
 ALONE = (
-    "Each of these runs was alone on the machine. The bare products are the eight matrix products of a step, through "
-    "PyTorch's own library, and nothing else of a step. A step of so small a net keeps no GPU busy: what is measured "
-    "is above all how fast a framework orders work."
+    "Each of these runs was alone on the machine, but those in float64, which are the comparison's. The bare products "
+    "are the eight matrix products of a step, through PyTorch's own library, and nothing else of a step. A step of so "
+    "small a net keeps no GPU busy: what is measured is above all how fast a framework orders work."
 )
 NOT_DONE = "This was not done: see above."
 MEANING = (
@@ -43,7 +44,7 @@ MEANING = (
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run of one framework, alone on the machine, and what was found of it."""
+    """A run of one framework, and what was found of it."""
 
     framework: str
     engine: str
@@ -53,7 +54,13 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        return f"{self.framework}, {self.engine}{', TF32 on' * self.tf32}"
+        in_float64 = self.run.record.training.dtype == "float64"
+        return f"{self.framework}, {self.engine}{', float64' * in_float64}{', TF32 on' * self.tf32}"
+
+    @property
+    def products(self) -> str:
+        """The bare products to hold it against."""
+        return "float32 in TF32" if self.tf32 else self.run.record.training.dtype
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -146,31 +153,24 @@ def _report(found: Found) -> Report:
 def _engines(found: Found) -> list[Part]:
     if not found.attempts:
         return [Paragraph(NOT_DONE)]
+    attempts = [*found.attempts, *_in_float64(found)]
     rows = [
         [
             attempt.name,
-            f"{attempt.seconds_per_epoch:.3f}",
             _ratio(found, attempt),
             f"{attempt.run.record.timing['compile']:.1f}",
             f"{attempt.run.record.epochs[-1].train_loss:.6f}",
             f"{attempt.share:.0%}" if np.isfinite(attempt.share) else "not the same",
         ]
-        for attempt in found.attempts
+        for attempt in attempts
     ]
-    header = [
-        "run",
-        "seconds per epoch",
-        "÷ bare products",
-        "compile, s",
-        "last epoch's loss",
-        "furthest of what is allowed",
-    ]
+    header = ["run", "÷ bare products", "compile, s", "last epoch's loss", "furthest of what is allowed"]
     floors = [[f"bare products, {name}", f"{seconds:.4f}"] for name, seconds in found.floors.items()]
     return [
         Bars(
             ["seconds per epoch", "training"],
-            [(attempt.name, "") for attempt in found.attempts],
-            np.array([[attempt.seconds_per_epoch] for attempt in found.attempts]),
+            [(attempt.name, "") for attempt in attempts],
+            np.array([[attempt.seconds_per_epoch] for attempt in attempts]),
             ".3f",
             [style_of(FRAMEWORKS[0])],
         ),
@@ -180,9 +180,18 @@ def _engines(found: Found) -> list[Part]:
     ]
 
 
+def _in_float64(found: Found) -> list[Attempt]:
+    """Each framework's run in float64, which only the comparison has."""
+    if found.outcome is None or found.outcome.proof is None:
+        return []
+    verified = found.outcome.proof.exact.verified
+    runs = {name: found.outcome.made[Variant(name, "float64")] for name in verified}
+    return [Attempt(name, run.record.settings["engine"], False, run, verified[name]) for name, run in runs.items()]
+
+
 def _ratio(found: Found, attempt: Attempt) -> str:
     """An epoch as a multiple of its bare products in the same precision."""
-    floor = found.floors.get("float32 in TF32" if attempt.tf32 else "float32")
+    floor = found.floors.get(attempt.products)
     return f"{attempt.seconds_per_epoch / floor:.2f}" if floor else ""
 
 

@@ -79,7 +79,14 @@ def test_all_of_it_on_a_cpu(tmp_path, capsys):
     }
     assert set(told["comparison"]["proof"]["repeats"].values()) == {True}
     page = (tmp_path / "out" / "gpu-check.html").read_text(encoding="utf-8")
-    for words in ("no bit changes", "In float64", "Run twice", "bare products, float32 in TF32", "furthest of what"):
+    for words in (
+        "PyTorch, eager, float64",
+        "no bit changes",
+        "In float64",
+        "Run twice",
+        "bare products, float32 in TF32",
+        "furthest of what",
+    ):
         assert words in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)  # it needs no other file
 
@@ -123,9 +130,9 @@ def test_it_passes_only_what_was_on_the_device_in_full_precision(attempts):
         return Found(SHORT.but(device=device), {}, attempts=[changed, second]).reasons
 
     assert reasons() == []
-    assert reasons("cuda") == [f"{name}, eager ran on cpu, not on cuda" for name in FRAMEWORKS]
+    assert reasons("cuda") == [f"{name}, eager, float64 ran on cpu, not on cuda" for name in FRAMEWORKS]
     told = {"float32 matrix products": "tf32"}
-    assert reasons(**told) == ["PyTorch, eager tells of matrix products in tf32"]
+    assert reasons(**told) == ["PyTorch, eager, float64 tells of matrix products in tf32"]
 
 
 def test_what_tf32_does_is_said_with_its_size(attempts):
