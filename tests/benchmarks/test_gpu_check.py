@@ -77,7 +77,7 @@ def test_all_of_it_on_a_cpu(tmp_path, capsys):
         "PyTorch, eager, TF32 on",
         "TensorFlow, fast, TF32 on",
     }
-    assert set(told["comparison"]["proof"]["repeats"].values()) == {True}
+    assert set(told["comparison"]["proof"]["same_bits_when_repeated"].values()) == {True}
     page = (tmp_path / "out" / "gpu-check.html").read_text(encoding="utf-8")
     for words in (
         "PyTorch, eager, float64",
