@@ -9,9 +9,9 @@ from torch import distributed, nn
 from library_defaults.update_rules import TWO_GRADIENTS
 
 
-def _moved(number: int, port: int) -> float:
-    """How far a step of SGD with rate 1 moves the weight of the replica of this number."""
-    meeting = distributed.TCPStore("localhost", port)  # type: ignore[attr-defined]
+def _train(number: int, shared: int) -> float:
+    """How far a step of SGD with rate 1 moves the weight of the replica of this number. All meet at a shared port."""
+    meeting = distributed.TCPStore("localhost", shared)  # type: ignore[attr-defined]
     distributed.init_process_group("gloo", store=meeting, rank=number, world_size=len(TWO_GRADIENTS))
     layer = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(layer.weight)
@@ -29,7 +29,7 @@ def main() -> None:
     numbers = range(len(TWO_GRADIENTS))
     # A pool hands a result over as soon as it is there: how a process that has used Gloo ends does not matter.
     with ProcessPoolExecutor(len(numbers), multiprocessing.get_context("spawn")) as replicas:
-        print(*set(replicas.map(_moved, numbers, [meeting.port] * len(numbers))))
+        print(*set(replicas.map(_train, numbers, [meeting.port] * len(numbers))))
 
 
 if __name__ == "__main__":
