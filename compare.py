@@ -33,7 +33,7 @@ with ending.importing("compare.py"):
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.equivalence import ALPHA, fewest_pairs
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
-    from shared.system import output
+    from shared.system import output, own_python
     from shared.system.errors import InputError
     from shared.training import KERAS_DEFAULTS
 
@@ -143,7 +143,7 @@ def main() -> int:
     """Parse the command line and do what it asks for. Returns the exit status."""
     parser = make_parser()
     configuration, options = cli.parse(parser, None)
-    command = shlex.join(["python", *sys.argv])
+    command = shlex.join([own_python.as_called(), *sys.argv])
 
     def out(default: Path) -> Path:
         # By identity: a folder that is named on the command line is given, even where it is the default one.

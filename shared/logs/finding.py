@@ -20,6 +20,7 @@ USUAL_CLASSES, NEAR_CHANCE, CLIPPED = (2, 3, 4, 5, 10, 20, 50, 100, 200, 1000, 1
 # A gap is small beside what the loss changes from step to step; where it begins after the first update, and later.
 SMALL_SHARE, SMALL_SHARE_LATER = 0.008, 0.02
 LARGEST_CARRIED = 3  # the update until which what one update leaves for the next shows
+BEYOND = 1e6  # times what the files can hide: how many more says nothing more
 RATES = re.compile(r"(?:^|[^a-z])(?:learning_rate|lr)(?:[^a-z]|$)", re.IGNORECASE).search
 SHARES = re.compile(
     r"(?:^|[^a-z])(?:acc|accuracy|f1|precision|recall|auc|top\w*|error)(?:[^a-z]|$)", re.IGNORECASE
@@ -389,7 +390,9 @@ def _size(column: Column, index: int) -> str:
     if not np.isfinite(gap) or not resolution > 0:
         return values
     times = gap / resolution
-    shown = f"{times:,.0f}" if 10 <= times < 1e6 else f"{times:.2g}"  # noqa: PLR2004 as few digits as can be read
+    if times >= BEYOND:
+        return f"{values}, {gap:.1e} apart, far more than the files can hide"
+    shown = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"  # noqa: PLR2004 as few digits as can be read
     return f"{values}, {gap:.1e} apart, {shown} times what the files can hide"
 
 

@@ -12,8 +12,9 @@ from shared.logs.log_pair import LETTERS, Column, Losses, Pair
 from shared.logs.log_words import gap_in_words, good, hides, lettered, milestones, notes, sentences
 from shared.logs.sources import check_there
 from shared.logs.tensor_pairs import Tensors
-from shared.reporting.parts import Bullets, Caution, Code, Command, Paragraph, Part, Report, Section, Table, Verdict
-from shared.reporting.report import AGAIN, write_files
+from shared.reporting import glossary, origin
+from shared.reporting.parts import Bullets, Caution, Code, Paragraph, Part, Report, Section, Table, Verdict
+from shared.reporting.report import write_files
 from shared.system import escaping
 from shared.system.errors import InputError
 
@@ -134,9 +135,9 @@ def report(pair: Pair, command: str) -> Report:
     verdicts = [Verdict(sentence, good(pair)) for sentence in sentences(pair)]
     cautions = [Caution(note, "Note") for note in notes(pair)]
     limits = Section("limits", "What this is not", [Paragraph(DISCLAIMER)])
-    return Report(
-        "A and B, compared", [*verdicts, *cautions, _facts(pair), *losses, *weights, limits, Command(command, AGAIN)]
-    )
+    made = origin.of_now(command)
+    sections = [*losses, *weights, limits, glossary.section(), made.section([])]
+    return Report("A and B, compared", [*verdicts, *cautions, made.line, _facts(pair), *sections])
 
 
 def _facts(pair: Pair) -> Table:

@@ -55,7 +55,7 @@ def _kind_of(path: Path) -> str | None:
     try:
         return weights_files.kind_of(path)
     except OSError as error:
-        raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
+        raise InputError(f"{path}: {files.why(error)}; {files.cure(error)}") from None
 
 
 def read_weights(path: Path, kind: str, pythons: Mapping[str, Path] | None = None) -> Source:

@@ -107,7 +107,7 @@ def _read_here(path: Path, kind: str) -> Found:
     try:
         weights = files.read_npz(path) if kind == NPZ else _read_safetensors(path, notes)
     except OSError as error:
-        raise InputError(f"{path}: {files.why(error)}; give a file that you may read") from None
+        raise InputError(f"{path}: {files.why(error)}; {files.cure(error)}") from None
     except (ValueError, KeyError, safetensors.SafetensorError) as error:
         cure = "write it again, whole, in float16, float32 or float64"
         raise InputError(f"{path} is no whole .{kind} file of numbers: {error}; {cure}") from None

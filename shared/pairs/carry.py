@@ -230,7 +230,7 @@ def users_expressions(values: UsersMap, carry: Carry) -> dict[str, Expression]:
         difference = np.abs(together[name] - (np.asarray(array) - 3 * np.asarray(of_two[name])))
         if difference.size and not difference.max() <= LINEAR * np.abs(together[name]).max():
             raise InputError(
-                f"carry is not linear: its {name} of a - 3 b differs by {difference.max():.2g} from that of a less 3 "
+                f"carry is not linear: its {name} of a - 3 b differs by {difference.max():.2g} from that of a minus 3 "
                 "times that of b. It serves gradients too: transpose, reshape, cut, join or scale."
             )
         if np.any(zero[name]):

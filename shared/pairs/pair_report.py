@@ -12,7 +12,7 @@ from shared.pairs.diagnosis import Cause, Diagnosis, Precision
 from shared.pairs.pair_charts import apart, climbed, losses
 from shared.pairs.pair_words import (
     GROUPS,
-    NOISE_FLOOR,
+    JUDGED,
     VERDICTS,
     alone,
     begun,
@@ -32,7 +32,7 @@ from shared.pairs.pair_words import (
     times,
 )
 from shared.pairs.training_settings import decays
-from shared.reporting import page
+from shared.reporting import glossary, origin, page
 from shared.reporting.parts import (
     Bullets,
     Caution,
@@ -48,7 +48,7 @@ from shared.reporting.parts import (
     Table,
     Verdict,
 )
-from shared.reporting.report import AGAIN, write_files
+from shared.reporting.report import write_files
 from shared.system import escaping
 
 NOT_SETTINGS = {"rank", "training"}  # what a call is, and how it was called
@@ -66,7 +66,7 @@ ROW = "The row of docs/differences.md on it is “{}”. What it does to a curve
 
 def write(diagnosis: Diagnosis, sources: tuple[str, str], folder: Path, command: str) -> None:
     """Write results.json, the pictures, report.md and index.html. `sources` are the files' texts."""
-    made = report(diagnosis, sources, escaping.one_line(command))
+    made = report(diagnosis, sources, command)
     stills = write_files(made, results(diagnosis), folder)
     (folder / "index.html").write_text(page.render(made, stills, "float64", pair=True), encoding="utf-8")
 
@@ -98,7 +98,9 @@ def _left(diagnosis: Diagnosis) -> tuple[Check, Sequence[Check]] | None:
 def report(diagnosis: Diagnosis, sources: tuple[str, str], command: str) -> Report:
     """All of it, from its first part to its last. `command` is what made it."""
     torch, keras = diagnosis.files
+    made = origin.of_now(command)
     sections = [
+        Section("verdict", "How the verdict comes about", [Bullets(JUDGED)]),
         *([Section("causes", "Causes", causes)] if (causes := [*_causes(diagnosis)]) else []),
         Section("weights", "Weights", [*_weights(diagnosis)]),
         Section("layers", "Layer by layer", [*_layers(diagnosis)]),
@@ -106,9 +108,11 @@ def report(diagnosis: Diagnosis, sources: tuple[str, str], command: str) -> Repo
         Section("loss", "Loss", [*map(losses, diagnosis.precisions.values()), apart(diagnosis)]),
         Section("code", "Both files", [_code(diagnosis, sources)]),
         Section("limits", "Not compared", [Bullets(not_compared(diagnosis))]),
-        Section("run", "What was run", [_facts(diagnosis), Command(command, AGAIN)]),
+        glossary.section(),
+        made.section([_facts(diagnosis)]),
     ]
-    return Report(f"{torch.name} and {keras.name}, from the same weights", [*_opening(diagnosis), *sections])
+    title = f"{torch.name} and {keras.name}, from the same weights"
+    return Report(title, [*_opening(diagnosis), made.line, *sections])
 
 
 def _opening(diagnosis: Diagnosis) -> Iterator[Part]:
@@ -116,7 +120,6 @@ def _opening(diagnosis: Diagnosis) -> Iterator[Part]:
     yield from (Caution(f"{begun(read)}.", "Not measured") for read in diagnosis.read_only)
     if diagnosis.causes:
         yield Bullets([f"{cause.candidate.what}: {confirmation(cause, diagnosis)}." for cause in diagnosis.causes])
-    yield Paragraph(NOISE_FLOOR)
     if diagnosis.verdict == "same":
         yield Paragraph(
             "The verdict covers these files, this data and these steps. Dropout, first weights and the order of the "

@@ -21,12 +21,31 @@ GROUPS = {
     GRADIENTS: "gradients of the first batch",
     AFTER: "the steps: rates, losses, weights",
 }
-NOISE_FLOOR = (
-    "A noise floor is how far rounding alone carries a number. It is measured on these two models: all weights and "
-    "inputs are moved by one unit in the last place, and the examples of each batch are taken in reverse. Two sound "
-    "models lie up to some tens of noise floors apart, because the frameworks sum in another order. "
-    f"{LIMITS['float64']:,.0f} are allowed in float64, which judges. Float32 shows what your own curves will look "
-    "like, and does not judge: there rounding alone may put an input of a ReLU on the other side of zero."
+# How the verdict comes about.
+JUDGED = (
+    (
+        "PyTorch’s weights are carried into the Keras model, and both models are given the same batches. So the first "
+        "weights and the order of the data make no difference here."
+    ),
+    (
+        "Every number that both models compute is compared, in the order in which one depends on another. So the first "
+        "that is off tells where the models differ: what comes after it may be off for that reason alone."
+    ),
+    (
+        "A noise floor is how far rounding alone carries a number. It is measured on these two models: all weights and "
+        "inputs are moved by one unit in the last place, and the examples of each batch are taken in reverse."
+    ),
+    (
+        f"{LIMITS['float64']:,.0f} noise floors are allowed in float64, which judges. Sound models lie up to some tens "
+        "apart, because the frameworks sum in another order, and mistakes lie far beyond: how far is measured, in "
+        "benchmarks/pairs.md. Float32 shows what your own curves will look like, and does not judge: there rounding "
+        "alone may put an input of a ReLU on the other side of zero."
+    ),
+    (
+        f"{VERDICTS['same']} is said where no number lies beyond that limit. {VERDICTS['defaults']} is said where none "
+        "is left beyond it once each framework does what the other does by default. All else is "
+        f"{VERDICTS['different']}. docs/pairs.md has the whole rule."
+    ),
 )
 SHOWN_NAMES = 12
 TENTHS_BELOW, EXPONENT_FROM = 100, 10_000

@@ -1,5 +1,6 @@
 """The charts of a comparison. One more is a function here, and its entry in `CHARTS`."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
@@ -15,6 +16,7 @@ from shared.reporting.styles import style_of
 
 # More points than this no screen can show, and a page that holds them is slow to open.
 MOST_POINTS = 10_000
+WINDOWS = 100  # of the running mean of the step losses, side by side along the axis
 
 
 def steps(outcome: Outcome) -> Chart:
@@ -23,6 +25,15 @@ def steps(outcome: Outcome) -> Chart:
     losses = {run.record.framework: run.step_losses.astype(np.float64) for run in outcome.runs}
     says = f"{ends(losses, '.4f')} {_furthest(losses, 'step', 0)}"
     curves = _curves({name: values[shown] for name, values in losses.items()})
+    window = outcome.training.steps // WINDOWS
+    if window > 1:
+        curves = [
+            dataclasses.replace(curve, mean=running_mean(values, window)[shown])
+            for curve, values in zip(curves, losses.values(), strict=True)
+        ]
+        says += (
+            f" The lines are running means over {window + 1 - window % 2:,} steps, each over its single steps, in pale."
+        )
     title = f"Training loss of each of the {outcome.training.steps:,} steps"
     return Chart("steps", title, label, "cross-entropy (nats)", shown, curves, says, compared=len(curves))
 
@@ -66,7 +77,9 @@ def divergence(outcome: Outcome) -> Chart:
             grown.append(f"{name}: {so_far[-1]:.1e}")
 
     for number, variant in enumerate(rounding_variants(REFERENCE, dtype), start=1):
-        changed = "perturbed by 1 ulp" * variant.perturbed + "reordered sums" * variant.reordered or variant.dtype
+        changed = (
+            "perturbed by 1 ulp" * variant.perturbed + "reordered sums" * variant.reordered or f"in {variant.dtype}"
+        )
         rounding = f"rounding alone: the reference implementation, {changed}"
         add(Variant(REFERENCE, dtype), variant, rounding, f"floor-{number}")
     names = [run.record.framework for run in outcome.runs]
@@ -112,7 +125,7 @@ def verified(outcome: Outcome) -> Chart | None:
         y_label="share of what rounding may do",
         x=x,
         curves=curves,
-        says=f"{', and '.join(says)}. Above 100 % would be a mistake.",
+        says=f"{', and '.join(says)}. More than 100% is no match.",
         scale="percent" if all(np.nanmax(curve.values) <= 1 for curve in curves) else "logarithmic",
     )
 
@@ -137,8 +150,18 @@ def spread(values: Sequence[np.ndarray | np.floating]) -> np.ndarray:
         return np.asarray(np.max(values, axis=0) - np.min(values, axis=0))
 
 
+def running_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """The mean of the `window` values around each of `values` (N,), one more where it is even; of fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    place, half = np.arange(len(values)), window // 2
+    first, until = np.maximum(place - half, 0), np.minimum(place + half + 1, len(values))
+    return np.asarray((sums[until] - sums[first]) / (until - first))
+
+
 def ends(curves: dict[str, np.ndarray], form: str) -> str:
     """Where each framework's curve begins and ends, in words."""
+    if all(len(values) == 1 for values in curves.values()):
+        return f"{'; '.join(f'{name}: {values[0]:{form}}' for name, values in curves.items())}."
     first, *others = (f"{name} {{}}from {v[0]:{form}} to {v[-1]:{form}}" for name, v in curves.items())
     return ", ".join([first.format("goes "), *(other.format("") for other in others)]) + "."
 

@@ -22,15 +22,15 @@ PHASES = {
     "training": "every step of every epoch",
     "evaluation": f"{MNIST.test_images}, after every epoch",
 }
-RULE = (
-    "A step is a function of the weights before it and of its batch. So each framework’s own weights, recorded every "
-    "few steps, are given to the reference implementation, the same training in NumPy, and it takes the steps to the "
-    "next recorded ones. What it finds must be what the framework found, to within rounding. Nothing is chaotic in "
-    "so few steps: no mistake can hide behind the divergence of two whole runs."
+DERIVED = (
+    "Each row is a check. The percentage is the largest share that a framework took of what rounding may do: more than "
+    "100% is no match. Beside it stands where that was."
 )
 SHOWN = (
     "How far the whole runs lie apart is shown here, and not judged: two sound runs diverge. The noise floor is how "
-    "far rounding alone carries the reference implementation in a whole run, in this comparison."
+    "far rounding alone carries the reference implementation in a whole run, in this comparison: the largest of what "
+    "it does perturbed by 1 ulp, with reordered sums and, where the runs are in float32, in float64. The last column "
+    "is the difference as a multiple of it. A figure of some units there is what two sound runs may show."
 )
 YARDSTICK_MEANS = (
     "Each implementation is compared with itself; only its rounding is changed. The table shows the largest difference "
@@ -41,6 +41,7 @@ WORKERS_MEAN = (
     "order, step by step: what lies between the two is the order in which the workers' sums are added, and what "
     "training makes of it. It is shown beside the noise floor, and not judged."
 )
+NOTHING, SAME = "–", "the very same"  # of a cell
 NOTHING_JUDGED = "No check was made: the runs were not given the same, or they hold numbers that are not finite."
 NOT_LOOKED_FOR = "Where they diverge was not looked for: no run was verified."
 NO_DIVERGENCE = "They do not diverge: at no step do their losses lie further apart than a few units in the last place."
@@ -93,7 +94,7 @@ def key_figures(outcome: Outcome) -> list[tuple[str, str]]:
     ]
     if verified := outcome.verdict.verified:
         steps = sum(segment.until - segment.first for found in verified.values() for segment in found.segments)
-        figures.insert(0, (f"{steps:,}", f"steps judged one by one, {' and '.join(verified)} together"))
+        figures.insert(0, (f"{steps:,}", f"steps taken again and judged, {' and '.join(verified)} together"))
     return figures
 
 
@@ -121,7 +122,8 @@ def verification(verdict: Verdict, where: str = "") -> list[Part]:
     if not verdict.verified:
         return [Paragraph(NOTHING_JUDGED)]
     title = f"What was derived again{where}, and how far off it was"
-    return [_verification_table(verdict.verified, title), *map(Paragraph, map(_seen, verdict.verified.values()))]
+    table = _verification_table(verdict.verified, title)
+    return [Paragraph(DERIVED), table, *map(Paragraph, map(_seen, verdict.verified.values()))]
 
 
 def _verification_table(verified: Mapping[str, Verification], title: str) -> Table:
@@ -132,24 +134,28 @@ def _verification_table(verified: Mapping[str, Verification], title: str) -> Tab
         findings = [found.checks.get(check, []) for found in verified.values()]
         numbers = max(sum(finding.numbers for finding in each) for each in findings)
         rows.append([check, f"{numbers:,}", *(cell for each in findings for cell in _furthest(each))])
-    columns = [column for name in verified for column in (f"{name}: of what is allowed", f"{name}: furthest")]
+    columns = [column for name in verified for column in (f"{name}: of what is allowed", f"{name}: furthest off")]
     return Table(["derived again", "numbers", *columns], rows, title=title)
 
 
 def _furthest(findings: Sequence[Finding]) -> tuple[str, str]:
     """What lies furthest off, as a share of what is allowed, and where. Nothing is looked for once steps fail."""
     if not findings:
-        return "not looked for", ""
+        return "not looked for", NOTHING
     worst = max(findings, key=lambda finding: finding.share)
     size = f"{worst.share:.0%}" if np.isfinite(worst.share) else "not the same"
-    return f"{size} {'✓' if worst.passes else '✗'}", "" if worst.share == 0 else worst.where
+    return f"{size} {'✓' if worst.passes else '✗'}", SAME if worst.share == 0 else worst.where
 
 
 def _seen(found: Verification) -> str:
     """What the verification of a run covers, and what it would have seen."""
-    inputs, whose = ("input", "its") if found.crossings == 1 else ("inputs", "their")
-    near = f"{found.crossings} {inputs} of a ReLU lay so near to zero that rounding decided {whose} side"
-    told = f"{found.framework}: {near}, and the reference took the same side."
+    told = (
+        f"{found.framework}: 1 input of a ReLU lay so near to zero that rounding decided its side, and the reference "
+        "took the same side."
+        if found.crossings == 1
+        else f"{found.framework}: {found.crossings} inputs of a ReLU lay so near to zero that rounding decided their "
+        "side, and the reference took the same side."
+    )
     if not found.smallest:
         return f"{told} There were too few segments to look for what is systematic."
     rate, decay = found.smallest["rate"], found.smallest["decay"]
@@ -195,7 +201,7 @@ def _check_table(title: str, results: list[Result]) -> Table:
         counts = result.check.is_count
         size = f"{result.difference.absolute:.0f}" if counts else f"{result.difference.absolute:.1e}"
         floor = f"{result.floor:.0f}" if counts else f"{result.floor:.1e}"
-        ulps = "" if counts else f"{result.difference.ulps:.3g}"
+        ulps = NOTHING if counts else f"{result.difference.ulps:.3g}"
         rows.append([result.name, size, result.difference.tensor, ulps, floor, f"{result.factor:.2f}"])
     return Table(header, rows, title=title)
 
@@ -228,16 +234,31 @@ def repeats(proof: Proof) -> Table:
 
 
 def times(outcome: Outcome) -> Bars:
+    """Seconds of each phase; where the engines differ, each framework's stands beside its name."""
     seconds = np.array([[run.record.timing.get(phase, 0.0) for run in outcome.runs] for phase in PHASES])
-    frameworks = names(outcome)
-    return Bars(
-        ["seconds by phase", *frameworks], list(PHASES.items()), seconds, ".2f", [style_of(name) for name in frameworks]
-    )
+    engines = engines_of(outcome)
+    mixed = len(set(engines.values())) > 1
+    columns = [f"{name}, {engine} engine" if mixed else name for name, engine in engines.items()]
+    return Bars(["seconds by phase", *columns], list(PHASES.items()), seconds, ".2f", [*map(style_of, engines)])
+
+
+def engines_of(outcome: Outcome) -> dict[str, str]:
+    """By framework, the engine that its steps were run by."""
+    return {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
 
 
 def time_caveats(outcome: Outcome) -> list[str]:
     """What a reader must know before drawing anything from the seconds."""
-    caveats = [
+    caveats = []
+    engines = engines_of(outcome)
+    if len(set(engines.values())) > 1:
+        caveats.append(
+            f"Their steps were run by different engines: {listed([f'{n} by “{e}”' for n, e in engines.items()])}. So "
+            "the seconds of compiling and training compare engines as much as frameworks, and do not say which "
+            "framework is faster. --engine eager runs both step by step."
+        )
+    return [
+        *caveats,
         (
             "This is one run of each, on a machine that may have had other work, such as the runs of the reference "
             "implementation. It is not a benchmark."
@@ -245,14 +266,6 @@ def time_caveats(outcome: Outcome) -> list[str]:
         "Where a core is free, one framework is imported and compiled while the other trains. That slows both.",
         "The first run on a machine takes longer: it decodes the data and compiles code, once.",
     ]
-    engines = {run.record.framework: run.record.settings.get("engine", "unknown") for run in outcome.runs}
-    if len(set(engines.values())) > 1:
-        how = " and ".join(f"{name} “{engine}”" for name, engine in engines.items())
-        caveats.append(
-            f"Their steps were run by different engines: {how}. So their seconds of training compare engines as much "
-            "as frameworks. --engine gives all the same."
-        )
-    return caveats
 
 
 def facts(outcome: Outcome) -> Table:

@@ -5,38 +5,73 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shared.reporting import parts
+from shared.reporting.glossary import TERMS, Marker
 from shared.reporting.parts import Code, Part, Table
 from shared.system.escaping import code_lines, markdown_code
 from shared.system.escaping import markdown as escaped
 
 
+class Writer:
+    """Writes text into the file: all of it escaped, and a term that is explained in italics where it first stands."""
+
+    def __init__(self, marker: Marker) -> None:
+        self._marker = marker
+
+    def __call__(self, text: str) -> str:
+        """A sentence, or a cell of a table."""
+        if isinstance(text, Code):
+            return markdown_code(text, in_table=True)
+        pieces = self._marker.split(text)
+        if len(pieces) == 1 and not pieces[0][1]:
+            return escaped(text)
+        return "".join(f"*{escaped(piece)}*" if term else _within(piece) for piece, term in pieces)
+
+    def glossary(self) -> str:
+        """What the terms mean that were found."""
+        return _bullets(f"*{escaped(term.name)}*: {escaped(term.meaning)}" for term in self._marker.close())
+
+
+def _within(piece: str) -> str:
+    """Escaped, but for the spaces at its ends: something stands beside them."""
+    text = piece.strip(" ")
+    lead, tail = len(piece) - len(piece.lstrip(" ")), len(piece) - len(piece.rstrip(" "))
+    return " " * lead + escaped(text) + " " * (tail if text else 0)
+
+
 def document(report: parts.Report) -> str:
     """The whole file, with relative links to the pictures."""
-    return f"# {escaped(report.title)}\n\n{_printed(report.parts, level=2)}\n"
+    explains = any(isinstance(part, parts.Section) and part.explains for part in report.parts)
+    write = Writer(Marker(TERMS if explains else ()))
+    return f"# {escaped(report.title)}\n\n{_printed(report.parts, write, level=2)}\n"
 
 
-def _printed(several: Sequence[Part], level: int) -> str:
+def _printed(several: Sequence[Part], write: Writer, level: int) -> str:
     """Parts in turn; `level` is that of a heading among them."""
-    return "\n\n".join(filter(None, (_part(part, level) for part in several)))
+    return "\n\n".join(filter(None, (_part(part, write, level) for part in several)))
 
 
-def _part(part: Part, level: int) -> str:
+def _part(part: Part, write: Writer, level: int) -> str:
     if isinstance(part, parts.Section | parts.Group):
-        return f"{'#' * level} {escaped(part.title)}\n\n{_printed(part.parts, level + 1)}"
+        return f"{'#' * level} {escaped(part.title)}\n\n{_printed(part.parts, write, level + 1)}"
     if isinstance(part, parts.Tabs):
-        return _printed(part.charts, level)
-    return PRINTERS[type(part)](part)
+        return _printed(part.charts, write, level)
+    return PRINTERS[type(part)](part, write)
 
 
-def _image(picture: parts.Chart | parts.Drawing) -> str:
+def _image(picture: parts.Chart | parts.Drawing, _: Writer) -> str:
     words = f". {picture.words}" if picture.words else ""
     return f"![{escaped(picture.title + words)}]({picture.name}.png)"
 
 
 def table(part: Table) -> str:
     """A table, every cell escaped; columns of numbers are aligned to the right."""
+    return _table(part, Writer(Marker()))
+
+
+def _table(part: Table, write: Writer) -> str:
     align = "---" if part.words else "---:"
-    header, *rows = [[_cell(cell) for cell in row] for row in (part.header, *part.rows)]
+    names = Writer(Marker()) if part.words else write  # a name from outside is no term of ours
+    header, *rows = [list(map(write, part.header)), *([*map(names, row)] for row in part.rows)]
     if part.sums_up == "row":
         rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
     if part.sums_up == "column":
@@ -45,11 +80,7 @@ def table(part: Table) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cell(cell: str) -> str:
-    return markdown_code(cell, in_table=True) if isinstance(cell, Code) else escaped(cell)
-
-
-def _sources(part: parts.Sources) -> str:
+def _sources(part: parts.Sources, _: Writer) -> str:
     """Each file under its name, in a fence that nothing in it can end."""
     printed = []
     for name, text in part.files:
@@ -62,19 +93,23 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-PRINTERS: dict[type[Part], Callable[[Any], str]] = {
-    parts.Verdict: lambda part: f"**{escaped(part.sentence)}**",
-    parts.Caution: lambda part: f"> **{part.title}.** {escaped(part.sentence)}",
-    parts.KeyFigures: lambda part: _bullets(f"**{escaped(figure)}** {escaped(what)}" for figure, what in part.figures),
-    parts.Paragraph: lambda part: escaped(part.text),
-    parts.Bullets: lambda part: _bullets(map(escaped, part.sentences)),
-    parts.Command: lambda part: f"{escaped(part.before)} {markdown_code(part.line)}".strip(),
+PRINTERS: dict[type[Part], Callable[[Any, Writer], str]] = {
+    parts.Verdict: lambda part, _: f"**{escaped(part.sentence)}**",  # which others quote as it stands
+    parts.Caution: lambda part, write: f"> **{part.title}.** {write(part.sentence)}",
+    parts.Origin: lambda part, _: f"{escaped(part.text)} “{escaped(part.title)}” tells more.",
+    parts.Glossary: lambda _, write: write.glossary(),
+    parts.KeyFigures: lambda part, write: _bullets(
+        f"**{escaped(figure)}** {write(what)}" for figure, what in part.figures
+    ),
+    parts.Paragraph: lambda part, write: write(part.text),
+    parts.Bullets: lambda part, write: _bullets(map(write, part.sentences)),
+    parts.Command: lambda part, write: f"{write(part.before)} {markdown_code(part.line)}".strip(),
     parts.Sources: _sources,
-    Table: table,
-    parts.Bars: lambda part: table(part.table()),
-    parts.Digits: lambda part: table(part.table()),
-    parts.Image: lambda part: escaped(part.sentence),
+    Table: _table,
+    parts.Bars: lambda part, write: _table(part.table(), write),
+    parts.Digits: lambda part, write: _table(part.table(), write),
+    parts.Image: lambda part, write: write(part.sentence),
     parts.Chart: _image,
     parts.Drawing: _image,
-    parts.Matrices: lambda _: "",  # they are there for their colours; the sentences beside them have what matters
+    parts.Matrices: lambda _, __: "",  # they are there for their colours; the sentences beside them have what matters
 }

@@ -150,10 +150,11 @@ def disagreement_sentence(found: Mistakes) -> str:
 
 
 def all_wrong_sentence(found: Mistakes) -> str:
-    everyone, least = ("Both", "less") if len(found.names) == PAIR else ("All", "least")
+    everyone = "Both" if len(found.names) == PAIR else "All"
     shown = len(found.confident)
     return f"{everyone} get {found.all_wrong:,} wrong." + (
-        f" Shown are the {shown} on which {everyone.lower()} are most sure, by the {least} sure of them:"
+        f" Shown are the {shown} of which {everyone.lower()} are most certain: the order is that of the lowest "
+        "probability that one of them gives to its wrong answer."
         if shown
         else ""
     )

@@ -15,8 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.reporting import plots
+from shared.reporting.glossary import TERMS, Marker
 from shared.reporting.parts import Chart, Part, Report, Section, Verdict, pictures, probability
-from shared.reporting.styles import BAND, FEW_POINTS, STYLES
+from shared.reporting.styles import BAND, FEW_POINTS, PALE, STYLES
 from shared.system.escaping import code_lines
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -25,6 +26,7 @@ SCRIPTS = ("uplot.min.js", "page.js")
 STYLE_SHEETS = ("uplot.min.css", "page.css")
 PAIR_STYLE_SHEETS = ("pair.css",)  # more of them, for a report on two models of a user's own
 LIBRARY_LICENCE = "LICENSE-uplot.txt"
+DRAWN_DIGITS = 5  # of what is drawn, and never told
 # Enough for a float32 to be read back as the same number.
 SIGNIFICANT_DIGITS = {"float32": 9, "float64": 17}
 
@@ -51,6 +53,7 @@ def render(report: Report, stills: Mapping[str, str], dtype: str, *, pair: bool 
                 "styles": chart_styles(),
                 "fewPoints": FEW_POINTS,
                 "bandOpacity": BAND,
+                "paleOpacity": PALE,
             },
             style=Markup("\n".join(map(_asset, STYLE_SHEETS + PAIR_STYLE_SHEETS * pair))),  # noqa: S704 our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -60,6 +63,7 @@ def render(report: Report, stills: Mapping[str, str], dtype: str, *, pair: bool 
 
 
 def _environment(stills: Mapping[str, str]) -> Environment:
+    marker = Marker(TERMS)
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -73,12 +77,20 @@ def _environment(stills: Mapping[str, str]) -> Environment:
         macro = getattr(environment.get_template("parts.html.jinja").module, type(part).__name__)
         return str(macro(part))
 
+    def marked(text: str) -> Markup:
+        """Each term a link to what it means, where it first stands in the report; its meaning shows when pointed at."""
+        link = Markup('<a class="term" href="#{}" title="{}">{}</a>')
+        pieces = marker.split(text)
+        return Markup("").join(link.format(term.key, term.meaning, piece) if term else piece for piece, term in pieces)
+
     environment.filters |= {
+        "marked": marked,
         "printed": lambda part: Markup(printed(part)),  # noqa: S704 the template has escaped it
         "still": lambda name: Markup(plots.inline(stills[name], name)),  # noqa: S704 drawn here
         "code_lines": code_lines,
         "colour": lambda style: STYLES[style].colour,
         "data_uri": _data_uri,
+        "explained": lambda _: marker.close(),
         "probability": probability,
         "zip": zip,
     }
@@ -107,8 +119,16 @@ def chart_data(chart: Chart, dtype: str) -> dict[str, Any]:
     """A chart for the page's script. Null where a curve has no value."""
     digits = SIGNIFICANT_DIGITS[dtype]
 
-    def shown(values: np.ndarray) -> list[float | None]:
+    def shown(values: np.ndarray, digits: int = digits) -> list[float | None]:
         return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
-    curves = [vars(c) | {"values": shown(c.values), "band": list(map(shown, c.band or ()))} for c in chart.curves]
+    curves = [
+        vars(curve)
+        | {
+            "values": shown(curve.values),
+            "band": list(map(shown, curve.band or ())),
+            "mean": [] if curve.mean is None else shown(curve.mean, DRAWN_DIGITS),
+        }
+        for curve in chart.curves
+    ]
     return vars(chart) | {"x": chart.x.tolist(), "curves": curves}

@@ -40,6 +40,20 @@ class Caution(Part):
 
 
 @dataclass(frozen=True)
+class Origin(Part):
+    """Where the report comes from, in a line, and the section that tells more of it."""
+
+    text: str
+    section: str  # its name
+    title: str  # of the section
+
+
+@dataclass(frozen=True)
+class Glossary(Part):
+    """What the terms mean that stand in the parts before this one."""
+
+
+@dataclass(frozen=True)
 class KeyFigures(Part):
     """The figures to remember, each with what it is."""
 
@@ -111,6 +125,7 @@ class Curve:
     values: np.ndarray
     band: tuple[np.ndarray, np.ndarray] | None = None  # from where to where, (N,) each
     joined: bool = True  # by a line; else points, however many
+    mean: np.ndarray | None = None  # (N,) of the values around each: drawn over them, and they are pale then
 
 
 @dataclass(frozen=True)
@@ -243,6 +258,11 @@ class Section(Part):
     title: str
     parts: Sequence[Part]
     results: dict[str, Any] = field(default_factory=dict)  # what results.json holds of it
+
+    @property
+    def explains(self) -> bool:
+        """Whether it holds the glossary."""
+        return any(isinstance(part, Glossary) for part in self.parts)
 
 
 @dataclass(frozen=True)

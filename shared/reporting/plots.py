@@ -11,7 +11,7 @@ import numpy as np
 from shared.mnist import MNIST
 from shared.reporting.drawing import Axes, Figure, plt, ticker
 from shared.reporting.parts import Chart, Curve, Drawing
-from shared.reporting.styles import BAND, FEW_POINTS, STYLES, Style
+from shared.reporting.styles import BAND, FEW_POINTS, PALE, STYLES, Style
 
 MARKERS: dict[str, dict[str, Any]] = {
     "": {},
@@ -21,6 +21,7 @@ MARKERS: dict[str, dict[str, Any]] = {
 }
 # Text stays text, in the reader's font; and the same picture is the same file.
 plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "picture"})
+PALE_WIDTH = 0.6  # in points
 INK = "#000000"  # of axes and text
 
 
@@ -54,7 +55,11 @@ def _look(chart: Chart, curve: Curve) -> dict[str, Any]:
 def _draw(chart: Chart) -> Axes:
     axes = figure(chart.title, chart.y_label, chart.x_label)
     for curve in chart.curves:
-        axes.plot(chart.x, curve.values, label=curve.label, **_look(chart, curve))
+        look = _look(chart, curve)
+        if curve.mean is not None:
+            axes.plot(chart.x, curve.values, **look | {"linewidth": PALE_WIDTH, "alpha": PALE, "zorder": 1})
+            look |= {"linewidth": STYLES[curve.style].width}
+        axes.plot(chart.x, curve.values if curve.mean is None else curve.mean, label=curve.label, **look)
         if curve.band:
             axes.fill_between(chart.x, *curve.band, color=STYLES[curve.style].light, alpha=BAND, linewidth=0)
     # Without a number above zero there is no such axis.

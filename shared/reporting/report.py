@@ -2,13 +2,14 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shared.comparing.comparison import Outcome
 from shared.comparing.verification import examples_of
-from shared.reporting import charts, epochs, findings, markdown, mistakes, page, plots
+from shared.reporting import charts, epochs, findings, glossary, markdown, mistakes, origin, page, plots, rules
 from shared.reporting.mistakes import Mistakes
 from shared.reporting.parts import (
     Bullets,
@@ -43,8 +44,6 @@ NO_ATTRIBUTION = (
     "and measures what each difference does:"
 )
 MATRICES = "Rows are labels, columns are predictions; the images on the diagonal were recognised."
-EXPLAIN = "python compare.py --explain"
-AGAIN = "Again:"  # stands before the command that made a report
 SCHEMA = 1  # of results.json
 
 
@@ -53,9 +52,11 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
     found = mistakes.compare(outcome.runs, examples_of("test"))
     studied = {section.name: section for section in studies}
     title = f"{findings.listed(findings.names(outcome))}, the same network"
+    made = origin.of_runs(outcome.runs, command)
     sections = [
         Section("loss", "Loss", _loss(outcome)),
         Section("accuracy", "Accuracy", charts.of("accuracy", outcome)),
+        rules.section(outcome),
         Section("verification", "Every step", _verification(outcome)),
         Section("divergence", "How far apart", _divergence(outcome)),
         *_workers(outcome),
@@ -63,13 +64,15 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
         studied.get("seeds")
         or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{_in_one_process(command)} --seeds 10")),
         # At the tutorials' own settings, whatever was compared here.
-        studied.get("why") or Section("why", "Why they differ", _missing(NO_ATTRIBUTION, EXPLAIN)),
-        Section("time", "Time", [findings.times(outcome), *map(Paragraph, findings.time_caveats(outcome))]),
+        studied.get("why")
+        or Section("why", "Why they differ", _missing(NO_ATTRIBUTION, f"{_program(command)} --explain")),
+        Section("time", "Time", [*map(Paragraph, findings.time_caveats(outcome)), findings.times(outcome)]),
         Section("mistakes", "Mistakes", _mistakes(found)),
         Section("digits", "Digits", _digits(found)),
-        Section("run", "What was run", _what_was_run(outcome, command)),
+        glossary.section(),
+        made.section(_what_was_run(outcome)),
     ]
-    return Report(title, [*_opening(outcome), *sections])
+    return Report(title, [*_opening(outcome), made.line, *sections])
 
 
 def _workers(outcome: Outcome) -> list[Section]:
@@ -80,6 +83,11 @@ def _workers(outcome: Outcome) -> list[Section]:
 def _in_one_process(command: str) -> str:
     """The command without its workers: of many seeds each run is made in one process."""
     return re.sub(r" --(workers|engine)[ =](\d+|workers)(?= |$)", "", command)
+
+
+def _program(command: str) -> str:
+    """The command without its options."""
+    return shlex.join(shlex.split(command)[:2])
 
 
 def _missing(what: str, command: str) -> list[Part]:
@@ -99,7 +107,7 @@ def _loss(outcome: Outcome) -> list[Part]:
 
 
 def _verification(outcome: Outcome) -> list[Part]:
-    return [Paragraph(findings.RULE), *charts.of("verification", outcome), *findings.verification(outcome.verdict)]
+    return [*charts.of("verification", outcome), *findings.verification(outcome.verdict)]
 
 
 def _divergence(outcome: Outcome) -> list[Part]:
@@ -124,9 +132,8 @@ def _digits(found: Mistakes) -> list[Part]:
     ]
 
 
-def _what_was_run(outcome: Outcome, command: str) -> list[Part]:
-    checksums = Group("Checksums", [findings.checksums(outcome)], folded=True)
-    return [findings.facts(outcome), checksums, Command(command, AGAIN)]
+def _what_was_run(outcome: Outcome) -> list[Part]:
+    return [findings.facts(outcome), Group("Checksums", [findings.checksums(outcome)], folded=True)]
 
 
 def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Section] = ()) -> None:
@@ -139,8 +146,9 @@ def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Sectio
 
 def write_alone(section: Section, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md of a section that is a report of its own."""
-    again = Command(escaping.one_line(command), AGAIN)
-    write_files(Report(section.title, [*section.parts, again]), section.results, folder)
+    made = origin.of_now(command)
+    parts = [*section.parts, glossary.section(), made.section([])]
+    write_files(Report(section.title, parts), section.results, folder)
 
 
 def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ BLUE, ORANGE, GREEN, GREY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#555555", 
 # Their counterparts on a dark ground.
 SKY, AMBER, MINT, SILVER, PINK = "#56B4E9", "#E69F00", "#2BC79B", "#B4B4B4", "#E08FBF"
 BAND = 0.2  # how opaque a curve's band is
+PALE = 0.25  # how opaque the values are over which their running mean is drawn
 FEW_POINTS = 60  # up to here a curve shows each of its points
 
 

@@ -1,11 +1,31 @@
 """The checkout that this program runs from."""
 
+import functools
 import os
 import subprocess
+import tomllib
+from dataclasses import dataclass
 
 from shared.system.paths import ROOT
 
 SECONDS_TO_ANSWER = 10  # of git, on a slow disk
+
+
+@dataclass(frozen=True)
+class Project:
+    """What pyproject.toml says of this program."""
+
+    name: str
+    version: str
+    address: str | None  # where it is kept; None where that is not written down
+
+
+@functools.cache
+def project() -> Project:
+    """This program."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = next(iter(told.get("urls", {}).values()), None)
+    return Project(told["name"], told["version"], address)
 
 
 def commit() -> str | None:

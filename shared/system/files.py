@@ -166,6 +166,17 @@ def why(error: OSError | ValueError) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
+def cure(error: OSError, what: str = "file") -> str:
+    """What to do about a file or a folder that can't be read."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return f"give a {what} that exists"
+        case PermissionError():
+            return f"give a {what} that you may read"
+        case _:
+            return f"give a {what} that can be read"
+
+
 def _mebibytes(count: int) -> str:
     return f"{count / 2**20:,.0f} MiB"
 

@@ -23,6 +23,14 @@ def go_on() -> None:
         os.execv(python, [python, *(["-m", module] if module else sys.argv[:1]), *sys.argv[1:]])  # noqa: S606 this very program
 
 
+def as_called() -> str:
+    """This Python as a user calls it from here: a path below the working directory as the way from there.
+
+    A report prints it in its commands, which so run as they stand.
+    """
+    return sys.orig_argv[0].removeprefix(f"{Path.cwd()}{os.sep}")
+
+
 def leave_an_old_one() -> None:
     """Go on in .venv where this Python is too old. Exits with status 2 where there is none."""
     if sys.version_info < OLDEST:

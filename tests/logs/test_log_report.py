@@ -18,6 +18,7 @@ from shared.running.record import read_run
 from shared.system.errors import InputError
 from shared.system.output import MANIFEST
 from tests.conftest import ROOT, run_program
+from tests.marks import unmarked
 
 ANSWER = "PART at step 40: 0.4 in A and 0.41 in B, 1.0e-02 apart, 100 times what the files can hide"
 LOSSES = [round(2 / (1 + 0.1 * step), 4) for step in range(100)]
@@ -40,7 +41,7 @@ def logs(tmp_path):
 def written(pair, folder):
     folder.mkdir()
     log_report.write(pair, folder, "python compare.py")
-    return (folder / "report.md").read_text(encoding="utf-8"), json.loads(
+    return unmarked((folder / "report.md").read_text(encoding="utf-8")), json.loads(
         (folder / "results.json").read_text(encoding="utf-8")
     )
 
@@ -185,9 +186,10 @@ def test_status_1_and_a_report_where_the_two_part(logs, tmp_path):
     assert last[0].startswith(f"{ANSWER}, which points to ")
     assert "Losses of A: 4 decimals, every step, of what, the file does not say." in run.stdout
     assert last[1] == f"Report: {tmp_path}/out/report.md"
-    text = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "out/report.md").read_text(encoding="utf-8"))
     pictures_are_there(tmp_path / "out", text, "loss.png", "divergence.png")
-    assert f"Again: `python compare.py --records {logs[0]} {logs[1]} --out {tmp_path}/out`" in text
+    again = next(line for line in text.splitlines() if line.startswith("Again: `"))
+    assert again.endswith(f"python compare.py --records {logs[0]} {logs[1]} --out {tmp_path}/out`")
 
 
 def test_status_0_where_the_two_agree(logs, tmp_path):

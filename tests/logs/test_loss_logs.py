@@ -49,7 +49,7 @@ def test_every_accepted_form_is_read(tmp_path, name, content, steps, counts):
 
 
 BAD = {
-    "missing": ("a.csv", None, "No such file or directory; give a file that you may read"),
+    "missing": ("a.csv", None, "No such file or directory; give a file that exists"),
     "empty": ("a.csv", "", "is empty; give a log with at least one loss"),
     "only a mark": ("a.json", "\ufeff \n", "is empty; give a log with at least one loss"),
     "only empty cells": ("a.csv", ",,\n,\n", "has only empty cells; give a log with at least one loss"),

@@ -86,7 +86,7 @@ MUTANTS: list[Mutant] = [
         "shared/reporting/markdown.py",
         {
             "tests/system/test_escaping.py::test_a_name_is_text_and_nothing_else_wherever_it_stands": [
-                ("names: a cell is raw", "else escaped(cell)", "else cell"),
+                ("names: a cell is raw", "            return escaped(text)", "            return text"),
             ],
         },
     ),

@@ -16,6 +16,7 @@ from shared.pairs.description import BATCH_NORM, DENSE
 from shared.pairs.diagnosis import Cause, Diagnosis, Precision
 from shared.pairs.protocol import Edit
 from shared.reporting import markdown as printed
+from tests.marks import unmarked
 from tests.pairs.sides import keras_side, layer, norm, torch_side
 
 COMMAND = "python compare.py --pair my_torch.py my_keras.py --data data.npz"
@@ -165,13 +166,13 @@ def written(kind, tmp_path_factory):
 
 
 def markdown(diagnosis):
-    return printed.document(pair_report.report(diagnosis, SOURCES, COMMAND))
+    return unmarked(printed.document(pair_report.report(diagnosis, SOURCES, COMMAND)))
 
 
 def test_the_verdict_is_the_first_line_everywhere(kind, written):
     assert pair_words.sentence(KINDS[kind]()) == SENTENCES[kind]
     assert pair_report.summary(KINDS[kind]()).splitlines()[0] == SENTENCES[kind]
-    lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
+    lines = unmarked((written / "report.md").read_text(encoding="utf-8")).splitlines()
     assert lines[0] == "# my_torch.py and my_keras.py, from the same weights"
     assert lines[2].replace("\\", "") == f"**{SENTENCES[kind]}**"
     word = SENTENCES[kind].partition(":")[0]
@@ -181,15 +182,17 @@ def test_the_verdict_is_the_first_line_everywhere(kind, written):
 
 def test_confirmed_is_said_only_where_a_cause_was_tried(kind, written):
     tried = bool(KINDS[kind]().causes)
-    for text in (pair_report.summary(KINDS[kind]()), (written / "report.md").read_text(encoding="utf-8")):
+    for text in (pair_report.summary(KINDS[kind]()), unmarked((written / "report.md").read_text(encoding="utf-8"))):
         claimed = text.replace("no cause was confirmed", "").replace("No cause of it was confirmed", "")
         assert ("confirmed" in claimed) is tried
         assert ("the rest matches" in text) is (tried and kind != "half_explained")
 
 
-def test_a_noise_floor_is_explained_before_any_section(written):
-    text = (written / "report.md").read_text(encoding="utf-8")
-    assert text.index("A noise floor is how far rounding alone carries a number") < text.index("\n## ")
+def test_a_noise_floor_is_explained_in_the_first_section(written):
+    text = unmarked((written / "report.md").read_text(encoding="utf-8"))
+    assert text.index("A noise floor is how far rounding alone carries a number") < text.index(
+        "\n## ", text.index("\n## ") + 1
+    )
 
 
 def test_a_cause_has_its_effect_its_code_on_either_side_and_its_row():
@@ -300,11 +303,11 @@ def test_what_was_not_compared_is_said():
 def test_the_losses_of_both_precisions_are_drawn(written):
     for name in ("checks-float64", "checks-float32", "loss-float64", "loss-float32", "apart"):
         assert (written / f"{name}.png").stat().st_size > 5_000
-        assert f"]({name}.png)" in (written / "report.md").read_text(encoding="utf-8")
+        assert f"]({name}.png)" in unmarked((written / "report.md").read_text(encoding="utf-8"))
 
 
 def test_both_files_are_shown_and_nothing_in_them_is_taken_for_the_report(written):
-    text = (written / "report.md").read_text(encoding="utf-8")
+    text = unmarked((written / "report.md").read_text(encoding="utf-8"))
     assert f"`my_torch.py`\n\n```python\ndef model():\n    return 1  # {SCRIPT}\n```" in text
     assert '`my_keras.py`\n\n````python\nTEXT = """\n```\n你好\\u202e"""\n````' in text
     html = (written / "index.html").read_text(encoding="utf-8")

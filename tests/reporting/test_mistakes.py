@@ -59,7 +59,10 @@ def test_the_sentences_have_the_figures(found):
     ]
     expected = "They disagree on 2 of 4 test images: A is right in 0, B in 1, neither in 1."
     assert mistakes.disagreement_sentence(found) == expected
-    expected = "Both get 2 wrong. Shown are the 2 on which both are most sure, by the less sure of them:"
+    expected = (
+        "Both get 2 wrong. Shown are the 2 of which both are most certain: the order is that of the lowest probability "
+        "that one of them gives to its wrong answer."
+    )
     assert mistakes.all_wrong_sentence(found) == expected
     assert Digits(found.names, found.disagreements).table().rows[1] == ["1", "5", "6 (23.20%)", "5 (94.28%)"]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import re
 
 import numpy as np
@@ -14,8 +15,10 @@ from shared.comparing.runs import Variant
 from shared.contract import FRAMEWORKS
 from shared.reporting import attribution_report, charts, plots, report, seeds_report
 from shared.reporting import page as report_page
+from shared.reporting.drawing import plt
 from shared.reporting.parts import Drawing, Paragraph, Section, Table, pictures
 from shared.reporting.styles import STYLES
+from shared.system import checkout
 from tests import browser as chromium
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 from tests.studies import test_attribution
@@ -596,6 +599,71 @@ def test_paper_shows_the_pictures_and_unfolds_what_is_folded(kind, pages, outcom
     assert not page.locator("canvas").first.is_visible()
     assert page.locator("details table").last.bounding_box()["height"] > 100
     assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_term_is_marked_once_and_leads_to_what_it_means(kind, script, pages, visit):
+    page = visit(pages[kind], java_script_enabled=script)
+    marks = [(link.get_attribute("href"), link.get_attribute("title")) for link in page.locator("a.term").all()]
+    explained = {f"#{one.get_attribute('id')}": one for one in page.locator("#words .glossary > div").all()}
+    assert {target for target, _ in marks} == explained.keys()
+    assert len(marks) == len(explained) > 10
+    for target, meaning in marks:
+        assert explained[target].locator("dd").text_content() == meaning
+    page.locator("a.term", has_text="rounding").first.click()
+    assert page.url.endswith("#term-rounding")
+    assert page.locator("#term-rounding").is_visible()
+
+
+def test_a_term_is_marked_where_it_first_stands(pages, visit):
+    page = visit(pages["plain"], java_script_enabled=False)
+    for term in ("rounding", "noise floor", "reference implementation"):
+        first = page.locator("#report").inner_text().lower().index(term)
+        before = page.evaluate(
+            """term => {
+                const range = document.createRange();
+                range.setStart(document.getElementById("report"), 0);
+                const marks = [...document.querySelectorAll("a.term")];
+                range.setEndBefore(marks.find((mark) => mark.textContent.toLowerCase() === term));
+                return range.toString().toLowerCase();
+            }""",
+            term,
+        )
+        assert first > 0
+        assert term not in re.sub(r"\s+", " ", before).replace("picture", ""), term
+
+
+def test_the_page_says_where_it_comes_from(pages, outcomes, visit):
+    page = visit(pages["plain"])
+    told = outcomes["plain"].runs[0].record.provenance
+    line = page.locator(".origin").inner_text()
+    assert f"by {checkout.project().name} {checkout.project().version}" in line
+    assert re.search(r"Made on \d{4}-\d\d-\d\d, \d\d:\d\d UTC", line)
+    assert (told.commit or "")[:12] in line
+    page.locator(".origin a").click()
+    assert page.url.endswith("#run")
+    run = page.locator("#run").inner_text()
+    for said in (told.commit or "not recorded", told.system, COMMAND):
+        assert said in run
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_scrolls_shows_a_shadow_where_more_is_and_none_elsewhere(scheme, pages, visit):
+    page = visit(pages["plain"], viewport=PHONE, java_script_enabled=False, color_scheme=scheme)
+    wide = page.locator("#verification .scroll").last
+    wide.scroll_into_view_if_needed()
+
+    def edges():
+        pixels = plt.imread(io.BytesIO(wide.screenshot()))[..., :3].mean(axis=2)
+        ground = np.median(pixels)
+        return [abs(float(np.median(pixels[:, at])) - ground) > 0.03 for at in (0, -1)]
+
+    assert wide.evaluate("one => one.scrollWidth - one.clientWidth") > 50
+    assert edges() == [False, True]
+    wide.evaluate("one => { one.scrollLeft = one.scrollWidth; }")
+    page.wait_for_timeout(50)
+    assert edges() == [True, False]
 
 
 def test_the_missing_parts_are_named_with_the_command_that_makes_them(pages, visit):

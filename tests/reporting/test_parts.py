@@ -13,6 +13,7 @@ from shared.reporting import charts, epochs, findings, markdown, page, report
 from shared.reporting.parts import Chart, Drawing, Group, Paragraph, Part, Section, Table, Tabs, pictures
 from shared.running.record import Epoch
 from shared.training import Training
+from tests.marks import unmarked
 from tests.small_runs import CONFIGURATION, make_runs, verdict_of
 
 
@@ -43,14 +44,14 @@ def three(tmp_path_factory):
 
 def test_a_third_framework_appears_everywhere(three, tmp_path):
     report.write(three, tmp_path, "python compare.py")
-    text, page = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.md", "index.html"))
+    text, page = (unmarked((tmp_path / name).read_text(encoding="utf-8")) for name in ("report.md", "index.html"))
     for said in (
         "# PyTorch, TensorFlow and JAX, the same network",
         "PyTorch loss | TensorFlow loss | JAX loss | difference",
         "PyTorch accuracy | TensorFlow accuracy | JAX accuracy |",
         "· 43.21%** test accuracy, PyTorch · TensorFlow · JAX",
         "### How far apart TensorFlow and JAX lie",
-        "| JAX: of what is allowed | JAX: furthest |",
+        "| JAX: of what is allowed | JAX: furthest off |",
         "JAX: 0 inputs of a ReLU lay so near to zero",
         "| seconds by phase | PyTorch | TensorFlow | JAX |",
         "| 12.34 |",

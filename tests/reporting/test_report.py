@@ -18,6 +18,7 @@ from shared.reporting import charts, findings, report, terminal
 from shared.reporting.parts import Paragraph, Section
 from shared.system.machine import cpu_name
 from shared.training import Training
+from tests.marks import unmarked
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, verified, with_run
 
 
@@ -33,7 +34,7 @@ def written(made, tmp_path):
 
 
 def test_every_picture_named_is_there_and_is_one(written):
-    text = (written / "report.md").read_text(encoding="utf-8")
+    text = unmarked((written / "report.md").read_text(encoding="utf-8"))
     for picture in ("steps", "loss", "accuracy", "verification", "divergence"):
         assert f"]({picture}.png)" in text
         assert (written / f"{picture}.png").stat().st_size > 10_000
@@ -41,7 +42,7 @@ def test_every_picture_named_is_there_and_is_one(written):
 
 
 def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path):
-    text = (written / "report.md").read_text(encoding="utf-8")
+    text = unmarked((written / "report.md").read_text(encoding="utf-8"))
     assert "No proof was run" in text
     for option in ("--prove", "--seeds 10", "--explain"):
         assert f"`python compare.py {option}`" in text
@@ -49,7 +50,7 @@ def test_what_was_not_asked_for_is_said_with_its_command(written, made, tmp_path
     proven = dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True}))
     sections = [Section("seeds", "10 seeds", [Paragraph("EQUIVALENT")], {"seeds": 10})]
     report.write(proven, tmp_path, "python compare.py", sections)
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert "EQUIVALENT" in text
     assert "No proof" not in text
     assert "--seeds" not in text
@@ -66,7 +67,7 @@ def test_workers_are_shown_beside_one_process_and_nothing_is_said_where_there_ar
     losses = next(result for result in results["PyTorch"] if result.name == "step losses").difference.absolute
     assert f"no step's loss lies further off than {losses:.1e} in PyTorch." in said
     assert "How far PyTorch's workers lie from one process" in said
-    assert "Against one process" not in (written / "report.md").read_text(encoding="utf-8")
+    assert "Against one process" not in unmarked((written / "report.md").read_text(encoding="utf-8"))
     assert json.loads((written / "results.json").read_text(encoding="utf-8"))["comparison"]["against_one_process"] == {}
 
 
@@ -78,7 +79,7 @@ def test_many_seeds_are_offered_without_the_workers_that_they_do_not_take(made, 
 
 
 def test_the_report_opens_with_the_verdict_and_ends_with_the_command(written, made):
-    lines = (written / "report.md").read_text(encoding="utf-8").splitlines()
+    lines = unmarked((written / "report.md").read_text(encoding="utf-8")).splitlines()
     opening = (
         "**MATCH: in PyTorch and TensorFlow, each of the 60 steps in float64 follows from the weights before it, to "
     )
@@ -135,7 +136,7 @@ def test_different_devices_are_said_loudly_everywhere(made, tmp_path, capsys):
     terminal.show(outcome)
     assert f"WARNING: {warning}" in capsys.readouterr().out
     report.write(outcome, tmp_path, "")
-    assert f"**Warning.** {warning}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"**Warning.** {warning}" in unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
 
 
 def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_path):
@@ -150,17 +151,19 @@ def test_no_match_is_said_with_its_reason_and_no_number_is_made_up(made, tmp_pat
 
 
 def test_what_was_derived_again_is_told_check_by_check(written, made):
-    text = (written / "report.md").read_text(encoding="utf-8")
+    text = unmarked((written / "report.md").read_text(encoding="utf-8"))
     section = text.partition("## Every step")[2].partition("\n## ")[0]
     found = [verified(made[Variant(name, "float64")]) for name in FRAMEWORKS]
     assert len(found[0].checks) == 7
     for check in found[0].checks:
         numbers = sum(finding.numbers for finding in found[0].checks[check])
         worst = [max(one.checks[check], key=lambda finding: finding.share) for one in found]
-        cells = [cell for finding in worst for cell in (f"{finding.share:.0%} ✓", finding.where * (finding.share > 0))]
-        assert f"| {check} | {numbers:,} | {' | '.join(cells)} |".replace("|  |", "| |") in section.replace(
-            "|  |", "| |"
-        )
+        cells = [
+            cell
+            for finding in worst
+            for cell in (f"{finding.share:.0%} ✓", finding.where if finding.share else findings.SAME)
+        ]
+        assert f"| {check} | {numbers:,} | {' | '.join(cells)} |" in section
     for name in FRAMEWORKS:
         assert f"{name}: 0 inputs of a ReLU lay so near to zero that rounding decided their side, and the" in section
     assert section.count("There were too few segments to look for what is systematic.") == 2
@@ -179,7 +182,7 @@ def test_what_a_verification_would_have_seen_and_its_crossings_are_told(made, tm
     seen = dataclasses.replace(first, segments=segments, smallest={"rate": 3e-6, "decay": 2.5e-8})
     verdict = dataclasses.replace(plain.verdict, verified=plain.verdict.verified | {"PyTorch": seen})
     report.write(dataclasses.replace(plain, verdict=verdict), tmp_path, "")
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert "PyTorch: 1 input of a ReLU lay so near to zero that rounding decided its side, and" in text
     assert "A learning rate that is off by 3.0e-06 of itself would have been seen, and a decay of 2.5e-08." in text
     told = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["verification"]["pytorch"]
@@ -197,7 +200,7 @@ def test_a_wrong_step_is_told_with_whose_it_is_and_where(made, tmp_path):
     )
     assert said.endswith(" TensorFlow is the odd one out.")
     report.write(outcome, tmp_path, "")
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     (row,) = re.findall(r"\| every step \| .*", text)
     cells = [cell.strip() for cell in row.split("|")]
     assert cells[3].endswith("✓")
@@ -223,7 +226,7 @@ def test_what_was_looked_for_in_one_run_alone_is_a_row_all_the_same(made, tmp_pa
         outcome = dataclasses.replace(plain, verdict=dataclasses.replace(plain.verdict, verified=ordered))
         (tmp_path / name).mkdir()
         report.write(outcome, tmp_path / name, "")
-        text = (tmp_path / name / "report.md").read_text(encoding="utf-8")
+        text = unmarked((tmp_path / name / "report.md").read_text(encoding="utf-8"))
         (row,) = re.findall(r"\| size of the updates \| .*", text)
         assert "25% ✓" in row
         assert "not looked for" in row
@@ -260,7 +263,9 @@ def test_the_divergence_is_told_and_drawn(made, tmp_path):
     found = FirstDivergence(7, "a cause", [Crossing("fc1", 2, 3, (-1e-9, 1e-9), (False, True))])
     outcome = outcome_of(made, first_divergence=found)
     report.write(outcome, tmp_path, "")
-    assert "They diverge at step 7, counted from 0: a cause." in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "They diverge at step 7, counted from 0: a cause." in unmarked(
+        (tmp_path / "report.md").read_text(encoding="utf-8")
+    )
     assert (
         json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["comparison"]["first_divergence"][
             "crossings"
@@ -301,7 +306,7 @@ def test_the_headline_means_the_same_with_and_without_a_proof(made):
 def test_the_proof_is_in_the_report(made, tmp_path):
     outcome = outcome_of(made)
     report.write(dataclasses.replace(outcome, proof=proof_of(outcome, {"PyTorch float64": True})), tmp_path, "")
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert (
         "| largest difference | PyTorch against itself | PyTorch against TensorFlow, × the largest of these |" in text
     )

@@ -15,6 +15,7 @@ from shared.studies.attribution import _jobs as jobs_of
 from shared.studies.attribution import _take_apart as take_apart
 from shared.studies.sweep import Figures
 from shared.training import KERAS_DEFAULTS
+from tests.marks import unmarked
 
 CONFIGURATION = Configuration.of(epochs=2)
 # What each default adds to the loss of every epoch; the accuracy moves by a tenth of it.
@@ -113,7 +114,7 @@ def test_every_factor_names_a_row_that_was_measured_to_differ():
 
 def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
     report.write_alone(attribution_report.section(found), tmp_path, "python compare.py --explain")
-    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    said = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     for share in found.shares:
         assert f"| {share.factor.name} | {share.added.mean[0]:+.4f} ±" in said or not abs(share.added.mean[0]) > 1e-4
     assert "First kernels explain 89% of that" in said
@@ -128,7 +129,7 @@ def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     gap = estimate(np.array([[-0.5, -0.09, 0.02]]))
     pair = attribution.Attribution(CONFIGURATION.training, [0], {"PyTorch": pytorch, "TensorFlow": keras}, gap, [], gap)
     report.write_alone(attribution_report.section(pair), tmp_path, "python compare.py --mode stock")
-    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    said = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said
     assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in said
     assert "| accuracy | 91.00% | 93.00% | +2.00% |" in said

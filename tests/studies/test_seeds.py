@@ -16,6 +16,7 @@ from shared.studies.seeds import ACCURACY, FIGURES, LAST_LOSS, MEASURED_SEEDS, M
 from shared.studies.sweep import Figures
 from shared.training import Training
 from tests.conftest import ROOT
+from tests.marks import unmarked
 
 MACHINE = {"processor": "one", "system": "Linux"}
 
@@ -174,7 +175,7 @@ def test_the_report_of_pairs_without_any_difference_claims_no_more_than_they_sho
 def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     found = pairs(0.0)
     report.write_alone(seeds_report.section(found), tmp_path, "python compare.py --seeds 10")
-    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    said = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert "EQUIVALENT over 10 paired seeds" in said
     assert f"| 2 | {found.losses['PyTorch'][:, 1].mean():.4f} ± " in said
     accuracies = found.accuracies["PyTorch"]

@@ -15,6 +15,7 @@ from shared.running.record import RecordError
 from shared.system.errors import InputError
 from shared.system.escaping import markdown, markdown_code, one_line
 from tests.faults import trying
+from tests.marks import unmarked
 
 # As a browser would show it: CommonMark with GitHub's tables and strikethrough.
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -113,12 +114,12 @@ def test_a_tensors_name_and_a_files_reach_neither_report_nor_terminal_raw(tmp_pa
     with trying("name in a report"):
         pair = log_pair.compare(folder / "a.safetensors", folder / "b.safetensors")
         log_report.write(pair, tmp_path, f"compare.py --records {folder}")
-        text = (tmp_path / "report.md").read_text(encoding="utf-8")
+        text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
         assert not NEVER & {token.type for token in tokens(text)}
         assert [token.attrGet("src") for token in tokens(text) if token.type == "image"] == ["weights.png"]
         headings = [a.type for a in tokens(text)].count("heading_open")
-        assert headings == 3
-        assert text.count("\n| ") == 7  # the lines of two tables, headers and rules too
+        assert headings == 5  # with the words explained and what was run
+        assert text.count("\n| ") == 14  # the lines of three tables, headers and rules too
         assert one_line(encodable) in shown(text)
         lines = log_report.summary(pair).splitlines()
         assert all(line.isprintable() for line in lines)
@@ -130,7 +131,7 @@ def test_a_command_of_any_bytes_is_written_in_every_report(tmp_path):
     command = f"compare.py --out '{HOSTILE['undecodable bytes']}\n`x`'"
     section = Section("why", "*T*", [Paragraph("A <b>sentence</b>."), Command("`x`")])
     report.write_alone(section, tmp_path, command)
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = unmarked((tmp_path / "report.md").read_text(encoding="utf-8"))
     assert not NEVER & {token.type for token in tokens(text)}
     assert f"Again: {one_line(command)}" in shown(text)
     assert "*T*A <b>sentence</b>.`x`" in shown(text)

@@ -72,7 +72,7 @@ def read_table(path: Path, asked: str | None) -> Table:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the file as UTF-8") from None
     except OSError as error:
-        raise InputError(f"{path}: {files.why(error)}; give a file that you may read, with one run's losses") from None
+        raise InputError(f"{path}: {files.why(error)}; {files.cure(error)}") from None
 
 
 def _read(file: LogFile) -> Table:
@@ -112,5 +112,5 @@ def read_folder(folder: Path, asked: str | None) -> Table | None:
     except UnicodeDecodeError as error:
         raise InputError(f"{folder}: byte {error.start} is not UTF-8 text; save the file as UTF-8") from None
     except OSError as error:
-        raise InputError(f"{folder}: {files.why(error)}; give a folder that you may read") from None
+        raise InputError(f"{folder}: {files.why(error)}; {files.cure(error, 'folder')}") from None
     return None

@@ -2,7 +2,7 @@
 // What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
 
 (() => {
-  const { charts: drawn, styles, fewPoints, bandOpacity } = JSON.parse(document.getElementById("data").textContent);
+  const { charts: drawn, styles, fewPoints, bandOpacity, paleOpacity } = JSON.parse(document.getElementById("data").textContent);
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
@@ -23,6 +23,8 @@
     probe.style.color = colour;
     return getComputedStyle(probe).color;
   };
+
+  const faint = (colour, opacity) => `color-mix(in srgb, ${colour} ${100 * opacity}%, transparent)`;
 
   // A few choices of which one holds. Arrow keys come with the radio buttons.
   const choice = (title, options, chosen, choose) => {
@@ -160,7 +162,7 @@
       this.values = this.picture.curves.map(() => element("b"));
       const buttons = this.picture.curves.map((curve, index) => {
         const made = element("button", { type: "button", class: "curve", "aria-pressed": "true" });
-        made.append(sample(this.style(curve, this.x.length <= fewPoints), curve), element("span", {}, curve.label), this.values[index]);
+        made.append(sample(this.style(curve, this.x.length <= fewPoints, curve.mean.length), curve), element("span", {}, curve.label), this.values[index]);
         made.addEventListener("click", () => this.toggle(curve, made));
         return made;
       });
@@ -168,11 +170,11 @@
       this.draw();
     }
 
-    // Few points in sight have room for markers and for a wide line.
-    style(curve, fewInSight) {
+    // Few points in sight have room for markers and for a wide line. A running mean has room for a wide line always.
+    style(curve, fewInSight, isMean) {
       const few = fewInSight || !curve.joined;
       const { colour, width, thin, dash, marker } = styles[curve.style];
-      const sizes = { width: (few ? width : thin) * PIXELS, dash: dash.map((length) => length * PIXELS) };
+      const sizes = { width: (few || isMean ? width : thin) * PIXELS, dash: dash.map((length) => length * PIXELS) };
       return { colour, ...sizes, marker: few ? marker : "" };
     }
 
@@ -188,11 +190,12 @@
       this.lines.forEach((line, i) => line.curve === curve && this.chart.setSeries(i + 1, { show: shows }));
     }
 
-    // What uPlot draws, in this order: the edges of bands, two by two, and over them the curves.
+    // What uPlot draws, in this order: the edges of bands, two by two, over them the curves, and their running means.
     get lines() {
       const { curves } = this.picture;
       const edges = curves.flatMap((curve) => curve.band.map((values) => ({ curve, values, edge: true })));
-      return [...edges, ...curves.map((curve) => ({ curve, values: curve.values, edge: false }))];
+      const means = curves.filter((curve) => curve.mean.length).map((curve) => ({ curve, values: curve.mean, isMean: true }));
+      return [...edges, ...curves.map((curve) => ({ curve, values: curve.values })), ...means];
     }
 
     // Once more, in other colours: what is seen of x stays.
@@ -241,12 +244,13 @@
       };
     }
 
-    series({ curve, edge }) {
-      const { colour, width, dash } = this.style(curve, this.x.length <= fewPoints);
+    series({ curve, edge, isMean }) {
+      const { colour, width, dash } = this.style(curve, this.x.length <= fewPoints, isMean);
+      const pale = curve.mean.length && !isMean;
       return {
         label: curve.label,
         show: !this.hidden.has(curve),
-        stroke: resolved(colour),
+        stroke: resolved(pale ? faint(colour, paleOpacity) : colour),
         width: curve.joined && !edge ? width : 0,
         dash,
         points: { show: false },
@@ -257,7 +261,7 @@
 
     // Between a lower edge and an upper one.
     bands() {
-      const fill = ({ style }) => resolved(`color-mix(in srgb, ${styles[style].colour} ${100 * bandOpacity}%, transparent)`);
+      const fill = ({ style }) => resolved(faint(styles[style].colour, bandOpacity));
       return this.lines.flatMap(({ curve, edge }, i) => (edge && i % 2 ? [{ series: [i + 1, i], fill: fill(curve) }] : []));
     }
 
@@ -265,13 +269,13 @@
     fitWidths(u) {
       this.chart = u; // the first drawing is before the constructor has returned
       const few = this.few;
-      this.lines.forEach(({ curve }, i) => u.series[i + 1].width && (u.series[i + 1].width = this.style(curve, few).width));
+      this.lines.forEach(({ curve, isMean }, i) => u.series[i + 1].width && (u.series[i + 1].width = this.style(curve, few, isMean).width));
     }
 
     drawMarkers(u, series) {
-      const { curve, edge } = this.lines[series - 1];
+      const { curve, edge, isMean } = this.lines[series - 1];
       const { colour, marker } = this.style(curve, this.few);
-      if (!marker || edge || this.hidden.has(curve)) return;
+      if (!marker || edge || isMean || this.hidden.has(curve)) return;
       u.ctx.save();
       u.ctx.strokeStyle = u.ctx.fillStyle = resolved(colour);
       u.ctx.lineWidth = 1.5 * uPlot.pxRatio;
