@@ -39,6 +39,7 @@ with ending.importing("compare.py"):
 
 RECORDS_OUT, STOCK_OUT, PAIR_OUT = Path("out/records"), Path("out/stock"), Path("out/pair")
 SEEDS = 5
+WHICH = "Which of these answers your question, with a picture of each result: docs/which.md"
 PYTHON_OPTIONS = {f"{name.lower()}_python" for name in FRAMEWORKS}
 PAIR_OPTIONS = {"pair", "data", "steps", "batch_size", "seed", "out", *PYTHON_OPTIONS}
 # The options that name a margin, each by its figure.
@@ -58,6 +59,7 @@ def make_parser() -> cli.Parser:
     # Last, for the end of a long help is what a terminal shows.
     add_questions(parser.add_argument_group("what else is asked of that training"))
     add_own(parser.add_argument_group("results and models of your own, in place of that training"))
+    parser.epilog = WHICH
     return parser
 
 

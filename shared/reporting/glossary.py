@@ -133,9 +133,9 @@ TERMS = (
         "What a framework does unless it is told otherwise. The other one may do otherwise.",
     ),
     Term(
-        "carry",
-        ("carried",),
-        "To put the weights of one model into the other, each tensor turned into the other framework’s layout.",
+        "carried into",
+        ("carried into",),
+        "Put from one model into the other: each tensor is turned into the layout of the other framework.",
     ),
 )
 

@@ -45,7 +45,7 @@ class Made:
             ["commit", ", ".join(self.commits) or UNKNOWN],
             ["made", self._when.removeprefix("on ")],
             ["system", self.system],
-            ["explained in", Code("docs/which.md")],
+            ["what else it answers", Code("docs/which.md")],
         ]
         table = Table(["this report", ""], rows, words=True)
         return Section(SECTION, TITLE, [*parts, table, Command(self.command, AGAIN)])

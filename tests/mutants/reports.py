@@ -91,6 +91,34 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/reporting/glossary.py",
+        {
+            "tests/reporting/test_glossary.py::test_a_term_is_marked_once_in_any_form_and_never_within_a_word": [
+                ("report: a term is marked each time", "            self._unseen.remove(term)\n", ""),
+                ("report: a term within a word", r"(?<![\w-])(?:", "(?:"),
+            ],
+            "tests/reporting/test_glossary.py::test_after_the_glossary_nothing_is_marked": [
+                ("report: marks that lead nowhere", "        self._closed = True\n", ""),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/origin.py",
+        {
+            "tests/reporting/test_glossary.py::test_a_report_tells_when_it_was_made_and_from_which_commits": [
+                ("report: a changed checkout passes for a commit", '{name[:SHORT]}{dirty}"', '{name[:SHORT]}"'),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/reporting/assets/page.css",
+        {
+            f"{PAGE}a_table_that_scrolls_shows_a_shadow_where_more_is_and_none_elsewhere": [
+                ("page: a shadow where nothing more is", " right / 2.5rem 100% local", " right / 2.5rem 100%"),
+            ],
+        },
+    ),
+    *in_file(
         "shared/reporting/drawing.py",
         {
             "tests/reporting/test_drawing.py::test_no_matplotlibrc_changes_a_picture_or_stops_it": [

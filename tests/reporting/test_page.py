@@ -16,7 +16,7 @@ from shared.contract import FRAMEWORKS
 from shared.reporting import attribution_report, charts, plots, report, seeds_report
 from shared.reporting import page as report_page
 from shared.reporting.drawing import plt
-from shared.reporting.parts import Drawing, Paragraph, Section, Table, pictures
+from shared.reporting.parts import Drawing, Paragraph, Report, Section, Table, Verdict, pictures
 from shared.reporting.styles import STYLES
 from shared.system import checkout
 from tests import browser as chromium
@@ -335,6 +335,9 @@ def test_hovering_points_at_a_step_and_tells_how_far_apart_the_two_are_there(pag
 
 def test_each_step_or_each_epoch(pages, visit):
     page = visit(pages["plain"])
+    assert (
+        page.locator("#chart-verification .at").inner_text().startswith(f"At step {CONFIGURATION.training.steps - 1}")
+    )
     assert slider(page).get_attribute("aria-valuemax") == str(CONFIGURATION.training.steps - 1)
     page.get_by_label("Each epoch").check()
     assert slider(page).get_attribute("aria-valuemax") == str(CONFIGURATION.training.epochs)
@@ -731,6 +734,32 @@ def test_the_first_paint_is_soon(pages, visit, capsys):
     with capsys.disabled():
         print(f" [{pages['proven'].stat().st_size / 1e6:.2f} MB, first paint after {soon:.0f} ms] ", end="")
     assert soon < 5_000  # on any machine
+
+
+def test_many_steps_are_drawn_as_a_running_mean_over_the_single_ones_which_are_pale(outcomes, visit, tmp_path):
+    steps = 30 * 20
+    configuration = CONFIGURATION.but(epochs=20)
+    losses = np.where(np.arange(steps) % 2, 1.0, 2.0)
+    made = {
+        v: dataclasses.replace(r, arrays=r.arrays | {"step_losses": losses}) for v, r in outcomes["plain"].made.items()
+    }
+    outcome = dataclasses.replace(outcomes["plain"], configuration=configuration, made=made)
+    picture = charts.steps(outcome)
+    assert picture.words.endswith("The lines are running means over 7 steps, each over its single steps, in pale.")
+    assert picture.curves[0].mean[300] == pytest.approx(1.5, abs=0.1)
+    svg = plots.write([picture], tmp_path)["steps"]
+    for style in ("pytorch", "tensorflow"):
+        pale = rf'style="[^"]*stroke: {STYLES[style].light}[^"]*stroke-opacity: 0\.25'
+        assert len(re.findall(pale, svg, re.IGNORECASE)) == 1
+    small = Report("", [Verdict("MATCH: all", good=True), Section("loss", "Loss", [picture])])
+    (tmp_path / "index.html").write_text(report_page.render(small, {"steps": svg}, "float64"), encoding="utf-8")
+    page = visit(tmp_path / "index.html")
+    assert page.complaints == []
+    assert coloured(page, "steps", "pytorch") > 500
+    buttons(page, "steps").nth(1).click()
+    assert coloured(page, "steps", "pytorch", (40, 80)) > 500  # the single steps of the other
+    buttons(page, "steps").nth(0).click()
+    assert coloured(page, "steps", "pytorch", (40, 255)) == 0
 
 
 def test_more_steps_than_a_screen_can_show_are_thinned_and_the_axis_says_so(pages, outcomes):

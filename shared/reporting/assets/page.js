@@ -39,7 +39,7 @@
     return set;
   };
 
-  const unit = (picture) => picture.x_label.split(" ")[0];
+  const unit = (picture) => picture.x_label.split(/[ ,]/)[0];
   const exactly = (picture, value) => {
     if (value == null) return "–";
     if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
