@@ -25,7 +25,7 @@ PICTURES = {
     "records": "loss",
 }
 WIDTH = 720  # pixels
-COLOURS = 48  # enough for curves on white
+COLOURS = 128  # fewer would dull the few points that are coloured
 LARGEST = 60_000  # bytes
 
 
@@ -34,7 +34,7 @@ def small(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         height = round(picture.height * WIDTH / picture.width)
         scaled = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    scaled.quantize(COLOURS).save(target, optimize=True)
+    scaled.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
     if (size := target.stat().st_size) > LARGEST:
         raise InputError(f"{target} has {size:,} bytes, more than {LARGEST:,}; lower COLOURS or WIDTH")
 
