@@ -47,7 +47,7 @@ class Made:
             ["system", self.system],
             ["what else it answers", Code("docs/which.md")],
         ]
-        table = Table(["this report", ""], rows, words=True)
+        table = Table(["this report", "value"], rows, words=True)
         return Section(SECTION, TITLE, [*parts, table, Command(self.command, AGAIN)])
 
 
