@@ -33,7 +33,7 @@ with ending.importing("compare.py"):
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.equivalence import ALPHA, fewest_pairs
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
-    from shared.system import output, own_python
+    from shared.system import output, own_python, progress
     from shared.system.errors import InputError
     from shared.training import KERAS_DEFAULTS
 
@@ -143,6 +143,11 @@ def add_own(group: argparse._ArgumentGroup) -> None:
 
 def main() -> int:
     """Parse the command line and do what it asks for. Returns the exit status."""
+    with progress.doing("compare.py works"):
+        return _main()
+
+
+def _main() -> int:
     parser = make_parser()
     configuration, options = cli.parse(parser, None)
     command = shlex.join([own_python.as_called(), *sys.argv])
@@ -172,13 +177,14 @@ def main() -> int:
             asked = {"prove": options.prove, "side_by_side": options.side_by_side}
             outcome = compare(configuration, pythons, folder / "runs", **asked, watcher=watcher)
         terminal.show(outcome)
-        report.write(outcome, folder, command)
+        with progress.doing("the report is drawn"):
+            report.write(outcome, folder, command)
     good, sections = outcome.match, []
     try:
         for section, equivalent in studies(configuration, options, pythons):
             good &= equivalent
             sections.append(section)
-            with output.renewed_folder(options.out, kept="runs") as folder:
+            with output.renewed_folder(options.out, kept="runs") as folder, progress.doing("the report is drawn"):
                 report.write(outcome, folder, command, sections)
     finally:
         print(f"Report: {options.out / 'index.html'}")

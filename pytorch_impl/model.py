@@ -36,8 +36,13 @@ class MLP(nn.Module):
 def build(training: Training, initial: Weights, device: torch.device) -> MLP:
     """The model on the device, with the weights `initial`."""
     model = MLP(training)
-    model.load_state_dict({name: torch.from_numpy(values) for name, values in initial.items()})
+    set_weights(model, initial)
     return model.to(device)
+
+
+def set_weights(model: MLP, weights: Weights) -> None:
+    """Give the model these weights, in the interchange form."""
+    model.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
 
 
 def interchange(model: MLP, tensors: Iterable[torch.Tensor]) -> dict[str, np.ndarray]:

@@ -108,6 +108,9 @@ class Models(Protocol[Device_contra, Model]):
     def build(self, training: Training, initial: Weights, device: Device_contra) -> Model:
         """The model on the device, with the weights `initial`."""
 
+    def set_weights(self, model: Model, weights: Weights) -> None:
+        """Give the model these weights, in the interchange form."""
+
     def weights(self, model: Model) -> dict[str, np.ndarray]:
         """A copy of the weights, in the interchange form."""
 

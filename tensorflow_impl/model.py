@@ -53,8 +53,13 @@ def build(training: Training, initial: Weights, device: tf.DeviceSpec) -> MLP:
         # A Keras model carries its loss; in PyTorch it is the training loop's.
         model.compile(loss=of_probabilities if "loss" in training.keras_defaults else of_logits)
         model(tf.zeros([1, MNIST.pixels], training.dtype))  # Keras creates the weights at the first call
-        model.set_weights([_transpose_kernel(name, values) for name, values in initial.items()])
+        set_weights(model, initial)
     return model
+
+
+def set_weights(model: MLP, weights: Weights) -> None:
+    """Give the model these weights, in the interchange form."""
+    model.set_weights([_transpose_kernel(name, values) for name, values in weights.items()])
 
 
 def interchange(model: MLP, tensors: Iterable[tf.Tensor]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 from shared.comparing import store
 from shared.contract import FRAMEWORKS
 from shared.execution import Execution
-from shared.system import cache, machine, output
+from shared.system import cache, machine, output, progress
 from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,8 +139,11 @@ def name(framework, device):
 
 
 def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
-    """Run a program of the repository to its end."""
-    return subprocess.run(
+    """Run a program of the repository to its end.
+
+    Of standard error it leaves out what only a slow machine says: that it is still at work.
+    """
+    run = subprocess.run(
         [python, *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
@@ -150,6 +153,9 @@ def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
         **options,
         encoding="utf-8",
     )
+    lines = run.stderr.splitlines(keepends=True)
+    run.stderr = "".join(line for line in lines if not line.startswith(progress.STILL))
+    return run
 
 
 @pytest.fixture(autouse=True, scope="session")

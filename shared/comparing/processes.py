@@ -93,6 +93,7 @@ class Child:
         self.name, self._on_event = name, on_event
         self._tail = b""
         self._ended: Event | None = None  # as the child tells it; None where it was killed
+        self._told_end = threading.Event()  # set when it has told so, or can tell no more
         self._interrupted = False
         channel, childs_end = os.pipe()
         self._process = subprocess.Popen(
@@ -129,21 +130,39 @@ class Child:
                 event = json.loads(line) if line.endswith("\n") else {}  # else the child was killed while it wrote
                 if "ended" in event:
                     self._ended = event["ended"]
+                    self._told_end.set()
                 elif event:
                     self._on_event(event)
+        self._told_end.set()
 
     def take_turn(self) -> None:
         """Let it train."""
+        self._write("")
+
+    def take_order(self, name: str, words: Sequence[str]) -> None:
+        """Let one that makes many runs make this one, of that name: `words` are its command line."""
+        self.name, self._ended = name, None
+        self._told_end.clear()
+        self._write(json.dumps(words))
+
+    def _write(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has died, and `finish` says why
-            self._process.stdin.write(b"\n")
+            self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
 
-    def has_ended(self, timeout: float) -> bool:
-        """Whether it has ended within so many seconds."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout)
-        return self._process.returncode is not None
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def has_made(self, timeout: float) -> bool:
+        """Whether its run is over within so many seconds, or it has ended itself."""
+        return self._told_end.wait(timeout) or self.has_ended
+
+    def finish_order(self) -> None:
+        """After `has_made`: as `finish`, but one that goes on is left to make the next run."""
+        if self._ended is None or self._ended["status"] not in (ending.OK, ending.FAILED):
+            self.finish()
 
     def finish(self) -> None:
         """Wait for its end: returns on status 0, and on 1, a run that is not finite. Both leave a record.
@@ -173,6 +192,11 @@ class Child:
         self._interrupted = True
         if self._process.poll() is None:
             self._process.terminate()
+
+    def end(self) -> None:
+        """Let none of it be left."""
+        self.interrupt()
+        self.stop()
 
     def stop(self) -> None:
         """After `interrupt`: wait until it has ended, and after a few seconds end it by force."""

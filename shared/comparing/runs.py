@@ -2,7 +2,6 @@
 
 import functools
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from shared.system import machine, progress
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
 
-SECONDS_BETWEEN_NOTICES = 10
 LAUNCHER = "shared.running.workers"  # starts either framework's workers: it says why it ends, and when
 
 
@@ -103,24 +101,32 @@ class Printer(Watcher):
 
     def __init__(self, *, lines: bool) -> None:
         self._lines = lines
-        self._said: dict[Variant, float] = {}  # when something was last said of a verification
+        self._doing: dict[Variant, progress.Doing] = {}
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
-        """Say nothing."""
+        """Say nothing, unless it takes long."""
         super().starts(variant, number, count)
-        self._said[variant] = time.monotonic()
+        self._doing[variant] = progress.begin(f"{variant.name} starts")
 
     def hears(self, variant: Variant, event: Event) -> None:
-        """Print it, unless it is the reference's; and every so often how far a verification is."""
+        """Print it, unless it is the reference's; and keep in mind how far it is."""
+        if "doing" in event and variant in self._doing:
+            what = f"{variant.name}, {event['doing']}"
+            if self._doing[variant].what != what:
+                progress.end(self._doing[variant])
+                self._doing[variant] = progress.begin(what, event["total"])
+            self._doing[variant].done = event["done"]
         if variant.framework == REFERENCE:
             return
-        if variant.verified and time.monotonic() - self._said[variant] > SECONDS_BETWEEN_NOTICES:
-            self._said[variant] = time.monotonic()
-            progress.notice(f"{variant.name}: {event['done']:,} of {event['total']:,} steps")
         if "line" in event and self._lines and not variant.alone:
             print(event["line"], flush=True)
         if "notice" in event:
             progress.notice(event["notice"])
+
+    def ends(self, variant: Variant) -> None:
+        """Say nothing."""
+        super().ends(variant)
+        progress.end(self._doing.pop(variant))
 
 
 class Announcer(Printer):

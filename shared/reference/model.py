@@ -107,6 +107,12 @@ def build(training: Training, initial: Weights, device: str) -> Model:
     return Model(tuple(layer_sizes(training)), ACTIVATIONS[training.activation], copies)
 
 
+def set_weights(model: Model, weights: Weights) -> None:
+    """Give the model these weights, in the interchange form."""
+    for name, values in weights.items():
+        model.parameters[name][...] = values
+
+
 def weights(model: Model) -> dict[str, np.ndarray]:
     """A copy of the weights, in the interchange form."""
     return {name: values.copy() for name, values in model.parameters.items()}

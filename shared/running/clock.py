@@ -5,6 +5,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
+from shared.system import progress
+
 
 class Clock:
     """Adds up wall-clock seconds by the name of a phase. While one phase runs within another, the outer one stops."""
@@ -18,7 +20,8 @@ class Clock:
         start, before = time.perf_counter(), self._within
         self._within = 0.0
         try:
-            yield
+            with progress.doing(phase):
+                yield
         finally:
             elapsed = time.perf_counter() - start
             self.seconds[phase] += elapsed - self._within

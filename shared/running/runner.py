@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -34,17 +34,35 @@ from shared.mnist import MNIST, Examples, Split, check_examples, check_files, ch
 from shared.network import Weights, initial_weights
 from shared.running import exports, footprint, group, record, session
 from shared.running.clock import Clock
-from shared.running.place import ALONE, Place, place_of
+from shared.running.place import Place, place_of
 from shared.running.weights_file import load_weights
 from shared.system import checkout, ending, output, progress
 from shared.system.errors import InputError, in_one_line
 from shared.system.machine import environment
+from shared.update_rules import UPDATE_RULES
 
 # The options that `--evaluate` takes.
 EVALUATED = {"evaluate", "weights", "hidden_sizes", "activation", "seed", "dtype", "device", "threads"}
 # Every run depends on these, whatever its framework: for the initial weights, the order of the examples, the figures.
 VERSIONS_OF_ALL = {"numpy": np.__version__, "python": platform.python_version()}
 Load = Callable[[], Implementation[Device, Tensor, Model, Optimizer]]
+# The one word of a command line by which a child of compare.py makes run after run, as it is told on standard input.
+ORDERS = "--orders"
+Made = TypeVar("Made")
+
+
+class Once:
+    """What a process that makes many runs makes once for all that need the same: the last of each kind."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[object, object]] = {}
+
+    def __call__(self, kind: str, made_for: object, make: Callable[[], Made]) -> Made:
+        """What was made of this kind, if it was made for an equal `made_for`; else it is made."""
+        if kind not in self._kept or self._kept[kind][0] != made_for:
+            self._kept.pop(kind, None)  # first, for both may not fit into memory
+            self._kept[kind] = made_for, make()
+        return cast("Made", self._kept[kind][1])
 
 
 def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Sequence[str] | None = None) -> int:
@@ -53,11 +71,13 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
     `load` imports the implementation called `name`. It is called after the command line has been checked, because the
     import takes seconds. Returns the exit status: 0, or 1 where a loss or logit is not finite.
     """
-    entry = IMPLEMENTATIONS[name]
+    entry, once = IMPLEMENTATIONS[name], Once()
+    words = sys.argv[1:] if arguments is None else arguments
+    ordered = list(words) == [ORDERS] and progress.has_parent()
 
-    def run() -> int:
+    def run(words: Sequence[str]) -> int:
         parser = make_parser(entry)
-        configuration, options = cli.parse(parser, arguments)
+        configuration, options = cli.parse(parser, words)
         if options.evaluate:
             cli.take_only(parser, options, EVALUATED, doing="--evaluate", why="it does not train")
         if configuration.training.mode == "stock":
@@ -70,24 +90,28 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
             footprint.refuse_what_does_not_fit(configuration, functools.partial(footprint.memory_needed, name=name))
         weights = _weights(configuration, name, options.weights)
         check_files()
+        command = [*sys.orig_argv[:-1], *words] if ordered else sys.orig_argv
+        start = functools.partial(_start, configuration, entry, load, command, once, place)
         if options.evaluate:
-            return _evaluate(_start(configuration, entry, load), weights)
+            return _evaluate(start(), weights)
         if configuration.training.mode == "stock":
             with output.fresh_folder(options.out) as folder:
-                _train_stock(_start(configuration, entry, load), folder)
+                _train_stock(start(), folder)
             return ending.OK
         if not place.is_first:
-            _train_beside(_start(configuration, entry, load, place), weights)
+            _train_beside(start(), weights)
             return ending.OK
         on_disk = footprint.disk_needed(configuration.training, options.checkpoints)
         with output.fresh_folder(options.out, needed=on_disk) as folder:
-            finite = _train(_start(configuration, entry, load, place), weights, options, folder)
+            finite = _train(start(), weights, options, folder)
         _say_where(options.out, finite=finite, program=entry.module)
         return ending.OK if finite else ending.FAILED
 
     def run_in_memory() -> int:
         with _one_line_where_memory_ends(entry):
-            return run()
+            while ordered:
+                progress.tell(ended={"status": run(progress.next_order()), "line": ""})
+            return run(words)
 
     return ending.exit_status(entry.module, run_in_memory)
 
@@ -171,12 +195,19 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
     place: Place
     began: datetime.datetime
     commit: str | None  # of the code that it is
+    command: Sequence[str]
+    once: Once
 
     @property
     def engine(self) -> str:
         """What takes the steps."""
         chosen = self.configuration.execution.engine
         return self.entry.auto if chosen == "auto" else chosen
+
+    @property
+    def data_made_for(self) -> tuple[str, ...]:
+        """What the tensors of the data set depend on."""
+        return self.configuration.training.dtype, str(self.device)
 
     @property
     def draw(self) -> int:
@@ -224,7 +255,7 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
 
     def _provenance(self) -> record.Provenance:
         # A name can hold bytes that are no text, and JSON holds text alone.
-        command = shlex.join(sys.orig_argv).encode(errors="backslashreplace").decode()
+        command = shlex.join(self.command).encode(errors="backslashreplace").decode()
         ended = datetime.datetime.now(datetime.UTC)
         return record.Provenance(
             command=command, started=self.began, ended=ended, commit=self.commit, system=platform.platform()
@@ -237,10 +268,16 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
 
 
 def _start(
-    configuration: Configuration, entry: Entry, load: Load[Device, Tensor, Model, Optimizer], place: Place = ALONE
+    configuration: Configuration,
+    entry: Entry,
+    load: Load[Device, Tensor, Model, Optimizer],
+    command: Sequence[str],
+    once: Once,
+    place: Place,
 ) -> Started[Device, Tensor, Model, Optimizer]:
     """Import the framework and set it up."""
-    clock, began, commit = Clock(), datetime.datetime.now(datetime.UTC), checkout.commit()
+    clock, began = Clock(), datetime.datetime.now(datetime.UTC)
+    commit = once("commit", None, checkout.commit)
     with clock("import"):
         try:
             implementation = load()
@@ -255,7 +292,7 @@ def _start(
     ending.raise_lost_interrupt()
     device = implementation.runtime.configure(configuration.execution, configuration.training.dtype)
     facts = implementation.runtime.describe(device)
-    return Started(configuration, entry, implementation, device, facts, clock, place, began, commit)
+    return Started(configuration, entry, implementation, device, facts, clock, place, began, commit, command, once)
 
 
 def _install(entry: Entry) -> str:
@@ -290,13 +327,22 @@ def _make_ready(
     implementation, training, clock = started.implementation, started.configuration.training, started.clock
     engine = implementation.engine(started.engine)
     with clock("data"):
-        datasets, test_labels = _load(started)
-    with clock("compile"):
+        datasets, test_labels = started.once("data", started.data_made_for, lambda: _load(started))
+
+    def make() -> Ready[Model, Optimizer, Tensor]:
         with started.workers.scope() if started.workers else contextlib.nullcontext():
             model = implementation.model.build(training, weights, started.device)
             optimizer = implementation.optimizers.make_optimizer(training, model)
         engine.warm_up(training, model, optimizer, datasets[0])
-    return Ready(model, optimizer, engine, datasets, test_labels)
+        return Ready(model, optimizer, engine, datasets, test_labels)
+
+    with clock("compile"):
+        if UPDATE_RULES[training.optimizer].buffers or training.schedule != "constant":
+            return make()  # an optimizer that remembers earlier steps can't begin again
+        # What is compiled for a model serves its next run, from other weights.
+        ready = started.once("model", (training.model_copy(update={"seed": 0}), started.engine), make)
+        implementation.model.set_weights(ready.model, weights)
+    return ready
 
 
 def _train(
@@ -326,18 +372,21 @@ def _train(
         compare(final)
         progress.say(f"Accuracy: {recording.summaries[-1].test_accuracy:.2%}")
 
-        with started.clock("record"):
-            # Of the tensors that the run has used, wherever they are, and not of what they were made from.
-            checksums = {
+        def checksums() -> dict[str, str]:
+            return {
                 split: checksum(*implementation.data.to_arrays(dataset))
                 for split, dataset in zip(("train", "test"), datasets, strict=True)
             }
+
+        with started.clock("record"):
+            # Of the tensors that the run has used, wherever they are, and not of what they were made from.
+            data_checksum = started.once("checksums", started.data_made_for, checksums)
         files = record.write_arrays(folder, final, recording.arrays)
         started.export(folder, recording.curves)
         made = record.RunRecord(
             **dict(started.about()),
             settings=started.settings(),
-            data_checksum=checksums,
+            data_checksum=data_checksum,
             order_checksums=recording.order_checksums,
             checkpoint_steps=options.checkpoints,
             epochs=recording.summaries,

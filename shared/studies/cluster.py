@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from shared.studies import errand
+from shared.studies.pool import POOL
+from shared.studies.turns import Need, Turns
 from shared.system import progress
 from shared.system.errors import CrashError, InputError
 from shared.system.paths import ROOT
@@ -83,7 +85,10 @@ def embedded(at_once: int) -> Iterator["Client"]:
             if dashboard:
                 port = cluster.scheduler.services["dashboard"].port  # Dask's own link has another address
                 progress.notice(f"Dask's dashboard: http://{HOST}:{port}/status")
-            yield client
+            try:
+                yield client
+            finally:
+                POOL.end_idle()
 
 
 @contextlib.contextmanager
@@ -157,34 +162,50 @@ class Errands:
 
     def __init__(self, client: "Client", scheduler: str | None, orders: Sequence[Order]) -> None:
         self._client, self._scheduler, self._orders = client, scheduler, orders
+        # A scheduler of Dask's knows its workers, who may come and go: all is handed to it at once.
+        slots = len(orders) if scheduler else sum(client.nthreads().values())
+        self._turns = Turns([Need(order["process"], order["model"]) for order in orders], slots)
         self._happened: queue.SimpleQueue[tuple[str, int, str]] = queue.SimpleQueue()
-        self._futures: list[Future] = []
+        self._futures: dict[int, Future] = {}
         self._workers: dict[int, str] = {}  # which does it, of what was begun
+        self._topic = uuid.uuid4().hex
+        self._keys: list[str] = []
 
     def __enter__(self) -> Self:
         import cloudpickle
 
         cloudpickle.register_pickle_by_value(errand)
-        topic = uuid.uuid4().hex
-        keys = [f"{order['name']} {number} {topic}" for number, order in enumerate(self._orders)]
-        self._client.subscribe_topic(topic, functools.partial(self._begins, keys))
-        for number, (key, order) in enumerate(zip(keys, self._orders, strict=True)):
-            future = self._client.submit(errand.run, str(ROOT), {**order, "topic": topic}, key=key, pure=False)
-            self._futures.append(future)
-            future.add_done_callback(lambda _future, number=number: self._happened.put(("ends", number, "")))
+        self._keys = [f"{order['name']} {number} {self._topic}" for number, order in enumerate(self._orders)]
+        self._client.subscribe_topic(self._topic, self._begins)
+        self._submit()
         return self
 
-    def _begins(self, keys: Sequence[str], event: tuple[float, Mapping[str, str]]) -> None:
-        self._happened.put(("begins", keys.index(event[1]["begins"]), event[1]["worker"]))
+    def _submit(self) -> None:
+        for number in self._turns.begin():
+            order, key = {**self._orders[number], "topic": self._topic}, self._keys[number]
+            self._futures[number] = self._client.submit(errand.run, str(ROOT), order, key=key, pure=False)
+            ends = functools.partial(self._ends, number)
+            self._futures[number].add_done_callback(ends)
+
+    def _ends(self, number: int, _future: "Future") -> None:
+        self._happened.put(("ends", number, ""))
+
+    def _begins(self, event: tuple[float, Mapping[str, str]]) -> None:
+        self._happened.put(("begins", self._keys.index(event[1]["begins"]), event[1]["worker"]))
 
     def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(Exception):  # the scheduler may be gone
-            self._client.cancel(self._futures, force=True)
+            self._client.cancel(list(self._futures.values()), force=True)
 
     @property
     def under_way(self) -> list[int]:
         """The numbers of the orders that were begun and have not ended."""
         return list(self._workers)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it still takes, about; None where no run is over."""
+        return self._turns.seconds_left()
 
     def answers(self) -> Iterator[tuple[int, Answer | None]]:
         """Each order's number with its answer, as they come; and with None when that order is begun.
@@ -201,7 +222,10 @@ class Errands:
                 continue
             if what == "ends":
                 left.remove(number)
-                yield number, self._answer(number)
+                answer = self._answer(number)
+                self._turns.ends(number, answer["seconds"])
+                self._submit()
+                yield number, answer
             elif number in left:
                 if number in self._workers:
                     told = f"{self._workers[number]} is gone, and it is made again on {worker}"

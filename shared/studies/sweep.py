@@ -48,7 +48,8 @@ def figures(
     """
     makers = _makers(pythons)
     found = {job: kept for job in jobs if (kept := _find(job, makers[job[0]], anywhere=scheduler is not None))}
-    missing = [job for job in dict.fromkeys(jobs) if job not in found]
+    # Those of one framework after each other, the slow ones first, and those that compile the same together.
+    missing = sorted((job for job in dict.fromkeys(jobs) if job not in found), key=_kind)
     if not missing:
         return found
     with _engine(missing, scheduler) as client:
@@ -56,6 +57,7 @@ def figures(
         progress.notice(notice)
         orders = [_order(job, pythons[job[0]], makers[job[0]]) for job in missing]
         others: set[str] = set()  # kinds of machines
+        is_first = True
         with (
             progress.bar(len(missing), description) as bar,
             cluster.Errands(client, scheduler, orders) as errands,
@@ -65,10 +67,18 @@ def figures(
                     job = missing[number]
                     found[job] = _take(job, answer, makers[job[0]], others)
                     bar(1)
-                names = [orders[number]["name"] for number in errands.under_way]
-                more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-                bar.describe(f"{description}: {'; '.join(names[:NAMES_SHOWN])}{more}")
+                _tell(bar, description, [orders[number]["name"] for number in errands.under_way], errands.seconds_left)
+                if answer is not None and is_first and errands.seconds_left:
+                    progress.notice(f"the first run is over; about {progress.in_words(errands.seconds_left)} left")
+                    is_first = False
     return found
+
+
+def _tell(bar: progress.Bar, description: str, names: Sequence[str], seconds_left: float | None) -> None:
+    """Show which runs are under way, and how long all will take."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    shown = "; ".join(names[:NAMES_SHOWN])
+    bar.describe(f"{description} ({shown}{more})" if names else description, seconds_left)
 
 
 def _makers(pythons: Mapping[str, Path]) -> dict[str, Maker]:
@@ -118,6 +128,11 @@ def _at_once(framework: str, configuration: Configuration) -> int:
     )
 
 
+def _kind(job: Job) -> tuple[str, bool, str]:
+    framework, configuration = job
+    return framework, configuration.training.mode != "stock", repr(configuration.but(seed=0))
+
+
 def _named(job: Job) -> str:
     framework, configuration = job
     return f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
@@ -126,8 +141,12 @@ def _named(job: Job) -> str:
 def _order(job: Job, python: Path, maker: Maker) -> cluster.Order:
     """What a worker is told. A Python in this checkout is that of the worker's own."""
     framework, configuration = job
+    # TensorFlow takes threads and precision once in a process; the rest of the execution is alike for every run too.
+    of_a_process = [framework, str(python), configuration.training.dtype, configuration.but(engine="auto").execution]
     return {
         "name": _named(job),
+        "process": repr(of_a_process),
+        "model": repr(configuration.but(seed=0)),
         "framework": framework,
         "options": configuration.options(),
         "python": str(python.relative_to(ROOT) if python.is_relative_to(ROOT) else python),

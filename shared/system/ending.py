@@ -46,7 +46,8 @@ def importing(program: str) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
         _find_working_directory()
-        yield
+        with progress.doing(f"{program} starts"):
+            yield
         raise_lost_interrupt()
         signal.signal(signal.SIGINT, before)
     except ModuleNotFoundError as error:
@@ -180,6 +181,7 @@ class _Screen(io.FileIO):
     """A stream whose reader may be gone, or whose disk may be full: what can't be written is dropped."""
 
     def write(self, data: Any, /) -> int:
+        progress.printed()
         try:
             return super().write(data) or 0
         except OSError:

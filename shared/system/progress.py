@@ -1,9 +1,15 @@
-"""How far the work is: shown on a terminal; sent to compare.py by its children; otherwise not said."""
+"""How far the work is: shown on a terminal; sent to compare.py by its children; otherwise said in lines.
 
+Where a person waits, or a program reads, nothing is silent for long: `doing` names what is done, and where nothing else
+was printed for some seconds, a line says that.
+"""
+
+import atexit
 import contextlib
 import functools
 import json
 import os
+import queue
 import signal
 import sys
 import tempfile
@@ -16,16 +22,27 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # An environment variable, set in a child of compare.py: the file descriptor to which the child writes what happens, one
-# JSON object on each line. The parent writes a line to the child's standard input when the child may train; the end of
-# that input means that the parent is gone.
+# JSON object on each line. The parent writes a line to the child's standard input when the child may train; to a child
+# that makes many runs, a line for each: the words of its command line, in JSON. The end of that input means that the
+# parent is gone.
 CHANNEL = "COMPARE_CHANNEL"
 # An environment variable, set in a worker by our launcher: the launcher's process.
 LAUNCHER = "WORKERS_LAUNCHER"
+# Where so long nothing was printed, a line says what is done. A call into a library may delay it.
+SECONDS_OF_SILENCE = 3.0
+STILL = "... "  # what such a line begins with
 SECONDS_BETWEEN_EVENTS = 0.1
 SECONDS_BETWEEN_LOOKS = 0.5
+MANY_SECONDS = 90  # from which on they are told as minutes
+BYTES_AT_ONCE = 65_536
 SECONDS_TO_END = 5  # for a child to end in: a call into a framework can't be interrupted
 _turn = threading.Event()
+_orders: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 _silent = threading.Event()
+_doing: list["Doing"] = []  # what is done now; the last has begun last
+_held_back: list[int] = []  # while standard error is held back: descriptors that still lead to it
+_over = threading.Event()
+_printed = time.monotonic()  # when something was
 
 
 @functools.cache
@@ -58,17 +75,106 @@ def notice(text: str) -> None:
     """Print one line for the person who waits; above the bars where there are any."""
     if _silent.is_set():
         return
-    if watched():
+    if _held_back:
+        with contextlib.suppress(OSError):
+            os.write(_held_back[-1], text.encode(errors="replace") + b"\n")
+    elif watched():
         terminal().out(text, highlight=False)
     else:
         print(text, file=sys.stderr, flush=True)
 
 
+def printed() -> None:
+    """Something was printed just now."""
+    global _printed  # noqa: PLW0603 one time for the program
+    _printed = time.monotonic()
+
+
+class Doing:
+    """Something that takes its time, and how far it is, where that is counted."""
+
+    def __init__(self, what: str, total: int = 0) -> None:
+        self.what, self.done, self.total = what, 0, total
+        self.seconds_left: float | None = None  # as whoever does it estimates
+        self._start = time.monotonic()
+
+    def advance(self, more: int) -> None:
+        self.done += more
+
+    def describe(self, what: str, seconds_left: float | None = None) -> None:
+        """Say it in other words, and how long it still takes."""
+        self.what, self.seconds_left = what, seconds_left
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self._start
+        if not self.total:
+            return f"{self.what}: {in_words(seconds)} so far"
+        left = self.seconds_left
+        if left is None and self.done:
+            left = seconds * (self.total - self.done) / self.done
+        about = "" if left is None else f", about {in_words(left)} left"
+        return f"{self.what}: {self.done:,} of {self.total:,}{about}"
+
+
+def in_words(seconds: float) -> str:
+    """A time as a person says it."""
+    return f"{seconds:.0f} s" if seconds < MANY_SECONDS else f"{seconds / 60:.0f} min"
+
+
+@contextlib.contextmanager
+def doing(what: str, total: int = 0) -> Iterator[Doing]:
+    """While the block lasts, this is done."""
+    begun = begin(what, total)
+    try:
+        yield begun
+    finally:
+        end(begun)
+
+
+def begin(what: str, total: int = 0) -> Doing:
+    """As `doing`, for whom a block does not fit: it lasts until `end`."""
+    begun = Doing(what, total)
+    _doing.append(begun)
+    if not has_parent():
+        _break_silences()
+    return begun
+
+
+def end(begun: Doing) -> None:
+    """It is over."""
+    with contextlib.suppress(ValueError):
+        _doing.remove(begun)
+
+
+@functools.cache
+def _break_silences() -> None:
+    """From now on, say every so often what is done, if nothing else is printed."""
+    thread = threading.Thread(target=_speak, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        _over.set()
+        thread.join(1)
+
+    atexit.register(stop)  # a thread that prints while the interpreter ends would be a fatal error
+
+
+def _speak() -> None:
+    wait = SECONDS_OF_SILENCE
+    while not _over.wait(wait):
+        wait = SECONDS_OF_SILENCE - (time.monotonic() - _printed)
+        if wait <= 0:
+            wait = SECONDS_OF_SILENCE
+            with contextlib.suppress(IndexError):  # the last thing that was done has just ended
+                notice(f"{STILL}{_doing[-1]}")
+                printed()
+
+
 class Bar(NamedTuple):
-    """Is called with the number of units done, and can be described anew."""
+    """Is called with the number of units done, and can be described anew, with the seconds that it still takes."""
 
     advance: Callable[[int], object]
-    describe: Callable[[str], object] = lambda _description: None
+    describe: Callable[[str, float | None], object] = lambda _description, _seconds_left: None
 
     def __call__(self, done: int) -> None:
         self.advance(done)
@@ -87,10 +193,11 @@ def bar(total: int, description: str) -> Iterator[Bar]:
             task = shown.add_task(description, total=total)
             yield Bar(
                 functools.partial(shown.advance, task),
-                lambda described: shown.update(task, description=described),
+                lambda described, _: shown.update(task, description=described),
             )
     else:
-        yield Bar(lambda _done: None)
+        with doing(description, total) as begun:
+            yield Bar(begun.advance, begun.describe)
 
 
 def columns() -> list[Any]:
@@ -136,8 +243,13 @@ def follow_parent() -> None:
 
 def _follow() -> None:
     # Not sys.stdin, whose lock a thread must not hold when the interpreter ends.
-    while os.read(0, 1):
-        _turn.set()
+    unread = b""
+    while more := os.read(0, BYTES_AT_ONCE):
+        *lines, unread = (unread + more).split(b"\n")
+        for line in lines:
+            if line:
+                _orders.put(json.loads(line))
+            _turn.set()
     _end()
 
 
@@ -173,6 +285,11 @@ def _end() -> None:
     os._exit(128 + signal.SIGTERM)
 
 
+def next_order() -> list[str]:
+    """In a child of compare.py that makes many runs, wait for the next: the words of its command line."""
+    return _orders.get()
+
+
 def wait_for_turn() -> None:
     """In a child of compare.py that was started ahead of its turn, wait for its turn."""
     if has_parent():
@@ -197,9 +314,11 @@ def _stderr_into(descriptor: int) -> Iterator[int]:
     sys.stderr.flush()
     stderr = os.dup(2)
     os.dup2(descriptor, 2)
+    _held_back.append(stderr)
     try:
         yield stderr
     finally:
+        _held_back.remove(stderr)
         sys.stderr.flush()
         os.dup2(stderr, 2)
         os.close(stderr)

@@ -18,6 +18,7 @@ import pytest
 from shared.comparing.processes import find_interpreter
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, REFERENCE
+from shared.running import runner
 from shared.running.record import read_run
 from shared.studies import cluster, sweep
 from shared.system import machine
@@ -109,7 +110,7 @@ def runs_of(process):
     """The processes that make a run for this worker."""
     with contextlib.suppress(psutil.NoSuchProcess):
         found = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in found if "--out" in child.cmdline()]
+        return [child for child in found if runner.ORDERS in child.cmdline()]
     return []
 
 
@@ -117,7 +118,7 @@ def test_the_bits_are_those_of_runs_made_alone_here_and_where_a_worker_dies_half
     scheduler, folder, tmp_path, capfd, monkeypatch
 ):
     pythons = PYTHONS | {name: find_interpreter(name, None) for name in FRAMEWORKS}
-    jobs = [*seeds(6), *(job for name in FRAMEWORKS for job in seeds(1, name))]
+    jobs = [*seeds(6), *(job for name in FRAMEWORKS for job in seeds(2, name))]
     alone = {}
     for number, (framework, configuration) in enumerate(jobs):
         out = tmp_path / str(number)

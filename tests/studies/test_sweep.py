@@ -8,9 +8,11 @@ import pytest
 from shared.comparing import store
 from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS, REFERENCE
-from shared.studies import sweep
+from shared.running.record import read_run
+from shared.studies import pool, sweep
 from shared.system import machine
 from shared.system.errors import InputError
+from tests.conftest import run_program
 
 SPECS = [Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), seed=seed) for seed in range(2)]
 PYTHONS = {REFERENCE: Path(sys.executable)}
@@ -33,6 +35,21 @@ def test_what_was_made_is_kept_and_the_rest_is_made(folder, monkeypatch):
     assert both[REFERENCE, SPECS[0]] == first
     assert both[REFERENCE, SPECS[1]] != first
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("remembers", [{}, {"optimizer": "momentum", "schedule": "cosine"}])
+def test_one_process_makes_all_and_the_bits_are_those_of_runs_made_alone(monkeypatch, tmp_path, remembers):
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    configurations = [configuration.but(**remembers) for configuration in SPECS]
+    started = []
+    real = pool.Child
+    monkeypatch.setattr(pool, "Child", lambda *given: started.append(given) or real(*given))
+    made = sweep.figures([(REFERENCE, configuration) for configuration in configurations], PYTHONS, "")
+    assert len(started) == 1
+    for number, configuration in enumerate(configurations):
+        out = tmp_path / str(number)
+        run_program("-m", IMPLEMENTATIONS[REFERENCE].module, *configuration.options(), "--out", out)
+        assert made[REFERENCE, configuration].files == read_run(out).record.files
 
 
 def test_a_damaged_file_is_made_again(folder):

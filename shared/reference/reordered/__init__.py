@@ -16,6 +16,7 @@ from shared.reference import data, optimizers
 from shared.reference.data import read
 from shared.reference.model import Model
 from shared.reference.model import build as build_in_order
+from shared.reference.model import set_weights as set_weights_in_order
 from shared.reference.train import predict, train, warm_up
 from shared.training import Training
 
@@ -26,6 +27,7 @@ __all__ = [
     "predict",
     "probe",
     "read",
+    "set_weights",
     "to_arrays",
     "to_dataset",
     "train",
@@ -56,6 +58,10 @@ def to_arrays(dataset: Dataset[np.ndarray]) -> Dataset[np.ndarray]:
 
 def build(training: Training, initial: Weights, device: str) -> Model:
     return build_in_order(training, reorder(initial), device)
+
+
+def set_weights(model: Model, weights: Weights) -> None:
+    set_weights_in_order(model, reorder(weights))
 
 
 def weights(model: Model) -> dict[str, np.ndarray]:
