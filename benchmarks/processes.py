@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from shared.system.errors import InputError
 from shared.system.paths import ROOT
 
+UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of a peak as the system tells it
+
 
 def run(name: str, command: Sequence[str], **environment: str) -> tuple[str, int]:
     """Run to the end. Returns standard output, and the peak of the resident set in bytes.
@@ -34,4 +36,4 @@ def run(name: str, command: Sequence[str], **environment: str) -> tuple[str, int
             cure = "was memory short?" if child.returncode < 0 else f"run it alone: {' '.join(command)}"
             raise InputError(f"{name} ended with status {child.returncode}: {last}; {cure}")
         said.seek(0)
-        return said.read(), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # macOS counts in bytes
+        return said.read(), usage.ru_maxrss * UNIT

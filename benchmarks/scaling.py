@@ -1,4 +1,4 @@
-"""Measure how the time and the memory of an epoch grow: with the examples, the width, the batch size and the threads.
+"""Measure how time and memory grow: with the examples, the width, the depth, the batch size, the threads and the seeds.
 
 `make scaling` measures every engine and the floor, each point in a process of its own, and writes
 benchmarks/scaling.json, scaling.md and scaling.png. `--quick` measures a few points in seconds, to see that it works.
@@ -9,7 +9,9 @@ import importlib
 import json
 import math
 import platform
+import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,13 +22,13 @@ import numpy as np
 
 from benchmarks import processes
 from shared import cli
-from shared.comparing.processes import find_interpreter, versions
+from shared.comparing.processes import Children, find_interpreter, versions
 from shared.configuration import Configuration
 from shared.mnist import MNIST, Examples
 from shared.network import initial_weights
 from shared.reporting import markdown
 from shared.reporting.parts import Table
-from shared.running import batches
+from shared.running import batches, runner
 from shared.running.session import Session
 from shared.system import ending, progress
 from shared.system.errors import InputError
@@ -47,8 +49,23 @@ ENGINES = {
 }
 FLOOR = "floor"
 # The values of each direction away from the default run.
-AXES = {"examples": (1, 2, 4, 8, 16), "width": (1, 2, 4, 8, 16, 32), "batch_size": (16, 64, 256, 1024, 4096)}
-TITLES = {"examples": "Examples, × 60,000", "width": "Hidden width, × (128, 64)", "batch_size": "Batch size"}
+AXES = {
+    "examples": (1, 2, 4, 8, 16),
+    "width": (1, 2, 4, 8, 16, 32),
+    "depth": (1, 2, 4, 8, 16),
+    "batch_size": (16, 64, 256, 1024, 4096),
+    "seeds": (1, 2, 4, 8, 16),
+}
+TITLES = {
+    "examples": "Examples, × 60,000",
+    "width": "Hidden width, × (128, 64)",
+    "depth": "Hidden layers",
+    "batch_size": "Batch size",
+    "seeds": "Seeds trained by one process, its start included",
+}
+# Where each framework is ahead is told of these: as they come, and both compiled.
+RIVALS = {"by default": ("PyTorch eager", "TensorFlow fast"), "both compiled": ("PyTorch fast", "TensorFlow fast")}
+LEVEL = 1.1  # one that is ahead takes so many times less at least
 WIDTHS = (1, 8, 32)  # at which two threads are measured as well
 # The median of three leaves out the first, whose process may have compiled or prepared what is then kept.
 REPEATS, SECONDS = 3, 1.0
@@ -66,14 +83,16 @@ class Point(NamedTuple):
     engine: str
     examples: int = 1  # a multiple of all training examples
     width: int = 1  # a multiple of both hidden layers
+    depth: int = len(DEFAULT.hidden_sizes)  # the first hidden layer, and all others of the second's width
     batch_size: int = DEFAULT.batch_size
     threads: int = 1
+    seeds: int = 0  # where it is one or more: a process starts and trains so many, an epoch each, and all is timed
 
     @property
     def configuration(self) -> Configuration:
         first, second = (units * self.width for units in DEFAULT.hidden_sizes)
         # On the CPU, for it is the process's memory that is measured, and the CPU's products that are the floor.
-        sizes = {"hidden_sizes": (first, second), "batch_size": self.batch_size}
+        sizes = {"hidden_sizes": (first, *[second] * (self.depth - 1)), "batch_size": self.batch_size}
         return Configuration.of(**sizes, threads=self.threads, device="cpu")
 
 
@@ -92,7 +111,8 @@ def full_plan() -> list[Point]:
     """Every engine at every setting, one setting after the other: what is compared is measured side by side."""
     points = []
     for setting in dict.fromkeys(Point("", **{axis: value}) for axis, values in AXES.items() for value in values):
-        if setting.examples == 1:  # the floor of twice the examples is twice the floor
+        # The floor of twice the examples is twice the floor, and it has no start.
+        if setting.examples == 1 and not setting.seeds:
             points.append(setting._replace(engine=FLOOR))
         threads = (1, 2) if setting in [Point("", width=width) for width in WIDTHS] else (1,)
         points += [setting._replace(engine=engine, threads=number) for engine in ENGINES for number in threads]
@@ -101,7 +121,15 @@ def full_plan() -> list[Point]:
 
 def quick_plan() -> list[Point]:
     """Something of everything; its figures mean nothing."""
-    near: list[dict[str, int]] = [{}, {"examples": 2}, {"width": 2}, {"batch_size": 256}, {"threads": 2}]
+    near: list[dict[str, int]] = [
+        {},
+        {"examples": 2},
+        {"width": 2},
+        {"depth": 1},
+        {"batch_size": 256},
+        {"threads": 2},
+        {"seeds": 2},
+    ]
     points = [Point("NumPy reference", **setting) for setting in near]
     return points + [Point(engine) for engine in (FLOOR, "PyTorch eager", "TensorFlow fast")]
 
@@ -121,6 +149,8 @@ def measure(point: Point, seconds: float) -> Sample:
         epoch = batches.split(np.arange(full), training.batch_size)
         found, timed = time_epoch(lambda some: take_steps(len(some)), epoch, seconds)
         return Sample(found * MNIST.train_examples / full, timed)
+    if point.seeds:
+        return time_seeds(point)
     _, module_name, engine = ENGINES[point.engine]
     implementation = importlib.import_module(module_name).load()
     device = implementation.runtime.configure(configuration.execution, training.dtype)
@@ -140,6 +170,24 @@ def measure(point: Point, seconds: float) -> Sample:
         steps.train_epoch(model, optimizer, dataset, some, session)
 
     return Sample(*time_epoch(take, batches.split(order, training.batch_size), seconds))
+
+
+def time_seeds(point: Point) -> Sample:
+    """The seconds of an epoch where one process trains so many seeds, as for `compare.py --seeds`; and its peak."""
+    _, module_name, engine = ENGINES[point.engine]
+    command = [sys.executable, "-m", module_name.removesuffix(".__main__"), runner.ORDERS]
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, Children() as children:
+        child = children.start(str(point), command, lambda _event: None)
+        for seed in range(point.seeds):
+            configuration = point.configuration.but(epochs=1, seed=seed, engine=engine)
+            child.take_order(str(point), [*configuration.options(), "--out", str(Path(folder) / "out")])
+            while not child.has_made(1):
+                pass
+            child.finish_order()
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * processes.UNIT
+    return Sample(seconds / point.seeds, point.seeds * DEFAULT.steps_per_epoch, peak)
 
 
 def repeated(examples: Examples, times: int) -> Examples:
@@ -174,7 +222,8 @@ def start_worker(point: Point, seconds: float, pythons: dict[str, Path]) -> Samp
     """Measure a point in a process of its own. Raises InputError with its last words where it fails."""
     python = pythons["PyTorch" if point.engine == FLOOR else ENGINES[point.engine][0]]
     said, peak = processes.run(str(point), [str(python), "-m", MODULE, "--worker", json.dumps([point, seconds])])
-    return Sample(*json.loads(said.splitlines()[-1]))._replace(peak_bytes=peak)
+    sample = Sample(*json.loads(said.splitlines()[-1]))
+    return sample._replace(peak_bytes=max(peak, sample.peak_bytes))
 
 
 # What follows from the points. What was not measured is NaN.
@@ -222,29 +271,62 @@ def second_thread_pays(measured: Measured, engine: str) -> str:
     return "–"
 
 
+def measured_axes(measured: Measured) -> dict[str, tuple[int, ...]]:
+    """The directions in which something was measured."""
+    return {
+        axis: values
+        for axis, values in AXES.items()
+        if any(getattr(point, axis) != getattr(Point(""), axis) for point in measured)
+    }
+
+
+def ahead(measured: Measured, axis: str, rivals: tuple[str, str]) -> tuple[list[str], list[str], list[str]]:
+    """The values of an axis at which the first is faster, at which the second is, and at which neither surely is."""
+    found: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for value in AXES[axis]:
+        a, b = (seconds_of(measured, Point(name, **{axis: value})) for name in rivals)
+        if a and b:
+            who = 0 if max(a) * LEVEL < min(b) else 1 if max(b) * LEVEL < min(a) else 2
+            found[who].append(f"{value:,}")
+    return found
+
+
 # How it is shown.
 
 
 def report(measured: Measured, about: dict[str, Any]) -> str:
     """scaling.md."""
-    slopes = [[name, *(_number(exponent(measured, name, axis)) for axis in AXES)] for name in (*ENGINES, FLOOR)]
+    axes = measured_axes(measured)
+    slopes = [[name, *(_number(exponent(measured, name, axis)) for axis in axes)] for name in (*ENGINES, FLOOR)]
+    faster = [
+        [TITLES[axis], which, *(", ".join(values) or "–" for values in ahead(measured, axis, rivals))]
+        for axis in axes
+        for which, rivals in RIVALS.items()
+    ]
     threads = [
         [name, *(_number(speedup(measured, name, width)) for width in WIDTHS), second_thread_pays(measured, name)]
         for name in ENGINES
     ]
-    grids = "\n".join(
-        f"## {TITLES[axis]}\n\nSeconds per epoch:\n\n{_grid(measured, axis, (*ENGINES, FLOOR), epoch_seconds)}\n\n"
-        f"Times the floor:\n\n{_grid(measured, axis, ENGINES, to_floor)}\n\n"
-        f"Peak memory of the process, MiB:\n\n{_grid(measured, axis, ENGINES, peak_mib)}\n"
-        for axis in AXES
-    )
+    figures = {
+        "Seconds per epoch": ((*ENGINES, FLOOR), epoch_seconds),
+        "Times the floor": (ENGINES, to_floor),
+        "Peak memory of the process, MiB": (ENGINES, peak_mib),
+    }
+
+    def tables(axis: str) -> list[str]:
+        # A process's start has no floor.
+        shown = {title: f for title, f in figures.items() if (axis, f) != ("seeds", figures["Times the floor"])}
+        return [f"{title}:\n\n{_grid(measured, axis, *figure)}\n" for title, figure in shown.items()]
+
+    grids = "\n".join("\n".join([f"## {TITLES[axis]}\n", *tables(axis)]) for axis in axes)
     return f"""# How cost grows
 
-![Time of an epoch and peak memory against examples, width and batch size](scaling.png)
+![Time of an epoch and peak memory against {", ".join(axes).replace("_", " ")}](scaling.png)
 
 The default run is ×1, on the CPU, on one thread, in batches of {DEFAULT.batch_size}. More examples are MNIST's,
-repeated in memory. The floor is a step's eight matrix products and nothing else, through PyTorch's `mm`, on one
-thread: no implementation can do without them, though another library may multiply faster.
+repeated in memory. The floor is the matrix products of a step, eight where there are two hidden layers, and nothing
+else, through PyTorch's `mm`, on one thread: no implementation can do without them, though another library may multiply
+faster.
 
 Measurements of each point: {about["repeats"]}, each in a process of its own, all engines at one setting, then at the
 next; the figures are medians. After a warm-up, whole epochs are timed where one takes less than {about["seconds"]:g} s;
@@ -252,11 +334,18 @@ else as many full batches as fit, at least {LEAST_STEPS}, and their time is mult
 
 {about["cpu"]}, {about["cores"]} cores; {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
 
+## Where each overtakes the other
+
+A framework is ahead where its slowest measurement is faster than the other's fastest, by a factor of {LEVEL} or more.
+By default PyTorch goes step by step, and TensorFlow compiles.
+
+{markdown.table(Table(["", "", "PyTorch is ahead at", "TensorFlow is ahead at", "neither surely"], faster))}
+
 ## Slopes
 
 b of *time of an epoch = a · value^b*, fitted to all points of an axis: 1 is proportional, 0 costs nothing.
 
-{markdown.table(Table(["", *AXES], slopes))}
+{markdown.table(Table(["", *axes], slopes))}
 
 ## A second thread
 
@@ -283,11 +372,13 @@ def draw(measured: Measured, path: Path) -> None:
     from shared.reporting.styles import BLUE, GREEN, GREY, ORANGE
 
     colours = {"PyTorch": ORANGE, "TensorFlow": BLUE, "NumPy": GREEN, FLOOR: GREY}
-    figure, grid = plt.subplots(2, len(AXES), figsize=(13, 9), layout="constrained", sharex="col", sharey="row")
+    shown = measured_axes(measured)
+    figure, grid = plt.subplots(2, len(shown), sharex="col", sharey="row", squeeze=False, layout="constrained")
+    figure.set_size_inches(4.3 * len(shown), 9)
     rows = (("seconds per epoch", (*ENGINES, FLOOR), epoch_seconds), ("peak memory, MiB", tuple(ENGINES), peak_mib))
     for row, (quantity, names, figure_of) in zip(grid, rows, strict=True):
         row[0].set_ylabel(quantity)
-        for axes, (axis, values) in zip(row, AXES.items(), strict=True):
+        for axes, (axis, values) in zip(row, shown.items(), strict=True):
             for name in names:
                 y = [figure_of(measured, Point(name, **{axis: value})) for value in values]
                 dash = ":" if name == FLOOR else "--" if name.endswith("eager") else "-"

@@ -91,7 +91,7 @@ def test_the_full_plan_has_every_engine_at_every_setting_once_and_all_that_ratio
     for axis, values in AXES.items():
         for value in values:
             assert {Point(engine, **{axis: value}) for engine in ENGINES} <= set(plan)
-            assert Point(FLOOR, **{axis: value})._replace(examples=1) in plan
+            assert Point(FLOOR, **{axis: value})._replace(examples=1, seeds=0) in plan
     assert {Point(engine, width=width, threads=n) for engine in ENGINES for width in WIDTHS for n in (1, 2)} <= set(
         plan
     )
@@ -248,3 +248,21 @@ def test_the_seeds_of_a_spread_are_no_option():
     run = run_program("-m", "benchmarks.seed_spread", "--seed", "3")
     assert (run.returncode, run.stdout) == (2, "")
     assert "takes no --seed: its seeds are 100 to 109" in run.stderr
+
+
+def test_one_is_ahead_where_its_slowest_is_faster_than_the_others_fastest_by_a_tenth():
+    seconds = {1: ([1.0, 1.1], [1.3, 1.4]), 2: ([1.3, 2.0], [1.4, 1.5]), 4: ([1.0], [1.05]), 8: ([3.0], [2.0])}
+    rivals = scaling.RIVALS["by default"]
+    measured = {
+        Point(name, depth=depth): [Sample(s, 24) for s in found]
+        for depth, both in seconds.items()
+        for name, found in zip(rivals, both, strict=True)
+    }
+    assert scaling.ahead(measured, "depth", rivals) == (["1"], ["8"], ["2", "4"])
+    assert scaling.measured_axes(measured) == {"depth": AXES["depth"]}
+
+
+def test_a_depth_is_so_many_hidden_layers_of_the_second_ones_width():
+    assert Point("", depth=1).configuration.training.hidden_sizes == (128,)
+    assert Point("", depth=4, width=2).configuration.training.hidden_sizes == (256, 128, 128, 128)
+    assert Point("").configuration.training.hidden_sizes == scaling.DEFAULT.hidden_sizes

@@ -572,6 +572,51 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/system/progress.py",
+        {
+            "tests/system/test_progress.py::test_what_takes_long_says_so": [
+                ("progress: a silence is not broken", "        if wait <= 0:", "        if False:"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/turns.py",
+        {
+            "tests/studies/test_turns.py": [
+                ("sweep: a slot changes its process", "        if fitting:\n", "        if False:\n"),
+                ("sweep: what is compiled is not taken again", "self._needs[number] == slot.need", "False"),
+                ("sweep: another process is always started", "> median(starts) +", "> 0 * median(starts) +"),
+                ("sweep: what is left is not divided by the slots", " / len(self._slots) if", " if"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/studies/pool.py",
+        {
+            "tests/studies/test_pool.py": [
+                ("sweep: a process that died is taken again", " and not child.has_ended:", ":"),
+                ("sweep: more processes than there may be", "0 if child else max(0,", "0 * max(0,"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/running/runner.py",
+        {
+            "tests/studies/test_sweep.py::test_one_process_makes_all_and_the_bits_are_those_of_runs_made_alone": [
+                (
+                    "sweep: the next seed starts from the last's weights",
+                    "        implementation.model.set_weights",
+                    "        str",
+                ),
+                (
+                    "sweep: an optimizer that remembers goes on",
+                    'if UPDATE_RULES[training.optimizer].buffers or training.schedule != "constant":',
+                    "if False:",
+                ),
+            ],
+        },
+    ),
+    *in_file(
         "shared/studies/cluster.py",
         {
             "tests/studies/test_cluster.py::test_the_cluster_of_this_process_has_its_slots_and_listens_on_loopback": [
