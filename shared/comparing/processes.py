@@ -91,6 +91,7 @@ class Child:
 
     def __init__(self, name: str, command: list[str], on_event: OnEvent, without: Collection[str] = ()) -> None:
         self.name, self._on_event = name, on_event
+        self.orders = 0  # that it was given
         self._tail = b""
         self._ended: Event | None = None  # as the child tells it; None where it was killed
         self._told_end = threading.Event()  # set when it has told so, or can tell no more
@@ -141,7 +142,7 @@ class Child:
 
     def take_order(self, name: str, words: Sequence[str]) -> None:
         """Let one that makes many runs make this one, of that name: `words` are its command line."""
-        self.name, self._ended = name, None
+        self.name, self._ended, self.orders = name, None, self.orders + 1
         self._told_end.clear()
         self._write(json.dumps(words))
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator
 from shared.comparing.processes import Child
 
 SECONDS_IDLE = 20  # after which a process is ended that nobody needs
+# Of one process: TensorFlow keeps what it has compiled for earlier models, some 30 MB each.
+MOST_RUNS = 10
 
 
 class Pool:
@@ -44,7 +46,9 @@ class Pool:
         finally:
             with self._lock:
                 self._busy -= 1
-        if not child.has_ended:
+        if child.orders >= MOST_RUNS:
+            child.end()
+        elif not child.has_ended:
             self._keep(kind, child)
 
     def _take(self, kind: str) -> Child | None:

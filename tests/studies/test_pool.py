@@ -39,6 +39,13 @@ def test_one_of_its_kind_is_taken_again_and_gives_way_to_another_kind(processes)
     assert third.has_ended
 
 
+def test_one_that_has_made_many_runs_is_not_taken_again(processes, monkeypatch):
+    first = taken(processes, "a")
+    assert taken(processes, "a") is first
+    monkeypatch.setattr(pool, "MOST_RUNS", 0)
+    assert taken(processes, "a").has_ended
+
+
 def test_one_that_nobody_needs_any_more_is_ended(processes, monkeypatch):
     monkeypatch.setattr(pool, "SECONDS_IDLE", 0.1)
     child = taken(processes, "a")
