@@ -4,6 +4,9 @@
 other environment's Python: it takes the numbers of the first. Two networks, `image` and `text`, with the same weights
 in both; every number is random, so that none agrees by chance. How one is made of the other is written out here a
 second time, so that the tests do not ask the code that they test.
+
+The files of tests/logs/onnx were written by `onnx`, once: by PyTorch 2.14 with onnx 1.23 and onnxscript 0.7 beside it,
+which no environment of this project has.
 """
 
 import sys
@@ -100,6 +103,30 @@ def tensorflow(folder: Path) -> None:
     image.save(folder / "image_legacy.h5")
 
 
+def onnx(folder: Path) -> None:
+    """A network that PyTorch exports, and tensors of every type of numbers, in the file in both forms and beside it."""
+    import onnx
+    import torch
+    from onnx import helper, numpy_helper
+    from torch import nn
+
+    network = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten(), nn.Linear(8, 3)).eval()
+    for number, tensor in enumerate(network.state_dict().values()):
+        tensor.copy_(torch.arange(tensor.numel()).reshape(tensor.shape) / 16 - number)
+    # The newer exporter writes paths of the machine into the file.
+    torch.onnx.export(network, (torch.zeros(1, 1, 3, 3),), folder / "exported.onnx", dynamo=False)
+    tensors = []
+    for code in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16):  # of onnx.TensorProto.DataType
+        values = (np.arange(6).reshape(2, 3) / 4).astype(helper.tensor_dtype_to_np_dtype(code))
+        tensors.append(helper.make_tensor(f"listed {code}", code, (2, 3), values.flatten()))
+        tensors.append(numpy_helper.from_array(values, f"raw {code}"))
+    tensors.append(numpy_helper.from_array(np.array([2, 3]), "axes"))
+    model = helper.make_model(helper.make_graph([], "types", [], [], tensors))
+    onnx.save(model, folder / "types.onnx")
+    outside = {"save_as_external_data": True, "size_threshold": 0, "location": "outside.bin"}
+    onnx.save(onnx.load(folder / "exported.onnx"), folder / "outside.onnx", **outside)
+
+
 def image_weights(torch: Arrays) -> list[Any]:
     """In the order of the Keras model."""
 
@@ -137,4 +164,4 @@ def text_weights(torch: Arrays) -> list[Any]:
 
 
 if __name__ == "__main__":
-    {"pytorch": pytorch, "tensorflow": tensorflow}[sys.argv[1]](Path(sys.argv[2]))
+    {"pytorch": pytorch, "tensorflow": tensorflow, "onnx": onnx}[sys.argv[1]](Path(sys.argv[2]))

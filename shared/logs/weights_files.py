@@ -96,7 +96,7 @@ def read(path: Path, kind: str, pythons: Mapping[str, Path] | None = None) -> Fo
     if kind in (SAFETENSORS, NPZ):
         return _read_here(path, kind)
     if kind == ONNX:
-        return _read_there(path, _Reader(Path(sys.executable), "shared.logs.onnx_file"), "the onnx package")
+        return _read_there(path, _Reader(Path(sys.executable), "shared.logs.onnx_file"), "protobuf")
     framework = FRAMEWORK[kind]
     python = find_interpreter(framework, (pythons or {}).get(framework))
     return _read_there(path, _Reader(python, f"{IMPLEMENTATIONS[framework].module}.weights_file"), framework)

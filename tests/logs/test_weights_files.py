@@ -1,6 +1,5 @@
 """Files of weights as the frameworks write them: what is read, what meets what, and what is refused."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from tests.conftest import ROOT, run_program
 
 TENSORFLOW = ROOT / ".venv" / "tensorflow" / "bin" / "python"
 PYTORCH = ROOT / ".venv" / "pytorch" / "bin" / "python"
+ONNX = ROOT / "tests" / "logs" / "onnx"  # benchmarks/weights_writers.py says how they were made
 IMAGE = ["image.pt", "image_old.pth", "image_checkpoint.pt", "image_parallel.bin", "image_compiled.pt", "image.npz"]
 
 
@@ -240,32 +240,52 @@ def test_a_process_that_is_killed_or_never_ends_is_one_line(written, tmp_path, m
     refused(written / "image.pt", "PyTorch has not read it in 0.05 s; give a smaller file")
 
 
-def test_initialisers_of_an_onnx_model_are_read_where_the_package_is(written, tmp_path):
-    onnx = pytest.importorskip("onnx")
-    with np.load(written / "image.npz") as file:
-        arrays = {name: file[name] for name in file if "num_batches" not in name}
-    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in arrays.items()]
-    axes = onnx.numpy_helper.from_array(np.array([2, 3]), "axes")
-    graph = onnx.helper.make_graph([], "image", [], [], [*tensors, axes])
-    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
-    found = log_pair.compare(tmp_path / "m.onnx", written / "image.keras")
-    assert found.agree
-    assert "Left out, for whole numbers are shapes and axes there: axes." in found.sources[0].weights_notes
-    onnx.save(
-        onnx.load(tmp_path / "m.onnx"), tmp_path / "o.onnx", save_as_external_data=True, size_threshold=0, location="n"
-    )
-    assert log_pair.compare(tmp_path / "o.onnx", written / "image.keras").agree
-    model = onnx.load(tmp_path / "o.onnx", load_external_data=False)
-    model.graph.initializer[0].external_data[0].value = "../n"
-    (tmp_path / "evil").mkdir()
-    (tmp_path / "evil/o.onnx").write_bytes(model.SerializeToString())
-    refused(tmp_path / "evil/o.onnx", "lie in '../n', which is not read")
+@pytest.mark.parametrize("name", ["exported.onnx", "outside.onnx"])
+def test_the_initialisers_that_pytorch_exports_meet_the_layers_of_keras(name, tmp_path):
+    weights = read_source(ONNX / name).weights
+    shapes = {"0.weight": (2, 1, 2, 2), "0.bias": (2,), "2.weight": (3, 8), "2.bias": (3,)}
+    made = {key: np.arange(np.prod(s)).reshape(s) / 16 - n for n, (key, s) in enumerate(shapes.items())}
+    assert {key: values.tolist() for key, values in weights.items()} == {key: v.tolist() for key, v in made.items()}
+    kernels = made["0.weight"].transpose(2, 3, 1, 0), made["2.weight"].reshape(3, 2, 4).transpose(2, 1, 0)
+    keras = {
+        "conv2d/kernel": kernels[0],
+        "conv2d/bias": made["0.bias"],
+        "dense/kernel": kernels[1].reshape(8, 3),
+        "dense/bias": made["2.bias"],
+    }
+    np.savez(tmp_path / "keras.npz", **{key: values.astype("f4") for key, values in keras.items()})
+    found = log_pair.compare(ONNX / name, tmp_path / "keras.npz")
+    assert (found.agree, len(found.tensors.shared)) == (True, 4)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("onnx") is not None, reason="the package is there")
-def test_an_onnx_model_without_the_package_is_refused_with_the_cure(tmp_path):
-    (tmp_path / "m.onnx").write_bytes(b"\x08\x08")
-    refused(tmp_path / "m.onnx", "is an ONNX model, and ")
+def test_an_onnx_tensor_is_read_in_every_type_that_the_package_writes_and_in_both_forms():
+    source = read_source(ONNX / "types.onnx")
+    dtypes = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool"}
+    dtypes |= {10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "float32"}
+    for code, dtype in dtypes.items():
+        for form in ("listed", "raw"):
+            values = source.weights[f"{form} {code}"]
+            assert (values.dtype, values.tolist()) == (dtype, (np.arange(6).reshape(2, 3) / 4).astype(dtype).tolist())
+    assert len(source.weights) == 26
+    assert source.weights_notes[1] == "Left out, for whole numbers are shapes and axes there: axes."
+
+
+def test_an_onnx_model_that_is_damaged_or_points_elsewhere_is_refused_with_the_cure(tmp_path):
+    whole = (ONNX / "outside.onnx").read_bytes()
+    model = tmp_path / "m.onnx"
+    (tmp_path / "outside.bin").write_bytes((ONNX / "outside.bin").read_bytes()[:-1])
+    for content, message in {
+        b"": "is no ONNX model; ",
+        whole[:-9]: "is no whole ONNX model; ",
+        whole: "2.bias lies beyond the end of 'outside.bin', which has 147 bytes; ",
+        whole.replace(b"outside.bin", b"../side.bin"): "0.weight lie in '../side.bin', which is not read; ",
+        whole.replace(b"outside.bin", b"missing.bin"): "0.weight lie in 'missing.bin', which is not read; ",
+        whole.replace(b"length\x12\x0232", b"length\x12\x0231"): "0.weight has 7 numbers for the shape (2, 1, 2, 2); ",
+        whole.replace(b"length\x12\x0232", b"length\x12\x02-1"): "0.weight lies beyond the end",
+        whole.replace(b"\x10\x01", b"\x10\x08"): "0.weight has ONNX's data type 8, which is not read; ",
+    }.items():
+        model.write_bytes(content)
+        refused(model, message)
 
 
 def test_the_program_says_what_met_what(written, tmp_path):
