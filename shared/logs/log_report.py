@@ -13,7 +13,7 @@ from shared.logs.log_words import gap_in_words, good, hides, lettered, milestone
 from shared.logs.sources import check_there
 from shared.logs.tensor_pairs import Tensors
 from shared.reporting import glossary, origin
-from shared.reporting.parts import Bullets, Caution, Code, Paragraph, Part, Report, Section, Table, Verdict
+from shared.reporting.parts import Bullets, Caution, Code, Paragraph, Part, Prose, Report, Section, Table, Verdict
 from shared.reporting.report import write_files
 from shared.system import escaping
 from shared.system.errors import InputError
@@ -177,13 +177,13 @@ def _losses_parts(pair: Pair, losses: Losses) -> list[Part]:
 def _beyond(finding: Finding) -> list[str]:
     """What led to the finding, what it excludes, and what would tell more."""
     cause = finding.cause
-    excluded = [f"Excluded: {cause.excluded}."] if cause.excluded else []
+    excluded = [Prose(f"Excluded: {cause.excluded}.")] if cause.excluded else []
     likely = [] if finding.good else ["What this points to is a likelihood, and no proof."]
-    return [" ".join([finding.numbers, *likely]), *excluded, f"Next: {cause.then}"]
+    return [" ".join([finding.numbers, *likely]), *excluded, Prose(f"Next: {cause.then}")]
 
 
 def _points_to(finding: Finding) -> list[Part]:
-    rows = [[row.item, row.curve] for row in ROWS if row.key in finding.cause.rows]
+    rows: list[list[str]] = [[Prose(row.item), Prose(row.curve)] for row in ROWS if row.key in finding.cause.rows]
     fitting = "Of docs/differences.md, what the frameworks do otherwise unless told, and does this to a curve:"
     table = Table(["what", "what it does to a curve"], rows, words=True)
     return [Bullets(_beyond(finding)), *([Paragraph(fitting), table] if rows else [])]

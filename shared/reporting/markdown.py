@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.reporting import parts
 from shared.reporting.glossary import TERMS, Marker
-from shared.reporting.parts import Code, Part, Table
+from shared.reporting.parts import Code, Part, Prose, Table
 from shared.system.escaping import code_lines, markdown_code
 from shared.system.escaping import markdown as escaped
 
@@ -17,12 +17,26 @@ class Writer:
     def __init__(self, marker: Marker) -> None:
         self._marker = marker
 
-    def __call__(self, text: str) -> str:
-        """A sentence, or a cell of a table."""
+    def __call__(self, text: str, *, in_table: bool = False) -> str:
+        """A sentence, or a cell of a table; of `Prose`, what stands between two backticks as code."""
         if isinstance(text, Code):
-            return markdown_code(text, in_table=True)
+            return markdown_code(text, in_table=in_table)
+        pieces = re.split("`([^`]+)`", text) if isinstance(text, Prose) else [text]
+        if len(pieces) == 1:
+            return self._marked(text)
+        return "".join(
+            markdown_code(piece, in_table=in_table) if number % 2 else self._marked(piece, within=True)
+            for number, piece in enumerate(pieces)
+        )
+
+    def cell(self, text: str) -> str:
+        """A cell of a table."""
+        return self(text, in_table=True)
+
+    def _marked(self, text: str, *, within: bool = False) -> str:
+        """Words without code. `within`: something stands beside them."""
         pieces = self._marker.split(text)
-        if len(pieces) == 1 and not pieces[0][1]:
+        if not within and len(pieces) == 1 and not pieces[0][1]:
             return escaped(text)
         return "".join(f"*{escaped(piece)}*" if term else _within(piece) for piece, term in pieces)
 
@@ -71,7 +85,7 @@ def table(part: Table) -> str:
 def _table(part: Table, write: Writer) -> str:
     align = "---" if part.words else "---:"
     names = Writer(Marker()) if part.words else write  # a name from outside is no term of ours
-    header, *rows = [list(map(write, part.header)), *([*map(names, row)] for row in part.rows)]
+    header, *rows = [list(map(write.cell, part.header)), *([*map(names.cell, row)] for row in part.rows)]
     if part.sums_up == "row":
         rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
     if part.sums_up == "column":

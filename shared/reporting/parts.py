@@ -23,6 +23,12 @@ class Code(str):
     __slots__ = ()
 
 
+class Prose(str):
+    """A text of the project's own, with nothing from outside in it: what stands between backticks is code."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Verdict(Part):
     """The answer of the report: a word or two in capitals, a colon, and the finding."""

@@ -72,6 +72,18 @@ def test_the_report_opens_with_the_answer_and_ends_with_the_command(logs, tmp_pa
     assert "| SGD with momentum: where the rate enters | Nothing at a constant rate." in text
 
 
+def test_code_in_the_projects_own_words_is_code_in_the_report_and_a_name_from_outside_is_not(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("a.csv", "b.csv"):
+        rows = "".join(f"{step},{loss:.4f},{loss:.2f}\n" for step, loss in enumerate(random.uniform(1, 3, 20)))
+        (tmp_path / name).write_text(f"step,loss,`x`\n{rows}", encoding="utf-8")
+    text, _ = written(log_pair.compare(tmp_path / "a.csv", tmp_path / "b.csv"), tmp_path / "out")
+    assert "- Next: `compare.py --pair TORCH.PY KERAS.PY` carries the same weights into both models" in text
+    assert "| GELU, the functions `F.gelu` and `keras.ops.gelu` | Outputs" in text
+    assert "| \\`x\\` | 20 |" in text
+    assert text.count("\\`") == 2 * text.count("\\`x\\`")  # the report's table, and a picture's title
+
+
 def test_no_number_is_made_up_for_what_is_not_finite(tmp_path):
     a = csv_of(tmp_path, "a.csv", [*LOSSES, float("nan")])
     text, results = written(log_pair.compare(a, csv_of(tmp_path, "b.csv", [*LOSSES, 1])), tmp_path / "out")
