@@ -135,8 +135,6 @@ def loss_of(settings: Settings, outputs: Any, targets: Any) -> Any:
         one_hot = tf.one_hot(targets, outputs.shape[-1])
         crossed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["smoothing"])
         return crossed(one_hot, outputs)
-    if kind == "softmax twice":
-        outputs = tf.nn.softmax(outputs)
     each = keras.losses.sparse_categorical_crossentropy(targets, outputs, from_logits=kind != "of probabilities")
     return tf.reduce_sum(each) if kind == "sum" else tf.reduce_mean(each)
 

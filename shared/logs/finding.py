@@ -1,6 +1,5 @@
 """What is said of two logs: one sentence, the cause that their numbers point to, and what led to it."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from shared.logs import signatures
 from shared.logs.causes import CAUSES, Cause
 from shared.logs.log_pair import LETTERS, LOSS, Column, Losses
+from shared.logs.other_columns import RATES, SHARES, moved
 from shared.logs.signatures import Growth
 
 # A ratio of two first losses is a whole number where it is so near to one, relatively; and no ratio is known better.
@@ -19,12 +19,10 @@ SLIGHT, MUCH = 1e-3, 1.3
 USUAL_CLASSES, NEAR_CHANCE, CLIPPED = (2, 3, 4, 5, 10, 20, 50, 100, 200, 1000, 10_000), 0.1, 16.2
 # A gap is small beside what the loss changes from step to step; where it begins after the first update, and later.
 SMALL_SHARE, SMALL_SHARE_LATER = 0.008, 0.02
+# What is said of the losses where another column differs, by how their gap grows.
+ALIKE = {"none": "the same", "rounding": "apart as rounding makes them", "unclear": "apart by far less"}
 LARGEST_CARRIED = 3  # the update until which what one update leaves for the next shows
 BEYOND = 1e6  # times what the files can hide: how many more says nothing more
-RATES = re.compile(r"(?:^|[^a-z])(?:learning_rate|lr)(?:[^a-z]|$)", re.IGNORECASE).search
-SHARES = re.compile(
-    r"(?:^|[^a-z])(?:acc|accuracy|f1|precision|recall|auc|top\w*|error)(?:[^a-z]|$)", re.IGNORECASE
-).search
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,8 @@ def find(losses: Losses) -> Finding:
     growth = signatures.growth(losses)
     if growth.kind in ("none", "rounding"):
         return _beside(losses, growth) or _as_good(losses, growth)
+    if growth.kind == "unclear" and (beside := _beside(losses, growth)) is not None and not SHARES(beside.column):
+        return beside
     sign = (
         _not_finite(losses, growth)
         or _logged_otherwise(losses)
@@ -117,19 +117,21 @@ def _as_good(losses: Losses, growth: Growth) -> Finding:
 
 def _beside(losses: Losses, growth: Growth) -> Finding | None:
     """Where the losses are the same, or differ as rounding makes them, and another column does not."""
-    moved = [name for name in losses.apart if _moved(losses, losses.columns[name], growth)]
-    if not moved:
+    all_moved = [name for name in losses.apart if moved(losses, losses.columns[name], growth)]
+    if not all_moved:
         return None
-    figures = [name for name in moved if not SHARES(name) and not RATES(name)]
-    name = (figures or moved)[0]
+    figures = [name for name in all_moved if not SHARES(name) and not RATES(name)]
+    name = (figures or all_moved)[0]
     # With the evaluation's loss the same, a share of hits is counted otherwise; without one, anything there may differ.
     told = any(n.startswith("val") and not SHARES(n) for n in losses.columns)
     key = "evaluation" if figures or (name.startswith("val") and not told) else "metric"
     key = "reported" if RATES(name) else key
     column = losses.columns[name]
     index = column.first_apart or 0
-    others = f"; so do {_listed(moved[1:])}" if len(moved) > 1 else ""
-    alike = "the same" if growth.kind == "none" else "apart as rounding makes them"
+    others = f"; so do {_listed(all_moved[1:])}" if len(all_moved) > 1 else ""
+    alike = {"none": "the same", "rounding": "apart as rounding makes them", "unclear": "apart by far less"}[
+        growth.kind
+    ]
     sentence = (
         f"DIFFER in {name}, from {_step(losses, index, column)}{_size(column, index)}{others}; the losses are {alike}, "
         f"which points to {CAUSES[key].points_to}."
@@ -137,22 +139,6 @@ def _beside(losses: Losses, growth: Growth) -> Finding | None:
     sentence = sentence.replace(": ", ", ", 1).replace(f"DIFFER in {name}, from", f"DIFFER in {name}: from", 1)
     numbers = f"The losses lie {losses.gap[losses.largest]:.1e} apart at most, {name} {column.gap[column.largest]:.1e}."
     return Finding(key, sentence, numbers, good=False, column=name, at=int(column.steps[index]))
-
-
-def _moved(losses: Losses, column: Column, growth: Growth) -> bool:
-    """Whether a column differs by more than rounding carries it, which moves the loss only so far."""
-    # An evaluation comes after the update that the next loss shows.
-    shown = np.minimum(np.searchsorted(losses.steps, column.steps, "right"), len(losses.steps) - 1)
-    reached = np.maximum.accumulate(losses.gap)[shown]
-    allowed = signatures.AMPLIFIED * np.maximum(reached, growth.unit)
-    if SHARES(column.name):
-        # An example at a border may fall to either side. Where the loss itself has moved, more do: only before that
-        # can another definition be told.
-        kinds = np.unique(column.values[np.isfinite(column.values)])
-        early = reached <= signatures.USUAL * growth.unit
-        hit = 1.5 * float(np.diff(kinds).min(initial=np.inf))
-        allowed = np.where(early, 0.0 if np.isinf(hit) else hit, np.inf if early.any() else allowed)
-    return bool(np.any(~(column.gap <= np.maximum(allowed, column.resolution))))
 
 
 def _not_finite(losses: Losses, growth: Growth) -> _Sign | None:
@@ -302,6 +288,8 @@ def _classes(losses: Losses) -> int | None:
 
 def _by_ups_and_downs(losses: Losses, told: str) -> _Sign:
     """The same batches make the same ups and downs, whatever else differs a little."""
+    if signatures.astray(losses, 0):
+        told += " The training goes astray: its ups and downs say nothing of the batches."
     correlation = signatures.same_batches(losses, 0)
     slight = losses.gap[0] < SLIGHT * np.abs(losses.values[:, 0]).max()
     if correlation is None:
@@ -364,13 +352,15 @@ def _later(losses: Losses, share: float, told: str, index: int) -> _Sign:
     if length:
         where = "the border of an epoch" if gone % length == 0 else "within an epoch"
         told += f" It is step {gone % length} of an epoch of {length}: {where}."
+    if astray := signatures.astray(losses, index):
+        told += " The training goes astray there."
     correlation = signatures.same_batches(losses, index)
     if correlation is not None:
         told += f" From there on their ups and downs correlate by {correlation:.2f}."
         if correlation <= signatures.OTHER_BATCHES:
             # Within an epoch the order seldom changes, and a rate that changes much takes the ups and downs away too.
             return _Sign("later" if length and gone % length else "order", told, index)
-    if share < SMALL_SHARE_LATER:
+    if astray or share < SMALL_SHARE_LATER:
         return _Sign("later", told, index)
     if correlation is not None and correlation >= signatures.SAME_BATCHES:
         return _Sign("schedule", told, index)

@@ -120,7 +120,7 @@ def test_a_finer_log_gets_no_worse_a_hint(decimals):
     assert (said.key, said.at) == ("schedule", 91)
 
 
-@pytest.mark.parametrize("network", ["mlp", "cnn", "gpt", "adam"])
+@pytest.mark.parametrize("network", ["mlp", "cnn", "gpt", "adam", "amplified"])
 @pytest.mark.parametrize("decimals", [None, 4])
 def test_a_sound_port_is_called_the_same_or_like_rounding(network, decimals):
     said = found(log_of(f"{network}, PyTorch", decimals), log_of(f"{network}, Keras", decimals))
@@ -139,9 +139,42 @@ def test_other_batches_are_told_by_their_ups_and_downs():
     assert signatures.same_batches(compared(PYTORCH, KERAS), 0) == pytest.approx(1, abs=0.01)
 
 
+def test_the_ups_and_downs_of_a_training_that_goes_astray_say_nothing_of_the_batches():
+    """Its loss rises to almost three times the first, in other steps with other weights."""
+    said = found("astray, other weights, PyTorch", "astray, Keras")
+    assert (said.key, said.at) == ("first loss", 0)
+    assert "The training goes astray: its ups and downs say nothing of the batches." in said.numbers
+    bursts = [np.concatenate([CURVE[:60], CURVE[0] * np.random.default_rng(seed).uniform(1, 4, 60)]) for seed in (3, 4)]
+    assert found(*map(log_of, bursts)).key == "later"
+
+
+def test_what_differs_in_evaluation_is_named_beside_losses_that_rounding_alone_may_have_moved_so_far():
+    said = found("momentum 0.95, PyTorch", "in training, Keras")
+    assert (said.key, said.column, said.good) == ("evaluation", "val_loss", False)
+    assert "the losses are apart by far less" in said.sentence
+
+
+def test_a_perplexity_moves_as_much_more_than_its_loss_as_it_is_larger():
+    columns = {}
+    for run in ("gpt, PyTorch", "gpt, Keras"):
+        loss = np.array(RUNS[run]["loss"])
+        columns[run] = log_of(loss, perplexity=(range(len(loss)), 1_000 * np.exp(loss)))
+    assert found(*columns.values()).good
+
+
+def test_one_hit_more_is_no_other_metric_whatever_last_digits_two_programs_write():
+    loss, steps = np.array(RUNS[PYTORCH]["loss"]), [11, 23, 35]
+    a = log_of(loss, accuracy=(steps, np.float32([20 / 96, 30 / 96, 40 / 96])))
+    b = log_of(loss, accuracy=(steps, np.nextafter(np.float32([20 / 96, 31 / 96, 40 / 96]), np.float32(1))))
+    c = log_of(loss, accuracy=(steps, np.float32([20 / 96, 36 / 96, 40 / 96])))
+    assert found(a, b).good
+    assert found(a, c).key == "metric"
+
+
 def test_a_second_softmax_and_a_penalty_are_told_by_their_shape():
     assert found("softmax twice, PyTorch", KERAS).key == "softmax twice"
     assert found(PYTORCH, "penalty, Keras").key == "penalty"
+    assert found("small batches, PyTorch", "penalty, small batches, Keras").key == "penalty"
     # A tenth of the rate makes a loss that moves as little, from the same first loss.
     assert found(PYTORCH, "rate, Keras").key not in ("softmax twice", "penalty")
 

@@ -43,6 +43,23 @@ MUTANTS: list[Mutant] = [
             f"{FINDINGS}a_finer_log_gets_no_worse_a_hint": [
                 ("logs: a jump is taken for rounding", "jump = first_beyond(gap", "jump = None and first_beyond(gap"),
             ],
+            f"{FINDINGS}the_ups_and_downs_of_a_training_that_goes_astray_say_nothing_of_the_batches": [
+                ("logs: no training goes astray", "ASTRAY = 1.5", "ASTRAY = 1e9"),
+            ],
+            f"{FINDINGS}what_differs_in_evaluation_is_named_beside_losses_that_rounding_alone_may_have_moved_so_far": [
+                (
+                    "logs: evaluation may move by any rounding",
+                    "AMPLIFIED, SHARE, BY_EPOCH = 36",
+                    "AMPLIFIED, SHARE, BY_EPOCH = 1e4",
+                ),
+            ],
+            f"{FINDINGS}a_second_softmax_and_a_penalty_are_told_by_their_shape": [
+                (
+                    "logs: a penalty must stay the same to the end",
+                    "apart, count = _signed(losses)[: 2 * FEWEST]",
+                    "apart, count = _signed(losses)",
+                ),
+            ],
             f"{FINDINGS}a_small_constant_moves_the_loss_to_one_side_and_rounding_does_not": [
                 ("logs: the sign of the gap has no say", "if length >= count:", "if False:"),
             ],
