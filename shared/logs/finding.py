@@ -14,6 +14,7 @@ from shared.logs.signatures import Growth
 SURELY_WHOLE, MOST_SURE = 0.02, 10
 # First losses that differ by this share of themselves, or by this factor.
 SLIGHT, MUCH = 1e-3, 1.3
+TIMES = 2  # other examples alone, at the same weights, part the first losses by less: by 1.5 at most
 # Numbers of classes that are met often, how near to chance a first loss lies, and the largest loss of probabilities
 # that are clipped at 1e-7.
 USUAL_CLASSES, NEAR_CHANCE, CLIPPED = (2, 3, 4, 5, 10, 20, 50, 100, 200, 1000, 10_000), 0.1, 16.2
@@ -185,7 +186,7 @@ def _trained_alike(losses: Losses) -> _Sign | None:
             same = (column.gap <= np.maximum(column.resolution, unit)).all()
             if same and losses.gap.max() > signatures.JUMP * max(float(column.gap.max()), unit / signatures.AMPLIFIED):
                 index = losses.first_apart or 0
-                if index == 0 and (whole := _whole_factor(losses)) is not None:
+                if index == 0 and (whole := _whole_factor(losses) or _nearly_whole(losses)) is not None:
                     return whole
                 return _Sign("reported", f"{name} is the same in both, so what was trained is.", index)
     return None
@@ -211,6 +212,8 @@ def _little_by_little(losses: Losses, growth: Growth) -> _Sign | None:
     index = losses.first_apart if growth.onset is None else growth.onset
     assert index is not None
     largest = f"{losses.gap[losses.largest]:.1e} at {_step(losses, losses.largest)}"
+    if growth.kind == "small" and signatures.from_the_second_update(losses):
+        return _Sign("carried", f"The gap lies to one side from the second update on, and reaches {largest}.", index)
     if growth.kind == "small":
         numbers = f"The gap lies to one side from the start, grows with no jump, and reaches {largest}."
         return _Sign("small", numbers, index)
@@ -255,6 +258,17 @@ def _whole_factor(losses: Losses) -> _Sign | None:
     return _Sign("reduction", f"{more}'s first loss is {times:.5g} times {less}'s: {whole}, as far as the files tell.")
 
 
+def _nearly_whole(losses: Losses) -> _Sign | None:
+    """Where one loss is nearly a whole number of times the other at every step: rounding moved both since."""
+    ratios = losses.values[1] / losses.values[0]
+    more, less = LETTERS[::-1] if ratios[0] > 1 else LETTERS
+    times = ratios if ratios[0] > 1 else 1 / ratios
+    whole = np.round(times[0])
+    if not whole > 1 or not (np.abs(times - whole) < SLIGHT * whole).all():
+        return None
+    return _Sign("reduction", f"{more}'s loss is {times[0]:.5g} times {less}'s at first, and nearly so to the end.")
+
+
 def _first_loss(losses: Losses, growth: Growth) -> _Sign | None:
     """Where the first losses differ, before any update."""
     if growth.onset != 0:
@@ -291,11 +305,14 @@ def _by_ups_and_downs(losses: Losses, told: str) -> _Sign:
     if signatures.astray(losses, 0):
         told += " The training goes astray: its ups and downs say nothing of the batches."
     correlation = signatures.same_batches(losses, 0)
-    slight = losses.gap[0] < SLIGHT * np.abs(losses.values[:, 0]).max()
+    # By chance two first losses are as near, and not the next ones.
+    slight = losses.gap[: signatures.FEWEST].max() < SLIGHT * np.abs(losses.values[:, 0]).max()
+    a, b = np.abs(losses.values[:, 0])
+    times_apart = max(a, b) > TIMES * min(a, b)
     if correlation is None:
         return _Sign("first loss", told)
     told += f" Their ups and downs correlate by {correlation:.2f}."
-    if correlation <= signatures.OTHER_BATCHES:
+    if correlation <= signatures.OTHER_BATCHES and not times_apart:
         return _Sign("examples", told)
     if correlation < signatures.SAME_BATCHES:
         return _Sign("first loss", told)
@@ -337,7 +354,8 @@ def _first_updates(losses: Losses, update: int, share: float, told: str, index: 
     if update > 1 and losses.gap[index] < signatures.JUMP_FROM_HIDDEN * losses.resolution[index]:
         return _Sign("first updates", f"{told} Up to {losses.resolution[index]:.1e} may be hidden before it.", index)
     if update > 1:
-        return _Sign("first updates" if share < SMALL_SHARE else "carried", told, index)
+        carried = share >= SMALL_SHARE or signatures.from_the_second_update(losses)
+        return _Sign("carried" if carried else "first updates", told, index)
     if (speed := signatures.speed(losses)) is not None:
         told += f" As an estimate, B's loss falls {speed:.2g} times as fast as A's."
     return _Sign("update", told, index)

@@ -228,6 +228,15 @@ def _one_sided_from_the_start(losses: Losses, at: np.ndarray | None, unit: float
     return None
 
 
+def from_the_second_update(losses: Losses) -> bool:
+    """Whether the gap jumps with the second update: after the first it is hardly more than nothing."""
+    at = updates(losses)
+    if at is None or at[:3].tolist() != [0, 1, 2]:
+        return False
+    before = max(float(losses.gap[:2].max()), FLOOR * unit_of(losses), float(losses.resolution[:3].max()))
+    return bool(losses.gap[2] > JUMP * before)
+
+
 def _one_sided(losses: Losses, since: int) -> bool:
     """Whether the gap, where it is visible at all, lies to one side nearly always; or is seen too seldom to tell."""
     apart = _signed(losses)[since:]
@@ -309,7 +318,7 @@ def smooth_offset(losses: Losses) -> float | None:
     hidden = losses.resolution[:count]
     if len(apart) < count or not np.isfinite(apart).all() or not (losses.gap[:count] > hidden).all():
         return None
-    moves, usual = (float(np.median(np.abs(np.diff(one)))) for one in (apart, losses.values[0, :MOST]))
+    moves, usual = (float(np.median(np.abs(np.diff(one)))) for one in (apart, losses.values[0, :count]))
     steady = np.ptp(apart) < STEADY * abs(apart[0])
     return float(apart[0]) if steady and moves < STEADY * usual else None
 

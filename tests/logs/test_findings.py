@@ -148,6 +148,39 @@ def test_the_ups_and_downs_of_a_training_that_goes_astray_say_nothing_of_the_bat
     assert found(*map(log_of, bursts)).key == "later"
 
 
+def test_other_examples_do_not_make_a_first_loss_many_times_as_large():
+    random = np.random.default_rng(5)
+    a, b = (CURVE[0] + random.uniform(-0.5, 0.5, 60) for _ in range(2))
+    assert found(log_of(a), log_of(b)).key == "examples"
+    assert found(log_of(a), log_of(3.3 * b)).key == "first loss"
+
+
+def test_first_losses_that_are_near_by_chance_are_no_constant_of_the_forward_pass():
+    loss = np.array(RUNS[PYTORCH]["loss"])[:100]
+    apart = np.random.default_rng(6).uniform(0.01, 0.02, 100)
+    apart[0] = 1e-3
+    assert found(log_of(loss), log_of(loss + apart)).key == "start"
+    assert found(log_of(loss), log_of(loss + apart / 20)).key == "forward"
+
+
+def test_a_jump_with_the_second_update_is_carried_over_however_small_it_is_beside_the_loss():
+    loss = np.array(RUNS["gpt, PyTorch"]["loss"])
+    grown = np.concatenate([np.zeros(2), 4e-4 * np.arange(1, len(loss) - 1)])
+    assert found(log_of(loss), log_of(loss + grown)).key == "carried"
+    grown[:2] = 0, 2e-4
+    assert found(log_of(loss), log_of(loss + grown)).key == "small"
+
+
+def test_a_sum_of_a_batch_that_adam_trains_alike_is_no_other_way_of_logging():
+    run = RUNS[PYTORCH]
+    evaluated = run["val_loss"]["steps"], run["val_loss"]["values"]
+    drift = 1 + 1e-5 * np.random.default_rng(7).uniform(-1, 1, len(run["loss"]))
+    both = [log_of(np.array(run["loss"]) * factor, counts="epoch", val_loss=evaluated) for factor in (1, 32 * drift)]
+    assert found(*both).key == "reduction"
+    both[1] = log_of(np.array(run["loss"]) * 1.4 * drift, counts="epoch", val_loss=evaluated)
+    assert found(*both).key == "reported"
+
+
 def test_what_differs_in_evaluation_is_named_beside_losses_that_rounding_alone_may_have_moved_so_far():
     said = found("momentum 0.95, PyTorch", "in training, Keras")
     assert (said.key, said.column, said.good) == ("evaluation", "val_loss", False)

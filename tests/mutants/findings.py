@@ -73,6 +73,18 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/logs/other_columns.py",
+        {
+            f"{FINDINGS}the_metric_alone_points_to_its_definition": [
+                (
+                    "logs: a metric of its own is taken for rounding",
+                    "early, 0.0 if np.isinf(hit) else hit,",
+                    "early, np.inf,",
+                ),
+            ],
+        },
+    ),
+    *in_file(
         "shared/logs/finding.py",
         {
             f"{FINDINGS}at_the_first_step_the_forward_pass_is_named_and_the_ratio_told": [
@@ -90,13 +102,6 @@ MUTANTS: list[Mutant] = [
                     "logs: the update is never blamed at the first",
                     "at[index] <= LARGEST_CARRIED",
                     "1 < at[index] <= LARGEST_CARRIED",
-                ),
-            ],
-            f"{FINDINGS}the_metric_alone_points_to_its_definition": [
-                (
-                    "logs: a metric of its own is taken for rounding",
-                    "early, 0.0 if np.isinf(hit) else hit,",
-                    "early, np.inf,",
                 ),
             ],
         },
