@@ -125,7 +125,8 @@ def _only_one_with_loss_in_its_name(path: Path, table: Table) -> Column:
     if len(candidates) == 1:
         return candidates[0]
     found = reprlib.repr(table.names)[1:-1] or "none"
-    usable = candidates or [c for c in table.columns if names.is_measure(c.name) and len(c.numbers.values)]
+    measures = [column for column in table.columns if names.is_measure(column.name) and len(column.numbers.values)]
+    usable = candidates or sorted(measures, key=lambda column: names.meaning(column.name) != names.VALIDATION_LOSS)
     choice = f", or choose it, as in {path}:{usable[0].name}" if usable else ""
     known = "loss or train_loss or value"
     raise InputError(f"{path} has no column called {known}, but {found}; rename the one with losses{choice}")

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -461,3 +462,32 @@ def test_compare_takes_a_column_for_both_or_one_each(tmp_path):
     run = run_program("compare.py", "--column", "cost")
     assert run.returncode == 2
     assert "--column is for --records, and none are given; add --records A B" in run.stderr
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_decimal_commas_are_read_as_such_where_commas_separate_nothing(tmp_path, start):
+    rows = "".join(f"{step};{loss:.4f};run {step},5\r\n".replace(".", ",") for step, loss in enumerate(hyperbola(5)))
+    log = read(written(tmp_path, f"{start}Step;Loss;Name\r\n{rows}"))
+    assert log.losses.tolist() == [2.0, 1.0, 0.6667, 0.5, 0.4]
+    assert log.notes[0] == "Its numbers have decimal commas."
+    assert not read(written(tmp_path, "step;loss\n0;1.25\n1;1.5\n")).notes
+    refused(written(tmp_path, "step;loss\n0;1.25\n1;1,5\n"), "line 3: loss '1,5' is not a number; ")
+
+
+@pytest.mark.parametrize(("pack", "program"), [("gzip", "gunzip"), ("bz2", "bunzip2"), ("lzma", "unxz")])
+def test_a_compressed_log_is_refused_with_what_unpacks_it(tmp_path, pack, program):
+    path = tmp_path / "log.csv"
+    path.write_bytes(import_module(pack).compress(b"step,loss\n0,1.5\n"))
+    refused(path, f"is compressed; unpack it, for example with {program} --keep {path}")
+
+
+def test_a_log_of_validation_alone_is_refused_with_its_loss_as_the_choice(tmp_path):
+    path = written(tmp_path, "epoch,step,val_acc,val_loss\n0,9,0.5,1.5\n1,19,0.6,1.25\n")
+    refused(path, f"or choose it, as in {path}:val_loss")
+    assert read_source(Path(f"{path}:val_loss")).log.losses.tolist() == [1.5, 1.25]
+
+
+def test_names_in_chinese_are_read_as_those_in_english(tmp_path):
+    log = read(written(tmp_path, "步数,训练损失,验证集准确率,学习率\n0,1.5,0.25,0.1\n1,1.25,0.5,0.1\n"))
+    assert (log.counts, log.losses.tolist()) == ("step", [1.5, 1.25])
+    assert {*log.series} == {"val_accuracy", "learning_rate"}

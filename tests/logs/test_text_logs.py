@@ -1,5 +1,6 @@
 """Plain text logs, as the loops that many people start from print them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,21 @@ LOGS = {
         "Epoch <epoch>/#, Loss: <Loss>",
         "epoch",
         [1, 2, 3],
+    ),
+    "Chinese": (
+        "开始训练\n"
+        + "".join(
+            f"第 {epoch}/5 轮\uff0c训练损失\uff1a{loss(epoch)}\uff0c验证损失\uff1a{loss(9)}\n" for epoch in (1, 2, 3)
+        ),
+        "epoch <epoch>/# , train_loss :<train_loss>, val_loss :<val_loss>",
+        "epoch",
+        [1, 2, 3],
+    ),
+    "Chinese, steps, and a name beside a word": (
+        "".join(f"第{step}步 当前loss={loss(step)} 准确率=0.5\n" for step in STEPS),
+        "step <step> 当前 loss=<loss> accuracy =<accuracy>",
+        "step",
+        [*STEPS],
     ),
     "bars between": (
         "starting on cpu\n" + "".join(f"step {step} | loss {loss(step)}\n" for step in STEPS),
@@ -172,16 +188,7 @@ def test_the_lines_of_usual_loops_are_read_and_their_pattern_told(tmp_path, name
     text, pattern, counts, steps = LOGS[name]
     log = read(tmp_path, text)
     assert (log.steps.tolist(), log.counts) == (steps, counts)
-    written = {
-        float(word)
-        for word in text.replace(",", " ")
-        .replace("]", " ")
-        .replace("=", " ")
-        .replace(")", " ")
-        .replace("(", " ")
-        .split()
-        if is_number(word)
-    }
+    written = {float(word) for word in re.split(r"[\s,=()\]\uff0c\uff1a]+", text) if is_number(word)}
     assert {*log.losses.tolist()} <= written
     assert len(log.losses) == len(steps)
     assert pattern in "".join(log.notes)

@@ -56,6 +56,8 @@ OF_CSV: tuple[Dialect, ...] = (
     pandas.indexed,
 )
 OF_JSON: tuple[Dialect, ...] = (tensorboard.download, keras.history)
+# How compressed files begin, and what unpacks them.
+PACKED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 FORMS = (
     "a loss log is CSV with a header, JSON (a list of numbers or of objects, or an object of lists), JSON lines, a "
     "text log with lines such as 'step 100 | loss 0.4', a .npy array, or what Keras, Lightning, the Hugging Face "
@@ -79,6 +81,9 @@ def _read(file: LogFile) -> Table:
     for kind in BINARY:
         if kind.looks_like(file):
             return kind.read(file)
+    for mark, program in PACKED.items():
+        if file.head.startswith(mark):
+            raise InputError(f"{file.path} is compressed; unpack it, for example with {program} --keep {file.path}")
     files.check_text(file.path)
     if b"\0" in file.head and file.head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{file.path} is neither text nor a binary file that is known; {FORMS}")

@@ -1,6 +1,7 @@
 """CSV with a header, its cells separated by commas, semicolons or tabs, whoever wrote it."""
 
 import csv
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,6 +16,8 @@ from shared.system import files
 from shared.system.errors import InputError
 
 FORM = "CSV"
+WITH_COMMAS = "Its numbers have decimal commas."
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
 SEPARATORS = ",;\t"
 
 
@@ -52,8 +55,8 @@ def read(file: LogFile) -> Table:
     while chunk := list(islice(rows, CHUNK)):
         by_column = list(zip(*chunk, strict=True))
         columns.add_columns([by_column[index] for index in kept])
-    left_out = len(kept) < len(header)
-    return Table(FORM, columns.done(), rows.place, notes=(LEFT_OUT,) if left_out else ())
+    notes = (LEFT_OUT,) * (len(kept) < len(header)) + (WITH_COMMAS,) * rows.with_commas
+    return Table(FORM, columns.done(), rows.place, notes=notes)
 
 
 def _is_kept(file: LogFile, index: int, name: str) -> bool:
@@ -70,9 +73,20 @@ def _separator(lines: list[str]) -> str:
     return " " if len(words) > 1 and words[0] > 1 and len({*words}) == 1 and '"' not in header else SEPARATORS[0]
 
 
+def _with_commas(lines: list[str], separator: str) -> bool:
+    """Whether the first numbers with a fraction have a comma in it, and none has a point."""
+    cells = [cell for line in lines[1:] for cell in line.split(separator)] if separator in ";\t" else []
+    fractions = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
+    return bool(fractions) and not any("." in cell and NUMBER.fullmatch(cell.strip()) for cell in cells)
+
+
 def _reader(lines: Iterable[str], separator: str) -> Any:
     blanks = separator == " "
     return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=blanks)
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 class _Rows(Iterator[list[str]]):
@@ -80,6 +94,7 @@ class _Rows(Iterator[list[str]]):
 
     def __init__(self, file: LogFile) -> None:
         self._path, self.line, self.width = file.path, 0, 0
+        self.with_commas = False
         self._lines = array("i")  # of each row below the header
         self._rows = self._read(file)
 
@@ -88,6 +103,7 @@ class _Rows(Iterator[list[str]]):
 
     def _read(self, file: LogFile) -> Iterator[list[str]]:
         separator = _separator(file.lines)
+        self.with_commas = _with_commas(file.lines, separator)
         lines = files.read_lines(file.path)
         # A blank at the end of a line would be one more cell.
         reader = _reader((line.rstrip() for line in lines) if separator == " " else lines, separator)
@@ -101,7 +117,7 @@ class _Rows(Iterator[list[str]]):
                     if len(row) != self.width:
                         self._refuse_width(row)
                     append(self.line)
-                yield row
+                yield [_with_point(cell) for cell in row] if self.with_commas else row
         except csv.Error as error:
             raise InputError(f"{self._path}: line {reader.line_num}: {error}; write it as plain CSV") from None
 

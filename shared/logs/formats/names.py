@@ -1,6 +1,7 @@
 """What the columns of a log may be called, and what they mean."""
 
 import re
+import unicodedata
 
 # Names as `plain` gives them. Losses of a step come before those that do not say, and these before those of an epoch.
 STEP_LOSSES = ("train_loss_step", "loss_step", "batch_loss", "step_loss", "training_loss_step", "train_batch_loss")
@@ -70,9 +71,36 @@ VALIDATION_LOSS, ACCURACY, VALIDATION_ACCURACY, LEARNING_RATE = "val_loss", "acc
 MEANINGS = (VALIDATION_LOSS, ACCURACY, VALIDATION_ACCURACY, LEARNING_RATE)
 
 
+# What Chinese programs print, in the order in which it is looked for.
+_IN_CHINESE = (
+    (r"第\s*(\d+(?:\s*/\s*\d+)?)\s*(?:轮|个?\s*epoch\b|个?周期)", r" epoch \1 "),
+    (r"第\s*(\d+(?:\s*/\s*\d+)?)\s*(?:步|次迭代)", r" step \1 "),
+    (r"训练(?:集)?(?:的)?(?:平均)?损失(?:函数)?(?:值)?", " train_loss "),
+    (r"(?:验证|测试)(?:集)?(?:的)?(?:平均)?损失(?:函数)?(?:值)?", " val_loss "),
+    (r"(?:平均|总)?损失(?:函数)?(?:值)?", " loss "),
+    (r"(?:验证|测试)(?:集)?(?:的)?(?:准确率|精度|正确率)", " val_accuracy "),
+    (r"(?:训练(?:集)?(?:的)?)?(?:准确率|精度|正确率)", " accuracy "),
+    (r"学习率", " learning_rate "),
+    (r"(?:训练)?(?:轮次|轮数|周期)", " epoch "),
+    (r"步数|步骤|迭代(?:次数)?|(?<![一-鿿])步(?![一-鿿])", " step "),
+    (r"(?<=[一-鿿])(?=[A-Za-z])", " "),
+)
+_CHINESE = re.compile(r"[一-鿿]")
+
+
+def in_english(text: str) -> str:
+    """The words for what is read, where they are Chinese, and the wide punctuation beside them as ASCII's."""
+    if text.isascii() or not _CHINESE.search(text):
+        return text
+    text = unicodedata.normalize("NFKC", text)
+    for words, english in _IN_CHINESE:
+        text = re.sub(words, english, text)
+    return text
+
+
 def plain(name: str) -> str:
     """Lower case, with one kind of separator, without the run that W&B puts before it: "run - train/Loss"."""
-    last = name.rpartition(" - ")[2].strip().lower()
+    last = in_english(name).rpartition(" - ")[2].strip().lower()
     return re.sub(r"[\s/.\-]+", "_", last).strip("_") if last != "_step" else last
 
 

@@ -213,9 +213,10 @@ def _first_patterns(file: LogFile) -> Iterator[_Pattern]:
 
 
 def _pieces(whole: str) -> Iterator[str]:
-    """What is written over one another on a line, piece by piece, without colours."""
+    """What is written over one another on a line, piece by piece, without colours, its Chinese names in English."""
     if "\x1b" in whole:
         whole = _NOISE.sub("", whole)
+    whole = names.in_english(whole)
     for piece in _AGAIN.split(whole) if "\b" in whole else (whole,):
         line = piece.strip()
         if line and len(line) <= LONGEST:
