@@ -53,6 +53,27 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/logs/formats/csv_table.py",
+        {
+            f"{FORMATS}decimal_commas_are_read_as_such_where_commas_separate_nothing": [
+                ("logs: a comma is decimal beside points", "bool(fractions) and not any(", "bool(fractions) or any("),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/logs/onnx_file.py",
+        {
+            "tests/logs/test_weights_files.py::"
+            "test_an_onnx_tensor_is_read_in_every_type_that_the_package_writes_and_in_both_forms": [
+                (
+                    "ONNX: bits are taken for whole numbers",
+                    '10: ("float16", "int32_data", "bits")',
+                    '10: ("float16", "int32_data", "int32")',
+                ),
+            ],
+        },
+    ),
+    *in_file(
         "shared/logs/formats/wandb.py",
         {
             f"{FORMATS}a_chart_of_two_runs_is_refused_with_both_names": [
