@@ -75,7 +75,7 @@ BAD = {
     ),
     "the same twice": ("a.csv", "Loss,loss\n1,2\n", "'Loss' and 'loss' could both be the loss; keep one"),
     "a word": ("a.csv", "step,loss\n0,1\n1,oops\n", "line 3: loss 'oops' is not a number; write it as 0.25"),
-    "a decimal comma beside a point": ("a.csv", "step;loss\n0;0,5\n1;0.25\n", "line 2: loss '0,5' is not a number; write"),
+    "a decimal comma": ("a.csv", "step;loss\n0;0,5\n1;0.25\n", "line 2: loss '0,5' is not a number"),
     "Python's underscores": ("a.csv", "step,loss\n0,1_0\n", "line 2: loss '1_0' is not a number"),
     "a tensor": ("a.json", '["tensor(0.5)"]', "entry 0: loss 'tensor(0.5)' is not a number; write it as 0.25"),
     "true": ("a.json", "[1, true]", "entry 1: loss True is not a number; write it as 0.25"),
