@@ -43,8 +43,9 @@ differences: $(ENVIRONMENTS) ## measure anew what the frameworks do by default: 
 	@$(PYTORCH) -m library_defaults
 
 .PHONY: bench
-bench: $(ENVIRONMENTS) .venv/jax ## measure speed against what people would use instead: five minutes
+bench: $(ENVIRONMENTS) .venv/jax ## measure speed against what people would use instead: ten minutes
 	$(PYTORCH) -m benchmarks.speed
+	$(PYTORCH) -m benchmarks.breakdown
 
 .PHONY: gpu-check
 gpu-check: $(ENVIRONMENTS) ## check all of it on a GPU: ten minutes, and a page that one can send

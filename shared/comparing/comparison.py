@@ -19,7 +19,7 @@ from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS, REFERENCE
 from shared.running import footprint
 from shared.running.record import Run
-from shared.system import machine
+from shared.system import machine, trace
 from shared.system.errors import InputError
 from shared.training import Training
 
@@ -128,9 +128,10 @@ def _compare(
         if alone := _alone_variants(configuration):
             made |= make_runs(configuration, alone, pythons, folder, watcher=verifying)
         verified = verifying.finish(dtype)
-    verdict = _judge(made, dtype, verified)
-    first = _first_divergence(made, dtype, verified)
-    against_one = _against_one(made, alone, dtype) if verdict.pairs else {}
+    with trace.span("judging"):
+        verdict = _judge(made, dtype, verified)
+        first = _first_divergence(made, dtype, verified)
+        against_one = _against_one(made, alone, dtype) if verdict.pairs else {}
     return Outcome(configuration, made, verdict, first, side_by_side=side_by_side, against_one=against_one)
 
 

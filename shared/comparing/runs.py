@@ -13,7 +13,7 @@ from shared.configuration import Configuration
 from shared.contract import IMPLEMENTATIONS, REFERENCE
 from shared.network import initial_weights, perturb
 from shared.running.record import CHECKPOINT_STEPS, FEWEST_CHECKPOINT_STEPS, RecordError, Run, read_run
-from shared.system import machine, progress
+from shared.system import machine, progress, trace
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
 
@@ -185,7 +185,8 @@ def make_runs(
             beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
             _run_in_turn(frameworks, start, watcher, ahead=ahead)
             beside.result()
-    made = {variant: read_made(variant, configuration_of(variant, configuration), folder) for variant in variants}
+    with trace.span("reading records"):
+        made = {variant: read_made(variant, configuration_of(variant, configuration), folder) for variant in variants}
     for variant in keys.keys() & set(missing):
         store.keep(keys[variant], folder / variant.folder)
     return made

@@ -18,11 +18,12 @@ from shared.comparing.verification import EVERY_STEP, Taking, Verification, veri
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
 from shared.running.record import Run, Steps
-from shared.system import machine, progress
+from shared.system import machine, progress, trace
 from shared.system.errors import CrashError, InputError
 from shared.system.files import read_safetensors
 
 NICENESS = 10
+VERIFYING = "verifying"  # as a trace names it
 
 
 def _give_way() -> None:
@@ -106,7 +107,8 @@ class Verifying(Watcher):
         return self._begun[variant]
 
     def _verified(self, variant: Variant, run: Run, executor: Executor) -> Verification:
-        found = verify(run, executor, self._begin(variant))
+        with trace.span(VERIFYING):
+            found = verify(run, executor, self._begin(variant))
         self._watcher.ends(dataclasses.replace(variant, verified=True))
         return found
 
@@ -120,7 +122,8 @@ class Verifying(Watcher):
         so_far |= arrays | {"step_losses": np.concatenate(losses)}
         if all(np.isfinite(values).all() for values in so_far.values()):
             training = configuration_of(variant, self._configuration).training
-            self._begin(variant).go_on(Steps(training, variant.checkpoint_steps, so_far, {}), self._threads)
+            with trace.span(VERIFYING):
+                self._begin(variant).go_on(Steps(training, variant.checkpoint_steps, so_far, {}), self._threads)
 
     def ends(self, variant: Variant) -> None:
         """Verify the run, if it is a framework's own."""

@@ -27,7 +27,7 @@ from shared.reporting.parts import (
     pictures,
 )
 from shared.reporting.results import json_safe, results
-from shared.system import escaping
+from shared.system import escaping, trace
 
 NO_PROOF = (
     "No proof was run: neither float64, nor each implementation against itself, nor every run twice. "
@@ -141,7 +141,9 @@ def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Sectio
     command = escaping.one_line(command)
     report = comparison(outcome, command, studies)
     stills = write_files(report, results(outcome) | {study.name: study.results for study in studies}, folder)
-    (folder / "index.html").write_text(page.render(report, stills, outcome.training.dtype), encoding="utf-8")
+    with trace.span("page"):
+        text = page.render(report, stills, outcome.training.dtype)
+    (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def write_alone(section: Section, folder: Path, command: str) -> None:
@@ -158,6 +160,7 @@ def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[s
     """
     text = json.dumps(json_safe({"schema": SCHEMA} | results), indent=2, allow_nan=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-    stills = plots.write(pictures(report.parts), folder)
+    with trace.span("drawing"):
+        stills = plots.write(pictures(report.parts), folder)
     (folder / "report.md").write_text(markdown.document(report), encoding="utf-8")
     return stills

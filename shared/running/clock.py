@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
-from shared.system import progress
+from shared.system import progress, trace
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
         start, before = time.perf_counter(), self._within
         self._within = 0.0
         try:
-            with progress.doing(phase):
+            with progress.doing(phase), trace.span(phase):
                 yield
         finally:
             elapsed = time.perf_counter() - start

@@ -36,7 +36,7 @@ from shared.running import exports, footprint, group, record, session
 from shared.running.clock import Clock
 from shared.running.place import Place, place_of
 from shared.running.weights_file import load_weights
-from shared.system import checkout, ending, output, progress
+from shared.system import checkout, ending, output, progress, trace
 from shared.system.errors import InputError, in_one_line
 from shared.system.machine import environment
 from shared.update_rules import UPDATE_RULES
@@ -228,7 +228,8 @@ class Started(NamedTuple, Generic[Device, Tensor, Model, Optimizer]):
 
     def announce(self) -> None:
         """Wait for this run's turn, and print the environment."""
-        progress.wait_for_turn()
+        with trace.span("waiting for its turn"):
+            progress.wait_for_turn()
         version = next(iter(self.implementation.runtime.versions().values()))
         progress.say(f"{self.entry.name} {version}")
         progress.say(f"CUDA available: {self.facts.cuda_available}")

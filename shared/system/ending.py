@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from shared.system import own_python, progress
+from shared.system import own_python, progress, trace
 from shared.system.errors import CrashError, InputError
 from shared.system.escaping import one_line
 
@@ -46,7 +46,7 @@ def importing(program: str) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
         _find_working_directory()
-        with progress.doing(f"{program} starts"):
+        with progress.doing(f"{program} starts"), trace.span("start"):
             yield
         raise_lost_interrupt()
         signal.signal(signal.SIGINT, before)
@@ -83,7 +83,8 @@ def exit_status(program: str, main: Callable[[], int]) -> int:
             signal.signal(number, _interrupt)
     progress.follow_parent()
     try:
-        status = main()
+        with trace.span(trace.WHOLE):
+            status = main()
         progress.tell(ended={"status": status, "line": ""})
         for number, handler in before.items():
             signal.signal(number, handler)
