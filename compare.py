@@ -22,20 +22,22 @@ with ending.importing("compare.py"):
     from shared.comparing.processes import find_interpreter
     from shared.configuration import FIELDS, Configuration, parse
     from shared.contract import FRAMEWORKS, check_engine
-    from shared.logs import log_pair, log_report, log_words, loss_logs, sources
+    from shared.logs.formats import FORMS
     from shared.mnist import check_files
     from shared.options import name_of
-    from shared.pairs import command as pairs
-    from shared.reporting import attribution_report, report, seeds_report, terminal
+    from shared.pairs import BATCH_SIZE, STEPS
+    from shared.reporting import terminal
     from shared.reporting.parts import Section
     from shared.running import footprint
     from shared.studies import cluster
     from shared.studies.attribution import attribute, stock_pair
     from shared.studies.equivalence import ALPHA, fewest_pairs
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
-    from shared.system import output, own_python, progress
+    from shared.system import beside, output, own_python, progress
     from shared.system.errors import InputError
     from shared.training import KERAS_DEFAULTS
+
+    beside.refuse_without("jinja2", "matplotlib")
 
 RECORDS_OUT, STOCK_OUT, PAIR_OUT = Path("out/records"), Path("out/stock"), Path("out/pair")
 SEEDS = 5
@@ -110,7 +112,7 @@ def add_own(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar=("A", "B"),
         help="train nothing: compare two loss logs, weight files (.safetensors, .npz, .pt, .keras, .h5 or .onnx) "
-        f"or run records (folders) of your own, into {RECORDS_OUT} unless --out is given; {loss_logs.FORMS}",
+        f"or run records (folders) of your own, into {RECORDS_OUT} unless --out is given; {FORMS}",
     )
     group.add_argument(
         "--column",
@@ -133,8 +135,8 @@ def add_own(group: argparse._ArgumentGroup) -> None:
         "--steps",
         type=cli.count_of("steps", at_least=1),
         metavar="N",
-        help=f"with --pair: how many steps are trained (default: {pairs.STEPS}), of --batch-size examples "
-        f"(default there: {pairs.BATCH_SIZE})",
+        help=f"with --pair: how many steps are trained (default: {STEPS}), of --batch-size examples "
+        f"(default there: {BATCH_SIZE})",
     )
     group.add_argument(
         "--pair-template", type=Path, metavar="FOLDER", help="write two files to start a pair from, and stop"
@@ -161,6 +163,8 @@ def _main() -> int:
     if options.records:
         return compare_records(options, out(RECORDS_OUT), command)
     if options.pair_template:
+        from shared.pairs import command as pairs
+
         return pairs.write_template(options.pair_template)
     if options.pair:
         return compare_pair(options, out(PAIR_OUT), command)
@@ -173,9 +177,12 @@ def _main() -> int:
     refuse_what_the_machine_lacks(configuration, prove=options.prove, side_by_side=options.side_by_side)
     needed = footprint.REPORT + disk_needed(configuration, prove=options.prove)
     with output.fresh_folder(options.out, needed=needed) as folder:
-        with terminal.watching(configuration.training) as watcher:
+        # What draws takes longer to import than all else here, and the frameworks take longer still.
+        with beside.importing("shared.reporting.report"), terminal.watching(configuration.training) as watcher:
             asked = {"prove": options.prove, "side_by_side": options.side_by_side}
             outcome = compare(configuration, pythons, folder / "runs", **asked, watcher=watcher)
+        from shared.reporting import report
+
         terminal.show(outcome)
         with progress.doing("the report is drawn"):
             report.write(outcome, folder, command)
@@ -195,6 +202,8 @@ def studies(
     configuration: Configuration, options: argparse.Namespace, pythons: Mapping[str, Path]
 ) -> Iterator[tuple[Section, bool]]:
     """What `--explain` and `--seeds` add, each as it is done, and whether the frameworks are equivalent in it."""
+    from shared.reporting import attribution_report, seeds_report
+
     if options.explain:
         explained = attribute(configuration, options.seeds or SEEDS, pythons, options.scheduler)
         terminal.say(attribution_report.sentence(explained))
@@ -254,6 +263,8 @@ def refuse_with_pair(parser: cli.Parser, options: argparse.Namespace) -> None:
 
 def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Path, command: str) -> int:
     """Run both as their tutorials would, and say what each printed."""
+    from shared.reporting import attribution_report, report
+
     with output.fresh_folder(out) as folder:
         found = stock_pair(configuration, pythons)
         report.write_alone(attribution_report.section(found), folder, command)
@@ -263,13 +274,15 @@ def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Pa
 
 def compare_pair(options: argparse.Namespace, out: Path, command: str) -> int:
     """Compare two models of a user's own."""
+    from shared.pairs import command as pairs
+
     pythons = {name: find_interpreter(name, getattr(options, f"{name.lower()}_python")) for name in FRAMEWORKS}
     asked = pairs.Request(
         files=(options.pair[0], options.pair[1]),
         data=options.data,
         seed=int(getattr(options, "seed", 0)),
-        batch_size=int(getattr(options, "batch_size", pairs.BATCH_SIZE)),
-        steps=options.steps or pairs.STEPS,
+        batch_size=int(getattr(options, "batch_size", BATCH_SIZE)),
+        steps=options.steps or STEPS,
     )
     same = pairs.compare(asked, pythons, out, command)
     print(f"Report: {out / 'index.html'}")
@@ -278,6 +291,8 @@ def compare_pair(options: argparse.Namespace, out: Path, command: str) -> int:
 
 def compare_records(options: argparse.Namespace, out: Path, command: str) -> int:
     """Compare two results that exist already, whoever made them."""
+    from shared.logs import log_pair, log_report, log_words, sources
+
     a, b = (sources.with_column(path, options.column) for path in options.records)
     log_report.refuse_to_replace(out, (a, b))
     named = {name: python for name in FRAMEWORKS if (python := getattr(options, f"{name.lower()}_python"))}

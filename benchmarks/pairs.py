@@ -29,9 +29,8 @@ from benchmarks.pair_material.sound import PAIRS
 from benchmarks.pairs_tables import NAIVE_PORT, PLANT, PORT, SOUND, Row
 from shared.comparing.processes import find_interpreter, versions
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
-from shared.pairs import data, sides
+from shared.pairs import STEPS, data, sides
 from shared.pairs.climb import AFTER, EVALUATED, GIVEN, GRADIENTS, TRAINED, TRAINING, Check, Sides
-from shared.pairs.command import STEPS
 from shared.pairs.diagnosis import Asked, Cause, Diagnosis, diagnose
 from shared.pairs.serving import save
 from shared.pairs.sides import Process

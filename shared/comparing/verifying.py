@@ -1,7 +1,6 @@
 """Verifies each framework's run while it is made, beside the runs."""
 
 import dataclasses
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,17 +17,11 @@ from shared.comparing.verification import EVERY_STEP, Taking, Verification, veri
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS
 from shared.running.record import Run, Steps
-from shared.system import machine, progress, trace
+from shared.system import beside, machine, progress, trace
 from shared.system.errors import CrashError, InputError
 from shared.system.files import read_safetensors
 
-NICENESS = 10
 VERIFYING = "verifying"  # as a trace names it
-
-
-def _give_way() -> None:
-    """Let the thread that calls this run only where a core has nothing else to do; on macOS, the whole process."""
-    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 class Verifying(Watcher):
@@ -59,7 +52,7 @@ class Verifying(Watcher):
         cores, busy = machine.cores(), self._configuration.execution.cores
         # One thread verifies; those of the others take a segment each. All give way to the runs, whose times are told.
         self._queue, self._beside, self._alone = (
-            ThreadPoolExecutor(count, initializer=_give_way) for count in (1, max(1, cores - busy), cores)
+            ThreadPoolExecutor(count, initializer=beside.give_way) for count in (1, max(1, cores - busy), cores)
         )
         return self
 

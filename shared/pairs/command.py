@@ -16,7 +16,6 @@ from shared.pairs.serving import save
 from shared.system import ending, output, progress
 from shared.system.errors import InputError
 
-STEPS, BATCH_SIZE = 30, 16
 MOST_STEPS = 100_000  # a difference shows in the first ones, if in any
 LARGEST_SEED = 2**32 - 1
 
