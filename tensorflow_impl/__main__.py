@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shared.system import ending, progress
+from shared.system import beside, ending, progress
 
 with ending.importing("tensorflow_impl"):
     from shared.contract import Implementation
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def load() -> "Implementation[tf.DeviceSpec, tf.Tensor, MLP, keras.optimizers.Optimizer]":
     """Import TensorFlow."""
-    with progress.standard_error_only_on_failure():
+    # Keras imports matplotlib where there is one, for pictures that nobody draws here: a tenth of the whole import.
+    with progress.standard_error_only_on_failure(), beside.without("matplotlib"):
         from tensorflow_impl import data, fast, model, optimizers, runtime, stock, train, workers
 
     return Implementation(runtime, data, model, optimizers, train, fast, stock, workers)

@@ -57,14 +57,15 @@ def to_dataset(examples: Examples, training: Training, device: tf.DeviceSpec) ->
     """Normalised inputs (N, P) and labels (N,), on the device."""
     # Keras is given the variance, the square of torchvision's std.
     normalise = keras.layers.Normalization(mean=MEAN, variance=STD**2, dtype=training.dtype)
-    inputs = np.empty(examples.images.shape, training.dtype)
-    # In blocks: TensorFlow does not give back the memory of the steps between pixels and inputs.
-    for start in range(0, len(inputs), BLOCK):
-        block = slice(start, start + BLOCK)
-        # Not Keras's Rescaling(1 / 255): on TensorFlow it rounds the factor to float32, even in a float64 layer.
-        inputs[block] = normalise(tf.image.convert_image_dtype(examples.images[block], training.dtype))
+    images = examples.images
     with tf.device(device):
-        return Dataset(tf.constant(inputs), tf.constant(examples.labels))
+        # Not Keras's Rescaling(1 / 255): on TensorFlow it rounds the factor to float32, even in a float64 layer.
+        # In blocks: TensorFlow does not give back the memory of the steps between pixels and inputs.
+        blocks = [
+            normalise(tf.image.convert_image_dtype(images[start : start + BLOCK], training.dtype))
+            for start in range(0, len(images), BLOCK)
+        ]
+        return Dataset(tf.concat(blocks, axis=0), tf.constant(examples.labels))
 
 
 def to_arrays(dataset: Dataset[tf.Tensor]) -> Dataset[np.ndarray]:

@@ -24,6 +24,7 @@ from tests import stand_in
 # What a run imports late is there before it is forked, as the rest is.
 for late in ("compat.proto.event_pb2", "compat.proto.summary_pb2", "summary.writer.record_writer"):
     importlib.import_module(f"tensorboard.{late}")
+importlib.import_module("shared.reporting.report")
 
 PROGRAMS = {
     "compare.py": lambda options: ending.exit_status("compare.py", lambda: run_compare(options)),

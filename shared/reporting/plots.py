@@ -28,7 +28,8 @@ INK = "#000000"  # of axes and text
 def figure(title: str, ylabel: str, xlabel: str = "epoch") -> Axes:
     """Axes as all pictures here have them, on a figure of their own."""
     _, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
-    axes.set_title(title, loc="left", fontsize=12)
+    # Where it stands by itself: to see that nothing is in its way takes a fifth of the drawing.
+    axes.set_title(title, loc="left", fontsize=12, y=1)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))

@@ -1,9 +1,10 @@
-"""Work beside what is waited for, which gives way to all else."""
+"""What is imported early, late, or not at all; and work that gives way to all else."""
 
 import contextlib
 import importlib
 import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -22,6 +23,19 @@ def refuse_without(*packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+
+@contextlib.contextmanager
+def without(package: str) -> Iterator[None]:
+    """Let a package that is not imported yet seem not to be installed while the block lasts."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment] # so Python's own documents have it
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 @contextlib.contextmanager

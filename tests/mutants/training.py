@@ -659,8 +659,8 @@ MUTANTS: list[Mutant] = [
             f"{IMPLEMENTATION}normalises_all_256_pixel_values_to_the_same_bits": [
                 (
                     "Keras's own Rescaling (TensorFlow)",
-                    "tf.image.convert_image_dtype(examples.images[block], training.dtype)",
-                    "keras.layers.Rescaling(1 / 255, dtype=training.dtype)(examples.images[block])",
+                    "tf.image.convert_image_dtype(images[start : start + BLOCK], training.dtype)",
+                    "keras.layers.Rescaling(1 / 255, dtype=training.dtype)(images[start : start + BLOCK])",
                 ),
             ],
         },

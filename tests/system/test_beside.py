@@ -41,3 +41,13 @@ def test_compare_py_starts_the_frameworks_before_it_imports_what_draws():
     code = "import sys, compare; print(sorted({'matplotlib', 'jinja2', 'shared.logs.log_pair'} & set(sys.modules)))"
     asked = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert asked.stdout == b"[]\n"
+
+
+def test_a_package_can_be_left_out_of_what_is_imported_meanwhile():
+    name = "antigravity"  # of the standard library, and imported by nobody
+    with beside.without(name), pytest.raises(ModuleNotFoundError):
+        __import__(name)
+    assert name not in sys.modules
+    with beside.without("json"):
+        __import__("json")
+    assert "json" in sys.modules
