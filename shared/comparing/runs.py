@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -153,9 +154,9 @@ def make_runs(
 ) -> dict[Variant, Run]:
     """Make every run, each in a process of its own, and read its record.
 
-    The frameworks train one after the other, or all at once `side_by_side`. The reference works beside them where there
-    is a core to spare; runs of it that were made on this machine before are taken from the cache. Raises InputError
-    where a run dies, refuses its input or leaves no whole record.
+    The frameworks train one after the other, or all at once `side_by_side`. Where there is a core to spare, the next
+    framework makes itself ready on it, and then the reference works there; runs of it that were made on this machine
+    before are taken from the cache. Raises InputError where a run dies, refuses its input or leaves no whole record.
     """
     folder.mkdir(exist_ok=True)
     frameworks = [variant for variant in variants if variant.framework != REFERENCE]
@@ -163,7 +164,14 @@ def make_runs(
     keys = {variant: _key(variant, configuration) for variant in references if not variant.repeated}
     missing = [v for v in references if v not in keys or not store.fetch(keys[v], folder / v.folder)]
     # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
+    free = threading.Event()  # whether there is a core for the reference
     with ThreadPoolExecutor(1) as background, Children() as children:
+
+        def hears(variant: Variant, event: Event) -> None:
+            if "waits" in event:
+                free.set()
+            else:
+                watcher.hears(variant, event)
 
         def start(variant: Variant) -> Child:
             python = pythons.get(variant.framework, Path(sys.executable))
@@ -171,19 +179,24 @@ def make_runs(
             execution = configuration_of(variant, configuration).execution
             if execution.engine == "workers":
                 command = [str(python), "-m", LAUNCHER, str(execution.workers), *command]
-            return children.start(variant.name, command, functools.partial(watcher.hears, variant))
+            return children.start(variant.name, command, functools.partial(hears, variant))
 
-        spare = machine.cores() - configuration.execution.cores - bool(missing)
+        spare = machine.cores() - configuration.execution.cores
         # Started ahead of their turn, the workers would wait for each other, which they do for some minutes only.
         ahead = int(spare > 0 and configuration.execution.engine != "workers")
-        if spare < 0:
+        if spare < bool(missing):
             _run_in_turn([*frameworks, *missing], start, watcher, ahead=0)
         elif side_by_side:
             _run_at_once(frameworks, start, watcher)
             _run_in_turn(missing, start, watcher, ahead=0)  # while the frameworks train there is no core for it
         else:
-            beside = background.submit(_run_in_turn, missing, start, watcher, ahead=0)
-            _run_in_turn(frameworks, start, watcher, ahead=ahead)
+            if spare > ahead or len(frameworks) <= ahead:
+                free.set()
+            beside = background.submit(lambda: free.wait() and _run_in_turn(missing, start, watcher, ahead=0))
+            try:
+                _run_in_turn(frameworks, start, watcher, ahead=ahead, free=free)
+            finally:
+                free.set()
             beside.result()
     with trace.span("reading records"):
         made = {variant: read_made(variant, configuration_of(variant, configuration), folder) for variant in variants}
@@ -193,9 +206,17 @@ def make_runs(
 
 
 def _run_in_turn(
-    variants: Sequence[Variant], start: Callable[[Variant], Child], watcher: Watcher, *, ahead: int
+    variants: Sequence[Variant],
+    start: Callable[[Variant], Child],
+    watcher: Watcher,
+    *,
+    ahead: int,
+    free: threading.Event | None = None,
 ) -> None:
-    """One after the other, so many started `ahead` of their turn: importing a framework takes longer than training."""
+    """One after the other, so many started `ahead` of their turn: importing a framework takes longer than training.
+
+    `free` is set when the first has ended.
+    """
     started: list[Child] = []
     for number, variant in enumerate(variants, start=1):
         started += [start(v) for v in variants[len(started) : number]]
@@ -203,6 +224,8 @@ def _run_in_turn(
         started[number - 1].take_turn()
         started += [start(v) for v in variants[len(started) : number + ahead]]
         started[number - 1].finish()
+        if free:
+            free.set()
         watcher.ends(variant)
 
 

@@ -292,7 +292,8 @@ def next_order() -> list[str]:
 
 def wait_for_turn() -> None:
     """In a child of compare.py that was started ahead of its turn, wait for its turn."""
-    if has_parent():
+    if has_parent() and not _turn.is_set():
+        tell(waits=True)
         _turn.wait()
 
 

@@ -1,5 +1,6 @@
 """Which runs are made, and which records are taken for theirs."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,14 +14,16 @@ from shared.comparing.processes import Children, find_interpreter
 from shared.comparing.runs import Variant, Watcher, make_runs, read_made, rounding_variants
 from shared.comparing.runs import _options as command_line
 from shared.configuration import Configuration
-from shared.contract import REFERENCE
+from shared.contract import FRAMEWORKS, REFERENCE
 from shared.network import initial_weights
 from shared.reference.__main__ import load
 from shared.running import runner
 from shared.running.record import read_run
 from shared.running.weights_file import load_weights
+from shared.system import cache, machine, trace
 from shared.system.errors import InputError
 from shared.system.files import read_safetensors
+from tests import stand_in
 
 CONFIGURATION = Configuration.of(epochs=1, batch_size=6_000, hidden_sizes=(6, 5), device="cpu")
 PLAIN = Variant(REFERENCE, "float32")
@@ -153,3 +156,25 @@ def test_a_child_hands_over_each_epoch_as_it_ends(tmp_path):
 def test_the_interpreter_named_is_the_one_used():
     with pytest.raises(InputError, match=r"--pytorch-python /no/such: No such file or directory; run 'make setup'"):
         find_interpreter("PyTorch", Path("/no/such"))
+
+
+@pytest.mark.skipif(machine.cores() < 2, reason="on one core nothing is beside anything")
+def test_the_reference_takes_the_spare_core_when_the_next_framework_is_ready(monkeypatch, tmp_path):
+    monkeypatch.setenv(trace.VARIABLE, str(tmp_path / "trace"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "empty"))
+    cache.folder.cache_clear()
+    _, python, *_ = stand_in.interpreters(tmp_path)
+    threads = machine.cores() - 1
+    configuration = CONFIGURATION.but(threads=threads)
+    variants = [Variant(name, "float32") for name in (*FRAMEWORKS, REFERENCE)]
+    pythons = dict.fromkeys(FRAMEWORKS, Path(python))
+    try:
+        made = make_runs(configuration, variants, pythons, tmp_path / "runs", watcher=Watcher())
+    finally:
+        cache.folder.cache_clear()
+    assert list(made) == variants
+    spans = [json.loads(line) for line in (tmp_path / "trace").read_text(encoding="utf-8").splitlines()]
+    of_frameworks = [span for span in spans if span["program"] == "tests.stand_in"]
+    ready = max(span["began"] for span in of_frameworks if span["what"] == "waiting for its turn")
+    first_ended = min(span["ended"] for span in of_frameworks if span["what"] == trace.WHOLE)
+    assert min(span["began"] for span in spans if span["program"] == "shared.reference") >= min(ready, first_ended)

@@ -56,6 +56,38 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/comparing/runs.py",
+        {
+            "tests/comparing/test_runs.py::test_the_reference_takes_the_spare_core_when_the_next_framework_is_ready": [
+                (
+                    "beside: the reference takes the core before the next framework is ready",
+                    "lambda: free.wait() and _run_in_turn(",
+                    "lambda: _run_in_turn(",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/system/beside.py",
+        {
+            "tests/system/test_beside.py::test_what_is_imported_late_is_missed_early": [
+                ("beside: what is imported late is not missed early", "find_spec(package) is None", "package is None"),
+            ],
+        },
+    ),
+    *in_file(
+        "benchmarks/breakdown.py",
+        {
+            "tests/benchmarks/test_breakdown.py::test_a_second_counts_for_the_innermost_span_alone": [
+                (
+                    "breakdown: a second counts for each span around it",
+                    "found[span.lane, around[-1].what] -= span.ended - span.began",
+                    "pass",
+                ),
+            ],
+        },
+    ),
+    *in_file(
         "shared/cli.py",
         {
             "tests/shared/test_cli.py::test_help_names_the_program_and_what_it_does": [
