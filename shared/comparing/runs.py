@@ -163,8 +163,8 @@ def make_runs(
     references = [variant for variant in variants if variant.framework == REFERENCE]
     keys = {variant: _key(variant, configuration) for variant in references if not variant.repeated}
     missing = [v for v in references if v not in keys or not store.fetch(keys[v], folder / v.folder)]
-    # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
     free = threading.Event()  # whether there is a core for the reference
+    # The pool is closed last, when the children have been stopped: so an interrupt never waits for them.
     with ThreadPoolExecutor(1) as background, Children() as children:
 
         def hears(variant: Variant, event: Event) -> None:
@@ -181,6 +181,10 @@ def make_runs(
                 command = [str(python), "-m", LAUNCHER, str(execution.workers), *command]
             return children.start(variant.name, command, functools.partial(hears, variant))
 
+        def work_beside() -> None:
+            free.wait()
+            _run_in_turn(missing, start, watcher, ahead=0)
+
         spare = machine.cores() - configuration.execution.cores
         # Started ahead of their turn, the workers would wait for each other, which they do for some minutes only.
         ahead = int(spare > 0 and configuration.execution.engine != "workers")
@@ -192,8 +196,8 @@ def make_runs(
         else:
             if spare > ahead or len(frameworks) <= ahead:
                 free.set()
-            beside = background.submit(lambda: free.wait() and _run_in_turn(missing, start, watcher, ahead=0))
             try:
+                beside = background.submit(work_beside)
                 _run_in_turn(frameworks, start, watcher, ahead=ahead, free=free)
             finally:
                 free.set()

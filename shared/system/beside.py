@@ -45,8 +45,8 @@ def importing(module: str) -> Iterator[None]:
     Where that fails, whoever imports it after the block is told why.
     """
 
+    # At its full priority: a thread that gives way can be stopped while it holds Python's lock, which the others need.
     def work() -> None:
-        give_way()
         with contextlib.suppress(Exception), trace.span("import"):
             importlib.import_module(module)
 
