@@ -12,11 +12,10 @@ from shared.comparing.runs import Variant
 from shared.comparing.verification import Verification
 from shared.configuration import Configuration
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
-from shared.reporting import charts, findings, page, report
+from shared.reporting import charts, findings, glossary, origin, page, report, rules
 from shared.reporting.parts import (
     Bars,
     Bullets,
-    Command,
     Paragraph,
     Part,
     Report,
@@ -28,6 +27,7 @@ from shared.reporting.parts import (
 from shared.reporting.results import results
 from shared.reporting.styles import style_of
 from shared.running.record import Run
+from shared.system import own_python
 
 PAGE = "gpu-check.html"
 ALONE = (
@@ -222,10 +222,10 @@ def tf32_effect(off: Attempt, on: Attempt) -> str:
 
 
 def _compared(found: Found) -> list[Section]:
-    command = Command(shlex.join(["python", "-m", "benchmarks.gpu_check"]), report.AGAIN)
+    command = shlex.join([own_python.as_called(), "-m", "benchmarks.gpu_check"])
     outcome = found.outcome
     if outcome is None:
-        return [Section("comparison", "The comparison", [Paragraph(NOT_DONE), command])]
+        return [Section("comparison", "The comparison", [Paragraph(NOT_DONE)]), origin.of_now(command).section([])]
     return [
         Section(
             "comparison",
@@ -235,15 +235,17 @@ def _compared(found: Found) -> list[Section]:
         Section(
             "verification",
             "Every step",
-            [Paragraph(findings.RULE), *charts.of("verification", outcome), *findings.verification(outcome.verdict)],
+            [*charts.of("verification", outcome), *findings.verification(outcome.verdict)],
         ),
+        rules.section(outcome),
         Section(
             "divergence",
             "How far apart",
             [*charts.of("divergence", outcome), *findings.first_divergence(outcome), *findings.checks(outcome.verdict)],
         ),
         Section("proof", "float64, and every run twice", findings.proof(outcome)),
-        Section("run", "What was run", [findings.facts(outcome), command]),
+        glossary.section(),
+        origin.of_runs(outcome.runs, command).section([findings.facts(outcome)]),
     ]
 
 

@@ -10,7 +10,7 @@ from library_defaults.update_rules import TWO_GRADIENTS
 
 
 def _train(number: int, shared: int) -> float:
-    """How far a step of SGD with rate 1 moves the weight of the replica of this number. All meet at a shared port."""
+    """Take a step of SGD with rate 1, as the replica of this number."""
     meeting = distributed.TCPStore("localhost", shared)  # type: ignore[attr-defined]
     distributed.init_process_group("gloo", store=meeting, rank=number, world_size=len(TWO_GRADIENTS))
     layer = nn.Linear(1, 1, bias=False)
