@@ -221,6 +221,17 @@ def test_a_small_constant_moves_the_loss_to_one_side_and_rounding_does_not():
     assert found(log_of(loss), log_of(loss + noise)).key == "rounding"
 
 
+def test_what_leans_to_one_side_in_the_end_is_no_rounding_however_slowly_it_rose():
+    """A rate that is lowered in the middle of a training: the gap rises from rounding without a jump."""
+    losses = np.array(RUNS[KERAS]["loss"])
+    since = np.arange(len(losses)) - 60
+    rise = np.minimum(np.where(since < 0, 0, 1e-7 * 1.25**since), 0.05) * losses
+    said = found(PYTORCH, log_of(losses + rise))
+    assert (said.key, said.good) == ("later", False)
+    to_both_sides = found(PYTORCH, log_of(losses + rise * np.where(since % 2, 1, -1)))
+    assert (to_both_sides.key, to_both_sides.good) == ("rounding", True)
+
+
 def test_with_few_decimals_a_small_constant_may_be_hidden_and_then_nothing_is_claimed():
     said = found(log_of("gpt, PyTorch", 4), log_of("gelu, Keras", 4))
     assert (said.key, said.good) == ("same", True)

@@ -33,6 +33,18 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/logs/signatures.py",
         {
+            f"{FINDINGS}what_leans_to_one_side_in_the_end_is_no_rounding_however_slowly_it_rose": [
+                (
+                    "logs: what leans late is rounding",
+                    "leans = abs(last.mean()) > LEANS",
+                    "leans = not last.size > LEANS",
+                ),
+                (
+                    "logs: what swings late leans",
+                    "leans = abs(last.mean()) > LEANS",
+                    "leans = np.abs(last).mean() > LEANS",
+                ),
+            ],
             f"{FINDINGS}a_sound_port_is_called_the_same_or_like_rounding": [
                 (
                     "logs: rounding may not grow",
