@@ -139,10 +139,7 @@ def name(framework, device):
 
 
 def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
-    """Run a program of the repository to its end.
-
-    Of standard error it leaves out what only a slow machine says: that it is still at work.
-    """
+    """Run a program of the repository to its end."""
     run = subprocess.run(
         [python, *map(str, arguments)],
         cwd=cwd,
@@ -153,9 +150,13 @@ def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
         **options,
         encoding="utf-8",
     )
-    lines = run.stderr.splitlines(keepends=True)
-    run.stderr = "".join(line for line in lines if not line.startswith(progress.STILL))
+    run.stderr = but_still(run.stderr)
     return run
+
+
+def but_still(said):
+    """What was said to standard error, without what only a slow machine says: that a program is still at work."""
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(progress.STILL))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from shared.running.record import read_run
 from tests import two_hosts
-from tests.conftest import ROOT, run_program
+from tests.conftest import ROOT, but_still, run_program
 
 FRAMEWORKS = ("pytorch", "tensorflow")
 LOSSES = 2e-15  # between 0.5 and 5: so some units in the last place
@@ -76,7 +76,8 @@ def start(hosts, lines, options, tmp_path):
 def ended(runs, seconds):
     """What they have printed, and said."""
     with ThreadPoolExecutor(len(runs)) as readers:
-        return list(readers.map(lambda run: run.communicate(timeout=seconds), runs))
+        both = list(readers.map(lambda run: run.communicate(timeout=seconds), runs))
+    return [(printed, but_still(said)) for printed, said in both]
 
 
 @pytest.fixture(scope="module")
