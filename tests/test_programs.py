@@ -19,8 +19,9 @@ from shared.running.record import read_run
 from shared.system import machine
 from shared.system.errors import InputError
 from shared.system.output import MANIFEST, fresh_folder
-from tests.conftest import ROOT, run_program
+from tests.conftest import ROOT, but_still, run_program
 from tests.faults import DAMAGES, trying
+from tests.marks import unmarked
 
 SMALL = ["--epochs", "1", "--batch-size", "512", "--hidden-sizes", "16,8"]
 PYTHONS = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")}
@@ -259,7 +260,7 @@ def test_compare_starts_workers_verifies_every_step_and_says_what_they_cost(numb
     assert run.returncode == 0, run.stderr
     assert "each of the 118 steps" in run.stdout
     results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
-    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    report = unmarked((tmp_path / "out" / "report.md").read_text(encoding="utf-8"))
     backends = {"pytorch": "gloo", "tensorflow": "RING"}
     for name, backend in backends.items():
         settings = results["runs"][name]["settings"]
@@ -443,7 +444,7 @@ def endless_compare(earlier_result):
 
 
 def wait_for_child(process, module):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # the reference comes after both frameworks, on a machine that may be busy
     while time.monotonic() < deadline:
         for pid, line in children_of(process.pid).items():
             if module in line:
@@ -567,7 +568,7 @@ def test_a_locale_that_lacks_a_character_loses_no_report(locale, tmp_path):
     command = [sys.executable, *map(os.fsencode, map(str, options)), "--out", os.fsencode(tmp_path / "out")]
     with trying("a locale"):
         run = subprocess.run(command, cwd=ROOT, env=os.environ | locale, capture_output=True, check=False)
-        assert (run.returncode, run.stderr) == (0, b"")
+        assert (run.returncode, but_still(run.stderr.decode())) == (0, "")
         text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
         assert "naïve × τ 数.csv" in text or locale is ASCII  # there the name itself can't be decoded
 
@@ -588,7 +589,7 @@ def test_an_interrupt_during_the_imports_is_one_line(program, delay, tmp_path):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        said = but_still(process.communicate(timeout=60)[1])
         # Before Python has got to its first line, it says something itself, or nothing.
         assert (process.returncode, said) == (130, f"{program}: interrupted\n") or process.returncode == -signal.SIGINT
         assert not any(tmp_path.iterdir())
