@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 
 from shared.comparing.processes import find_interpreter
 from shared.configuration import Configuration
@@ -128,12 +129,25 @@ def test_the_bits_are_those_of_runs_made_alone_here_and_where_a_worker_dies_half
     monkeypatch.setattr(machine, "cores", lambda: 2)
     here = sweep.figures(jobs, pythons, "")
     shutil.rmtree(folder)
-    with working(scheduler, tmp_path) as first, working(scheduler, tmp_path):
+    with working(scheduler, tmp_path), working(scheduler, tmp_path), Client(scheduler, set_as_default=False) as client:
+        client.wait_for_workers(2)
+        processes = client.run(os.getpid)
+
+        def stopped_at_work():
+            """A worker with a run that it has not handed over, stopped so that it can't."""
+            if not folder.exists() or len(list(folder.iterdir())) < 4:
+                return None
+            for address, pid in processes.items():
+                os.kill(pid, signal.SIGSTOP)
+                if client.processing()[address] and runs_of(psutil.Process(pid)):
+                    return pid
+                os.kill(pid, signal.SIGCONT)
+            return None
 
         def kill_half_way():
-            wait_until(lambda: folder.exists() and len(list(folder.iterdir())) >= 4 and runs_of(first), "no half")
-            killed.extend(runs_of(first))
-            first.send_signal(signal.SIGKILL)
+            worker = psutil.Process(wait_until(stopped_at_work, "no half"))
+            killed.extend(runs_of(worker))
+            worker.kill()
 
         killed = []
         killer = threading.Thread(target=kill_half_way)
