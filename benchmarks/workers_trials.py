@@ -88,8 +88,7 @@ class Ended(NamedTuple):
         if (trial.launcher, trial.what, trial.how) == (COMPARE, "worker 0", "raise"):
             # The first worker tells compare.py what a run without workers tells: a fault of the program, and which.
             status, said = ending.CRASHED, FAULT
-        # How far compare.py is, and what a slow machine is at, are no errors.
-        lines = [s for s in self.said.splitlines() if ", verified: " not in s and not s.startswith(progress.STILL)]
+        lines = [line for line in self.said.splitlines() if ", verified: " not in line]  # that is how far compare.py is
         return soon and self.status == status and len(lines) == 1 and said in lines[0]
 
 
@@ -144,7 +143,7 @@ def make(trial: Trial, python: Path) -> Ended:
         return Ended(
             seconds,
             status,
-            (folder / "said").read_text(encoding="utf-8", errors="replace").strip(),
+            _said(folder / "said"),
             len(left),
             _has_out(folder),
         )
@@ -227,6 +226,12 @@ def be_worker(trial: Trial, options: Sequence[str]) -> int:
         return replace(implementation, workers=harmed)
 
     return runner.main(trial.framework, load, options)
+
+
+def _said(file: Path) -> str:
+    """All but that it is still at work, which a slow machine says."""
+    lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "\n".join(line for line in lines if not line.startswith(progress.STILL))
 
 
 def _in_short(said: str) -> str:
