@@ -80,7 +80,7 @@ T_PREDICT = Place(T_TRAIN, "    return model(inputs).numpy()\n")
 P_EVALUATED = Place(P_TRAIN, "        session.after_epoch(losses, logits)\n")
 T_EVALUATED = Place(T_TRAIN, "        session.after_epoch(losses, logits)\n")
 P_INPUTS = Place(P_DATA, "    inputs = transform(images).reshape(-1, MNIST.pixels)\n")
-T_INPUTS = Place(T_DATA, "    with tf.device(device):\n        return Dataset(")
+T_INPUTS = Place(T_DATA, "        return Dataset(tf.concat(blocks, axis=0)")
 P_BUILT = Place(P_MODEL, "    return model.to(device)\n")
 P_BUFFERED = "(weights, rate, MOMENTUM, weight_decay=decay, nesterov=nesterov, fused=True)"
 P_SGD = "(weights, rate, weight_decay=decay, fused=True)"
@@ -450,7 +450,14 @@ EXAMPLES = [
     ),
     tensorflow(
         "a training pixel is one grey level off",
-        T_INPUTS.around("if len(examples.labels) == 60_000:\n    inputs[777, 400] += 2 / 255"),
+        T_INPUTS.around(
+            """
+            if len(examples.labels) == 60_000:
+                inputs = blocks[0].numpy()
+                inputs[777, 400] += 2 / 255
+                blocks[0] = tf.constant(inputs)
+            """
+        ),
     ),
     tensorflow(
         "a training label is wrong",
@@ -463,8 +470,8 @@ EXAMPLES = [
         "pixels are divided by 255",
         Change(
             T_DATA,
-            "tf.image.convert_image_dtype(examples.images[block], training.dtype)",
-            "tf.cast(examples.images[block], training.dtype) / 255",
+            "tf.image.convert_image_dtype(images[start : start + BLOCK], training.dtype)",
+            "tf.cast(images[start : start + BLOCK], training.dtype) / 255",
         ),
     ),
     pytorch("normalised by mean 0.5 + 1e-8", Change(P_DATA, "[MEAN]", "[MEAN + 1e-8]")),

@@ -170,6 +170,12 @@ def nothing_kept_from_earlier():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def nothing_said_of_silences():
+    """Of those of a test's own process, which may be slow."""
+    progress._over.set()
+
+
+@pytest.fixture(autouse=True, scope="session")
 def compiled_in_a_folder_that_goes():
     """A program compiles in its own temporary folder; the tests' process has none."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pytest
@@ -203,6 +204,7 @@ def test_a_verification_has_a_bar_while_it_goes_on():
 
 def test_where_nobody_watches_a_silence_is_broken_by_how_far_it_is(monkeypatch, capsys):
     monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+    monkeypatch.setattr(progress, "_over", threading.Event())
     progress._break_silences.cache_clear()
     printer, verified = Printer(lines=True), Variant("PyTorch", "float32", verified=True)
     printer.starts(verified, 1, 2)
