@@ -32,7 +32,7 @@ with ending.importing(PROGRAM):
 
 LOOPBACK = "127.0.0.1"
 SECONDS_BETWEEN_LOOKS = 0.05
-SECONDS_STOPPED = 8  # for a worker that is stopped to go on; after 10 TensorFlow gives it up
+SECONDS_STOPPED = 4  # for a worker that is stopped to go on; TensorFlow gave it up after 10, and sooner at times
 SECONDS_AFTER_FIRST = 30  # for the others to end when the first has
 SECONDS_A_LINE_WAITS = 1.0  # the last line of a worker that ends badly is told here, with its number
 LAST_WORDS = 4000  # bytes
