@@ -29,6 +29,8 @@ def run_test(order: dict[str, str]) -> None:
         os.dup2(said, number)
     os.chdir(order["folder"])
     os.environ["TMPDIR"] = order["temporary"]
+    for name in ("CI", "BUILD_NUMBER"):  # by these pytest works out all that differs in two long lists: for minutes
+        os.environ.pop(name, None)
     sys.path.insert(0, order["folder"])
     if order["mutated"]:  # what is compiled of a file that is changed and changed back within a second looks the same
         sys.dont_write_bytecode = True
