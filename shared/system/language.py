@@ -1,0 +1,131 @@
+"""What is said to a reader, in the reader's language.
+
+English stands in the code; every other language in a catalogue in `shared/locale`, which Babel reads. A sentence is
+made by `say` where it is known what there is to say. It is a `str` in English like any other, which remembers how it
+was made; only who prints it asks for it in another language, by `translated`.
+"""
+
+import functools
+import os
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+LOCALE = Path(__file__).resolve().parent.parent / "locale"
+DOMAIN = "messages"
+ENGLISH, CHINESE = "en", "zh-CN"  # by BCP 47, as a page names them
+LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}  # each by its own name
+BY_LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, by POSIX
+
+
+class Said(str):
+    """English text, and how it was made: a message, and what was put into its braces."""
+
+    __slots__ = ("many", "message", "values")
+
+    message: str
+    many: str  # the message for more than one, where `values["n"]` decides
+    values: Mapping[str, Any]
+
+    def __new__(cls, message: str, values: Mapping[str, Any] | None = None, many: str = "") -> Self:
+        values = values or {}
+        said = super().__new__(cls, _filled(many if many and values["n"] != 1 else message, values))
+        said.message, said.many, said.values = message, many, values
+        return said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By which it is copied and sent to another process."""
+        return type(self), (self.message, self.values, self.many)
+
+    def in_language(self, language: str) -> str:
+        """Said anew."""
+        # English where there is no translation: a reader is told something, and a test tells us.
+        message = _catalogue(language).get(self.message)
+        values = {name: translated(value, language) for name, value in self.values.items()}
+        return str(self) if message is None else _filled(message, values)
+
+
+class Joined(Said):
+    """Texts one after another, each of which may be said in another language."""
+
+    __slots__ = ()
+
+    def __new__(cls, separator: str, texts: Iterable[str]) -> Self:
+        """Not to be called: `join` is."""
+        texts = tuple(texts)
+        said = str.__new__(cls, separator.join(texts))
+        said.message, said.many, said.values = separator, "", {"texts": texts}
+        return said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.values["texts"])
+
+    def in_language(self, language: str) -> str:
+        separator: str = translated(self.message, language)
+        return separator.join(translated(text, language) for text in self.values["texts"])
+
+
+def _filled(message: str, values: Mapping[str, Any]) -> str:
+    return message.format(**values) if values else message
+
+
+def say(message: str, /, **values: Any) -> Said:
+    """What `message.format(**values)` is, which can be said in another language. Values may themselves be said.
+
+    Without values the message is taken as it stands, braces too.
+    """
+    return Said(message, values)
+
+
+def say_number(one: str, many: str, /, *, n: float, **values: Any) -> Said:
+    """The same, by one message where `n` is 1 and by another where it is not."""
+    return Said(one, values | {"n": n}, many)
+
+
+def join(separator: str, texts: Iterable[str]) -> Said:
+    """What `separator.join(texts)` is; each text, and a separator that is said, can be said in another language."""
+    return Joined(separator, texts)
+
+
+def sentences(*texts: str) -> str:
+    """One after another, without those that are empty: English puts a space between them."""
+    told = [text for text in texts if text]
+    return functools.reduce(lambda so_far, text: say("{so_far} {text}", so_far=so_far, text=text), told[1:], told[0])
+
+
+def translated(value: Any, language: str) -> Any:
+    """A text in a language; whatever is not said, as it is."""
+    return value.in_language(language) if isinstance(value, Said) else value
+
+
+def of_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """The language that the locale names, else English."""
+    named = next(filter(None, map(environment.get, BY_LOCALE)), "")
+    wanted = named.replace("_", "-").lower()
+    return next((tag for tag in LANGUAGES if wanted.startswith(tag.partition("-")[0])), ENGLISH)
+
+
+@functools.cache
+def _catalogue(language: str) -> Mapping[str, str]:
+    """What each English message is in a language; of one with a form for more than one, by its first form."""
+    if language == ENGLISH:
+        return {}
+    from babel.messages.pofile import read_po  # only who reads another language waits for it
+
+    known: dict[str, str] = {}
+    for path in sorted((LOCALE / language.replace("-", "_") / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            read = [message for message in read_po(file) if not message.fuzzy]
+        known |= {one_form(message.id): one_form(message.string) for message in read}
+    return {message: text for message, text in known.items() if message and text}
+
+
+def one_form(forms: str | Sequence[str] | None) -> str:
+    """Of a message that may have one for more than one: the first. Chinese has one for every number."""
+    return (forms if isinstance(forms, str) else forms[0]) if forms else ""
+
+
+def fields(message: str) -> set[str]:
+    """The names in a message's braces."""
+    return {name for _, name, _, _ in string.Formatter().parse(message) if name}
