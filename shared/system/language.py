@@ -16,7 +16,8 @@ LOCALE = Path(__file__).resolve().parent.parent / "locale"
 DOMAIN = "messages"
 ENGLISH, CHINESE = "en", "zh-CN"  # by BCP 47, as a page names them
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}  # each by its own name
-BY_LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, by POSIX
+# The first that is set counts: POSIX's, and before them the one that GNU gettext knows for a list of languages.
+BY_LOCALE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class Said(str):
@@ -102,8 +103,9 @@ def translated(value: Any, language: str) -> Any:
 def of_environment(environment: Mapping[str, str] = os.environ) -> str:
     """The language that the locale names, else English."""
     named = next(filter(None, map(environment.get, BY_LOCALE)), "")
-    wanted = named.replace("_", "-").lower()
-    return next((tag for tag in LANGUAGES if wanted.startswith(tag.partition("-")[0])), ENGLISH)
+    wanted = (each.replace("_", "-").partition("-")[0].lower() for each in named.split(":"))
+    by_code = {tag.partition("-")[0]: tag for tag in LANGUAGES}
+    return next((by_code[code] for code in wanted if code in by_code), ENGLISH)
 
 
 @functools.cache
