@@ -49,13 +49,7 @@ def main() -> int:
     pythons = {name: find_interpreter(name, None) for name in ("PyTorch", "TensorFlow")} | {
         "Reference": Path(sys.executable)
     }
-    # PyTorch's fast engine compiles plain SGD alone, and says so of any other.
-    wanted = [
-        (framework, engine, configuration)
-        for configuration in SPECS
-        for framework, engine in ENGINES
-        if (framework, engine) != ("PyTorch", "fast") or configuration.training.optimizer == "sgd"
-    ]
+    wanted = [(framework, engine, configuration) for configuration in SPECS for framework, engine in ENGINES]
     header = ["hidden sizes, batch, dtype, optimizer, run", "peak, GB", "foretold, GB", "share"]
     rows = []
     with progress.bar(len(wanted), "runs") as advance:

@@ -18,7 +18,6 @@ from shared.configuration import Configuration
 from shared.execution import Execution
 from shared.mnist import Examples, Split
 from shared.network import Weights
-from shared.options import name_of
 from shared.system.errors import InputError
 from shared.training import Training
 
@@ -52,6 +51,10 @@ class DeviceFacts(BaseModel):
 
 class Session(Protocol):
     """What the training loop works with: it gives the batches, and looks at the model between steps."""
+
+    @property
+    def training(self) -> Training:
+        """What is trained."""
 
     @property
     def stops(self) -> Sequence[int]:
@@ -231,8 +234,7 @@ class Entry:
     requirements: str  # the file that installs them
     memory: int  # bytes that a run takes before any data: the interpreter and the libraries
     auto: Literal["eager", "fast"]  # what `--engine auto` takes
-    # Fields of a training that the compiled engine takes only at their defaults; None where there is no such engine.
-    fast_takes_only_defaults_of: tuple[str, ...] | None
+    has_fast: bool  # whether it has a compiled engine
     # A command that starts two workers, for one machine; None where there is no such engine.
     launch: str | None
     uses_gpu: bool = True
@@ -259,7 +261,7 @@ IMPLEMENTATIONS = {
             requirements="requirements/pytorch.txt",
             memory=600_000_000,
             auto="eager",
-            fast_takes_only_defaults_of=("optimizer", "schedule", "weight_decay", "clip_norm"),
+            has_fast=True,
             launch="torchrun --standalone --nproc-per-node 2 -m pytorch_impl --engine workers",
         ),
         Entry(
@@ -269,7 +271,7 @@ IMPLEMENTATIONS = {
             requirements="requirements/tensorflow.txt",
             memory=650_000_000,
             auto="fast",
-            fast_takes_only_defaults_of=(),
+            has_fast=True,
             launch="python -m shared.running.workers 2 python -m tensorflow_impl --engine workers",
         ),
         Entry(
@@ -279,7 +281,7 @@ IMPLEMENTATIONS = {
             requirements="requirements/pytorch.txt",
             memory=50_000_000,
             auto="eager",
-            fast_takes_only_defaults_of=None,
+            has_fast=False,
             launch=None,
             uses_gpu=False,
         ),
@@ -290,22 +292,11 @@ FRAMEWORKS = tuple(name for name in IMPLEMENTATIONS if name != REFERENCE)  # tho
 
 def check_engine(configuration: Configuration, name: str) -> None:
     """Raise InputError where an engine is asked for that this implementation does not have. Imports nothing."""
-    if configuration.execution.engine == "fast":
-        check_fast(configuration.training, name)
+    if configuration.execution.engine == "fast" and not IMPLEMENTATIONS[name].has_fast:
+        called = IMPLEMENTATIONS[name].called
+        raise InputError(f"--engine fast: {called} has no such engine; use --engine auto or eager")
     if configuration.execution.engine == "workers":
         check_workers(configuration.training, name)
-
-
-def check_fast(training: Training, name: str) -> None:
-    """Raise InputError where an implementation has no compiled engine that can train this."""
-    cure = "use --engine auto or eager"
-    needs_defaults = IMPLEMENTATIONS[name].fast_takes_only_defaults_of
-    if needs_defaults is None:
-        raise InputError(f"--engine fast: {IMPLEMENTATIONS[name].called} has no such engine; {cure}")
-    for field in needs_defaults:
-        if (value := getattr(training, field)) != getattr(Training(), field):
-            told = f"--engine fast with {name_of(field)} {value}: in {name} it takes steps of plain SGD only"
-            raise InputError(f"{told}; {cure}")
 
 
 def check_workers(training: Training, name: str) -> None:

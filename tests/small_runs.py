@@ -25,9 +25,9 @@ CONFIGURATION = Configuration.of(epochs=2, batch_size=2_000, hidden_sizes=(6, 5)
 VERIFIED = {}
 
 
-def unwatched(batches, told=lambda _step: None):
+def unwatched(batches, told=lambda _step: None, training=CONFIGURATION.training):
     """The session of an epoch of these batches, of which nothing is kept; `told` hears of steps to come."""
-    return SimpleNamespace(stops=(0, len(batches)), before_step=told)
+    return SimpleNamespace(training=training, stops=(0, len(batches)), before_step=told)
 
 
 def make_runs(folder):

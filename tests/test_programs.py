@@ -234,11 +234,6 @@ BAD_FOR_COMPARE = [
     (["--workers", "2", "--engine", "eager"], "--workers 2: is more than the one of --engine eager"),
     (["--workers", "2", "--mode", "stock"], "--workers 2: is not what the tutorials do"),
     (["--workers", "500", "--side-by-side"], "--side-by-side: 2 runs of 500 threads need more than"),
-    (
-        # At once: before an interpreter is looked for.
-        ["--engine", "fast", "--optimizer", "adam", "--pytorch-python", "/no/such/python"],
-        "--engine fast with --optimizer adam: in PyTorch it takes steps of plain SGD only; use --engine auto or",
-    ),
 ]
 
 
@@ -324,12 +319,21 @@ def test_the_fast_engine_agrees_with_the_eager_one(framework, tmp_path):
     assert abs(losses[0] - losses[1]).max() < 1e-12
 
 
-def test_what_pytorchs_fast_engine_lacks_is_refused_before_pytorch_is_imported(tmp_path):
-    options = ["--engine", "fast", "--clip-norm", "1", "--out", tmp_path / "out"]
-    run = run_program("-m", "pytorch_impl", *options, python=PYTHONS["TensorFlow"])  # which has no PyTorch
-    assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("pytorch_impl: error: --engine fast with --clip-norm 1.0: in PyTorch it takes steps")
-    assert not any(tmp_path.iterdir())
+def test_pytorchs_compiled_steps_are_compiled_once(tmp_path):
+    (tmp_path / "c++").write_text('#!/bin/sh\necho "$@" >> "$0.log"\nexec g++ "$@"\n', encoding="utf-8")
+    (tmp_path / "c++").chmod(0o755)
+    ours = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    compiler = ours | {"CXX": str(tmp_path / "c++"), "TWIN_TRAINING_CACHE": str(tmp_path / "cache")}
+    told = []
+    for _ in range(2):
+        options = [*SMALL, "--engine", "fast", "--optimizer", "momentum", "--out", tmp_path / "out"]
+        run = run_program("-m", "pytorch_impl", *options, env=compiler)
+        assert run.returncode == 0, run.stderr
+        told.append((tmp_path / "c++.log").read_text(encoding="utf-8").splitlines())
+        (tmp_path / "c++.log").unlink()
+    first, second = ([line for line in lines if ".cpp" in line] for lines in told)
+    assert first
+    assert not second
 
 
 @pytest.mark.parametrize("framework", PYTHONS)

@@ -22,7 +22,6 @@ from shared.reference.__main__ import load
 from shared.reference.reordered.__main__ import load as load_reordered
 from shared.running import batches
 from shared.system import cache
-from shared.system.errors import InputError
 from shared.system.output import is_whole
 from shared.training import Training
 from shared.update_rules import ADAGRAD_INITIAL_ACCUMULATOR, UPDATE_RULES
@@ -171,7 +170,8 @@ def test_trains_as_the_reference_does_short_last_batch_included(implementation, 
     steps = batches.split(order[order < 10_000][: 9 * 64 + 17], 64)
     told = []
     engine.warm_up(world.training, world.model, world.optimizer, world.dataset)
-    losses = engine.train_epoch(world.model, world.optimizer, world.dataset, steps, unwatched(steps, told.append))
+    session = unwatched(steps, told.append, world.training)
+    losses = engine.train_epoch(world.model, world.optimizer, world.dataset, steps, session)
     assert (len(losses), losses.dtype, told[0]) == (10, world.training.numpy_dtype, 0)
     assert told == sorted(set(told))
     expected, perturbed = (
@@ -193,17 +193,16 @@ UPDATES = {
 
 
 @pytest.mark.parametrize("update", UPDATES)
-def test_updates_as_the_reference_does(framework, implementation, device, test_examples, engine, update):
-    if framework == "pytorch" and engine is implementation.fast:
-        pytest.skip("PyTorch's fast engine takes steps of plain SGD only: the test above")
-    training, steps = UPDATES[update], batches.split(np.arange(640), 64)
+def test_updates_as_the_reference_does(implementation, device, test_examples, engine, update):
+    # The last one short: it is of no size that has been compiled.
+    training, steps = UPDATES[update], batches.split(np.arange(9 * 64 + 17), 64)
     initial = initial_weights(training)
     examples = Examples(*(array[:640] for array in test_examples))
     implementation.runtime.configure(Execution(device="cpu"), training.dtype)
     built = implementation.model.build(training, initial, device)
     dataset = implementation.data.to_dataset(examples, training, device)
     optimizer = implementation.optimizers.make_optimizer(training, built)
-    losses = engine.train_epoch(built, optimizer, dataset, steps, unwatched(steps))
+    losses = engine.train_epoch(built, optimizer, dataset, steps, unwatched(steps, training=training))
     kept = implementation.optimizers.buffers(training, built, optimizer)
     found = {"losses": losses} | by_kind(implementation.model.weights(built)) | kept
     # An adaptive rule enlarges the rounding of a gradient near zero, so the one weight whose gradient is nearest to it
@@ -278,16 +277,6 @@ def test_what_the_library_keeps_is_found_all_of_it_and_copied(framework, impleme
     for name, values in first.items():
         np.testing.assert_array_equal(values, before[name])  # no later step has changed it
         assert not np.array_equal(found[name], values)
-
-
-def test_an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training(framework, implementation, device):
-    if framework != "pytorch":
-        pytest.skip("PyTorch's fast engine alone takes plain SGD only")
-    for changes in ({"optimizer": "adam"}, {"schedule": "step"}, {"weight_decay": 0.5}, {"clip_norm": 1}):
-        option, value = next(iter(changes.items()))
-        option = option.replace("_", "-")
-        with pytest.raises(InputError, match=rf"^--engine fast with --{option} {value}.*; use --engine auto or eager$"):
-            implementation.fast.warm_up(Training(**changes), None, None, None)
 
 
 def test_loss_is_the_mean_cross_entropy_before_the_update(implementation, world, test_examples):

@@ -468,9 +468,6 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/contract.py",
         {
-            f"{IMPLEMENTATION}an_update_that_pytorchs_fast_engine_lacks_is_refused_before_training": [
-                ("the fast engine takes plain SGD for Adam (PyTorch)", "!= getattr(Training(), field)", "is None"),
-            ],
             "tests/running/test_runner.py::test_an_engine_is_the_one_asked_for_or_the_frameworks_own_choice": [
                 (
                     "--engine is not heeded",
@@ -507,13 +504,28 @@ MUTANTS: list[Mutant] = [
                 ("fast: rate off by 1 % (PyTorch)", 'param_groups[0]["lr"]', 'param_groups[0]["lr"] * 1.01'),
                 (
                     "fast: the steps that fill no call are lost (PyTorch)",
-                    "for batch in group)",
-                    "for batch in group[:-1])",
+                    "for index in indices:",
+                    "for index in indices[:-1]:",
                 ),
                 (
                     "fast: a call's batches in another order (PyTorch)",
                     "for index in batches:",
                     "for index in batches.flip(0):",
+                ),
+            ],
+            f"{IMPLEMENTATION}updates_as_the_reference_does[fast-adam alone float64]": [
+                ("fast: plain SGD for every rule (PyTorch)", '"optimizer", "schedule"', '"schedule"'),
+                (
+                    "fast: gradients of one batch all along (PyTorch)",
+                    "*dataset, index)\n        for",
+                    "*dataset, batch)\n        for",
+                ),
+            ],
+            f"{IMPLEMENTATION}updates_as_the_reference_does[fast-sgd with all float64]": [
+                (
+                    "fast: plain SGD where it clips, decays and changes its rate (PyTorch)",
+                    '("optimizer", "schedule", "weight_decay", "clip_norm")',
+                    '("optimizer",)',
                 ),
             ],
         },

@@ -8,7 +8,7 @@ import pytest
 
 from shared import metrics, random_numbers
 from shared.configuration import Configuration
-from shared.contract import IMPLEMENTATIONS, Implementation, check_engine
+from shared.contract import IMPLEMENTATIONS, Implementation
 from shared.mnist import checksum
 from shared.network import initial_weights
 from shared.normalisation import normalise
@@ -247,17 +247,6 @@ def test_a_stock_run_takes_nothing_that_it_would_ignore(words, capsys):
 def test_a_number_of_steps_is_plainly_written(text, capsys):
     said = refusal([f"--checkpoints={text}"], capsys)
     assert said.startswith(f"argument --checkpoints: {text!r} is not a number of steps from 8 on; ")
-
-
-@pytest.mark.parametrize(
-    "changes", [{"optimizer": "adam"}, {"schedule": "step"}, {"weight_decay": 0.5}, {"clip_norm": 1.0}]
-)
-def test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update(changes, capsys):
-    name, value = next(iter(changes.items()))
-    words = Configuration.of(engine="fast", **changes).options()
-    told = f"--engine fast with --{name.replace('_', '-')} {value}: in PyTorch it takes steps of plain SGD only; use"
-    assert refusal(words, capsys, "PyTorch").startswith(told)
-    check_engine(Configuration.of(engine="fast", **changes), "TensorFlow")  # whose fast engine takes all
 
 
 def test_the_reference_has_no_fast_engine(capsys):
