@@ -66,7 +66,7 @@ def test_compare_leaves_results_pictures_report_and_records(compared):
     _, out, _ = compared
     pictures = ["accuracy.png", "divergence.png", "loss.png", "steps.png", "verification.png"]
     vectors = [picture.replace("png", "svg") for picture in pictures]
-    left = {*pictures, *vectors, "index.html", "report.md", "results.json", "runs", MANIFEST}
+    left = {*pictures, *vectors, "index.html", "report.md", "report.zh-CN.md", "results.json", "runs", MANIFEST}
     assert {path.name for path in out.iterdir()} == left
     assert sorted(path.name for path in out.parent.iterdir()) == ["one", "two"]  # nothing half-written stays
     for picture in pictures:

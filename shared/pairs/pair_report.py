@@ -50,6 +50,7 @@ from shared.reporting.parts import (
 )
 from shared.reporting.report import write_files
 from shared.system import escaping
+from shared.system.language import of_environment
 
 NOT_SETTINGS = {"rank", "training"}  # what a call is, and how it was called
 NONE = "–"
@@ -68,7 +69,9 @@ def write(diagnosis: Diagnosis, sources: tuple[str, str], folder: Path, command:
     """Write results.json, the pictures, report.md and index.html. `sources` are the files' texts."""
     made = report(diagnosis, sources, command)
     stills = write_files(made, results(diagnosis), folder)
-    (folder / "index.html").write_text(page.render(made, stills, "float64", pair=True), encoding="utf-8")
+    (folder / "index.html").write_text(
+        page.render(made, stills, "float64", pair=True, language=of_environment()), encoding="utf-8"
+    )
 
 
 def summary(diagnosis: Diagnosis) -> str:

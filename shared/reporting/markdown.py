@@ -1,4 +1,4 @@
-"""A report's parts as Markdown, for report.md: all that comes from outside is escaped."""
+"""A report's parts as Markdown, a file for each language: all that comes from outside is escaped."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -6,28 +6,39 @@ from typing import Any
 
 from shared.reporting import parts
 from shared.reporting.glossary import TERMS, Marker
-from shared.reporting.parts import Code, Part, Prose, Table
+from shared.reporting.parts import Code, Part, Table, by_turns, leading, titled
 from shared.system.escaping import code_lines, markdown_code
 from shared.system.escaping import markdown as escaped
+from shared.system.language import ENGLISH, say, translated
 
 
 class Writer:
     """Writes text into the file: all of it escaped, and a term that is explained in italics where it first stands."""
 
-    def __init__(self, marker: Marker) -> None:
+    def __init__(self, marker: Marker, language: str = ENGLISH) -> None:
         self._marker = marker
+        self._language = language
+
+    def plain(self, text: str) -> str:
+        """A text in which no term is marked."""
+        return escaped(translated(text, self._language))
 
     def __call__(self, text: str, *, in_table: bool = False) -> str:
         """A sentence, or a cell of a table; of `Prose`, what stands between two backticks as code."""
         if isinstance(text, Code):
             return markdown_code(text, in_table=in_table)
-        pieces = re.split("`([^`]+)`", text) if isinstance(text, Prose) else [text]
+        text = translated(text, self._language)
+        pieces = by_turns(text)
         if len(pieces) == 1:
             return self._marked(text)
         return "".join(
             markdown_code(piece, in_table=in_table) if number % 2 else self._marked(piece, within=True)
             for number, piece in enumerate(pieces)
         )
+
+    def unmarking(self) -> "Writer":
+        """Writes as this one, and marks nothing."""
+        return Writer(Marker(), self._language)
 
     def cell(self, text: str) -> str:
         """A cell of a table."""
@@ -42,7 +53,7 @@ class Writer:
 
     def glossary(self) -> str:
         """What the terms mean that were found."""
-        return _bullets(f"*{escaped(term.name)}*: {escaped(term.meaning)}" for term in self._marker.close())
+        return _bullets(f"*{self.plain(term.name)}*: {self.plain(term.meaning)}" for term in self._marker.close())
 
 
 def _within(piece: str) -> str:
@@ -52,11 +63,11 @@ def _within(piece: str) -> str:
     return " " * lead + escaped(text) + " " * (tail if text else 0)
 
 
-def document(report: parts.Report) -> str:
+def document(report: parts.Report, language: str = ENGLISH) -> str:
     """The whole file, with relative links to the pictures."""
     explains = any(isinstance(part, parts.Section) and part.explains for part in report.parts)
-    write = Writer(Marker(TERMS if explains else ()))
-    return f"# {escaped(report.title)}\n\n{_printed(report.parts, write, level=2)}\n"
+    write = Writer(Marker(TERMS if explains else (), language), language)
+    return f"# {write.plain(report.title)}\n\n{_printed(report.parts, write, level=2)}\n"
 
 
 def _printed(several: Sequence[Part], write: Writer, level: int) -> str:
@@ -66,15 +77,14 @@ def _printed(several: Sequence[Part], write: Writer, level: int) -> str:
 
 def _part(part: Part, write: Writer, level: int) -> str:
     if isinstance(part, parts.Section | parts.Group):
-        return f"{'#' * level} {escaped(part.title)}\n\n{_printed(part.parts, write, level + 1)}"
+        return f"{'#' * level} {write.plain(part.title)}\n\n{_printed(part.parts, write, level + 1)}"
     if isinstance(part, parts.Tabs):
         return _printed(part.charts, write, level)
     return PRINTERS[type(part)](part, write)
 
 
-def _image(picture: parts.Chart | parts.Drawing, _: Writer) -> str:
-    words = f". {picture.words}" if picture.words else ""
-    return f"![{escaped(picture.title + words)}]({picture.name}.png)"
+def _image(picture: parts.Chart | parts.Drawing, write: Writer) -> str:
+    return f"![{write.plain(titled(picture.title, picture.words))}]({picture.name}.png)"
 
 
 def table(part: Table) -> str:
@@ -84,7 +94,7 @@ def table(part: Table) -> str:
 
 def _table(part: Table, write: Writer) -> str:
     align = "---" if part.words else "---:"
-    names = Writer(Marker()) if part.words else write  # a name from outside is no term of ours
+    names = write.unmarking() if part.words else write  # a name from outside is no term of ours
     header, *rows = [list(map(write.cell, part.header)), *([*map(names.cell, row)] for row in part.rows)]
     if part.sums_up == "row":
         rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
@@ -108,12 +118,14 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 PRINTERS: dict[type[Part], Callable[[Any, Writer], str]] = {
-    parts.Verdict: lambda part, _: f"**{escaped(part.sentence)}**",  # which others quote as it stands
-    parts.Caution: lambda part, write: f"> **{part.title}.** {write(part.sentence)}",
-    parts.Origin: lambda part, _: f"{escaped(part.text)} “{escaped(part.title)}” tells more.",
+    parts.Verdict: lambda part, write: f"**{write.plain(part.sentence)}**",  # which others quote as it stands
+    parts.Caution: lambda part, write: f"> **{write.plain(leading(part.title))}** {write(part.sentence)}",
+    parts.Origin: lambda part, write: write.plain(
+        say("{text} “{title}” tells more.", text=part.text, title=part.title)
+    ),
     parts.Glossary: lambda _, write: write.glossary(),
     parts.KeyFigures: lambda part, write: _bullets(
-        f"**{escaped(figure)}** {write(what)}" for figure, what in part.figures
+        f"**{write.plain(figure)}** {write(what)}" for figure, what in part.figures
     ),
     parts.Paragraph: lambda part, write: write(part.text),
     parts.Bullets: lambda part, write: _bullets(map(write, part.sentences)),

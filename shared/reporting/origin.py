@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from shared.reporting.parts import Code, Command, Origin, Part, Section, Table
 from shared.running.record import Run
 from shared.system import checkout, escaping
+from shared.system.language import say
 
-SECTION, TITLE = "run", "What was run"
-AGAIN = "Again:"  # stands before the command that made a report
-WHAT = "which compares a neural network in PyTorch with the same in TensorFlow/Keras"
-UNKNOWN = "not recorded"
+SECTION, TITLE = "run", say("What was run")
+AGAIN = say("Again:")  # stands before the command that made a report
+UNKNOWN = say("not recorded")
 SHORT = 12  # characters of a commit that tell it from others
 
 
@@ -28,27 +28,41 @@ class Made:
     @property
     def line(self) -> Origin:
         """In a line, for the top of the report."""
-        project = checkout.project()
-        commit = f", commit {', '.join(map(_short, self.commits))}" if self.commits else ""
-        return Origin(f"Made {self._when} by {project.name} {project.version}{commit}.", SECTION, TITLE)
+        when = say("on {time}", time=self._time) if self.when else self._time
+        made = say("Made {when} by {program}.", when=when, program=_program())
+        if self.commits:
+            commits = ", ".join(map(_short, self.commits))
+            made = say("Made {when} by {program}, commit {commits}.", when=when, program=_program(), commits=commits)
+        return Origin(made, SECTION, TITLE)
 
     @property
-    def _when(self) -> str:
-        return f"on {self.when.astimezone(datetime.UTC):%Y-%m-%d, %H:%M} UTC" if self.when else "at a time not recorded"
+    def _time(self) -> str:
+        if not self.when:
+            return say("at a time not recorded")
+        return f"{self.when.astimezone(datetime.UTC):%Y-%m-%d, %H:%M} UTC"
 
     def section(self, parts: Sequence[Part]) -> Section:
         """All of it, after `parts` on what was run."""
-        project = checkout.project()
-        rows = [
-            ["program", f"{project.name} {project.version}, {WHAT}"],
-            *([["kept at", project.address]] if project.address else []),
-            ["commit", ", ".join(self.commits) or UNKNOWN],
-            ["made", self._when.removeprefix("on ")],
-            ["system", self.system],
-            ["what else it answers", Code("docs/which.md")],
+        address = checkout.project().address
+        what = say(
+            "{program}, which compares a neural network in PyTorch with the same in TensorFlow/Keras",
+            program=_program(),
+        )
+        rows: list[list[str]] = [
+            [say("program"), what],
+            *([[say("kept at"), address]] if address else []),
+            [say("commit"), ", ".join(self.commits) or UNKNOWN],
+            [say("made"), self._time],
+            [say("system"), self.system],
+            [say("what else it answers"), Code("docs/which.md")],
         ]
-        table = Table(["this report", "value"], rows, words=True)
+        table = Table([say("this report"), say("value")], rows, words=True)
         return Section(SECTION, TITLE, [*parts, table, Command(self.command, AGAIN)])
+
+
+def _program() -> str:
+    project = checkout.project()
+    return f"{project.name} {project.version}"
 
 
 def _short(commit: str) -> str:

@@ -3,11 +3,14 @@
 `markdown`, `page` and `plots` print them, and know nothing of what the parts say.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+
+from shared.system.language import Said, join, say, sentences, translated
 
 NO_PREDICTION = -1
 LIKELIEST = 0.9999  # what is above it would be written as a certainty
@@ -23,10 +26,27 @@ class Code(str):
     __slots__ = ()
 
 
-class Prose(str):
+class Prose(Said):
     """A text of the project's own, with nothing from outside in it: what stands between backticks is code."""
 
     __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Of a text that may be said in another language."""
+        prose = str.__new__(cls, text)
+        prose.message, prose.many, prose.values = "{text}", "", {"text": text}
+        return prose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values["text"],)
+
+    def in_language(self, language: str) -> "Prose":
+        return Prose(translated(self.values["text"], language))
+
+
+def by_turns(text: str) -> list[str]:
+    """Words, code, words ...: of anything but `Prose` all is words."""
+    return re.split("`([^`]+)`", text) if isinstance(text, Prose) else [text]
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ class Caution(Part):
     """What a reader must know before anything else."""
 
     sentence: str
-    title: str = "Warning"
+    title: str = say("Warning")
 
 
 @dataclass(frozen=True)
@@ -154,9 +174,14 @@ class Chart(Part):
     def words(self) -> str:
         """What it shows, and which of its curves can't be drawn: those of NaN, or of zero on a logarithmic axis."""
         logarithmic = self.scale == "logarithmic"
-        floor, why = (0.0, "nowhere above zero") if logarithmic else (-np.inf, "nowhere a number")
+        floor = 0.0 if logarithmic else -np.inf
         undrawn = [c.label for c in self.curves if not np.any(np.isfinite(c.values) & (c.values > floor))]
-        return self.says + (f" Not drawn, being {why}: {'; '.join(undrawn)}." if undrawn else "")
+        if not undrawn:
+            return self.says
+        named = join(say("; "), undrawn)
+        if logarithmic:
+            return sentences(self.says, say("Not drawn, being nowhere above zero: {curves}.", curves=named))
+        return sentences(self.says, say("Not drawn, being nowhere a number: {curves}.", curves=named))
 
 
 @dataclass(frozen=True)
@@ -196,6 +221,11 @@ class Matrix:
     cells: list[list[Cell]]
     styles: tuple[str, str]  # of the ground where a share is above zero, and where it is below
 
+    @property
+    def name(self) -> str:
+        """All that its caption says."""
+        return say("{title}, {what}", title=self.title, what=self.what)
+
 
 @dataclass(frozen=True)
 class Matrices(Part):
@@ -218,6 +248,16 @@ class Digit:
         """The label, and what was predicted beside it."""
         return list(dict.fromkeys(c for c in (self.label, *self.predictions) if c != NO_PREDICTION))
 
+    @property
+    def alternative(self) -> str:
+        """For who can't see it."""
+        return say("Handwritten digit labelled {label}, test image {index}", label=self.label, index=self.index)
+
+    @property
+    def caption(self) -> str:
+        """Which one it is."""
+        return say("Test image {index}", index=self.index)
+
 
 @dataclass(frozen=True)
 class Digits(Part):
@@ -231,11 +271,14 @@ class Digits(Part):
         rows = []
         for digit in self.digits:
             said = [
-                "nothing" if c == NO_PREDICTION else f"{c} ({probability(p[c])})"
+                say("nothing")
+                if c == NO_PREDICTION
+                else say("{digit} ({probability})", digit=c, probability=probability(p[c]))
                 for c, p in zip(digit.predictions, digit.probabilities, strict=True)
             ]
             rows.append([str(digit.index), str(digit.label), *said])
-        return Table(["test image", "label", *(f"{name} says" for name in self.names)], rows)
+        header: list[str] = [say("test image"), say("label"), *(say("{name} says", name=name) for name in self.names)]
+        return Table(header, rows)
 
 
 @dataclass(frozen=True)
@@ -277,6 +320,16 @@ class Report:
 
     title: str
     parts: Sequence[Part]
+
+
+def leading(title: str) -> str:
+    """A title before what it is the title of, in the same line."""
+    return say("{title}.", title=title)
+
+
+def titled(title: str, words: str) -> str:
+    """A title, and what stands after it; there may be nothing."""
+    return say("{title}. {words}", title=title, words=words) if words else title
 
 
 def pictures(parts: Iterable[Part]) -> Iterator[Chart | Drawing]:

@@ -28,6 +28,7 @@ from shared.reporting.parts import (
 )
 from shared.reporting.results import json_safe, results
 from shared.system import escaping, trace
+from shared.system.language import ENGLISH, LANGUAGES, of_environment
 
 NO_PROOF = (
     "No proof was run: neither float64, nor each implementation against itself, nor every run twice. "
@@ -137,12 +138,15 @@ def _what_was_run(outcome: Outcome) -> list[Part]:
 
 
 def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Section] = ()) -> None:
-    """Write results.json, the pictures, report.md and index.html. `command` is what reproduces them."""
+    """Write results.json, the pictures, report.md, also in each other language, and index.html, which holds them all.
+
+    `command` is what reproduces them. The page opens in the language of the environment.
+    """
     command = escaping.one_line(command)
     report = comparison(outcome, command, studies)
     stills = write_files(report, results(outcome) | {study.name: study.results for study in studies}, folder)
     with trace.span("page"):
-        text = page.render(report, stills, outcome.training.dtype)
+        text = page.render(report, stills, outcome.training.dtype, language=of_environment())
     (folder / "index.html").write_text(text, encoding="utf-8")
 
 
@@ -154,7 +158,9 @@ def write_alone(section: Section, folder: Path, command: str) -> None:
 
 
 def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[str, str]:
-    """Write results.json, the pictures and report.md; returns what the pictures' SVG files hold, by name.
+    """Write results.json, the pictures and report.md, which is report.zh-CN.md in Chinese.
+
+    Returns what the pictures' SVG files hold, by name.
 
     Numbers that are not finite become null in results.json: JSON has none.
     """
@@ -162,5 +168,7 @@ def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[s
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     with trace.span("drawing"):
         stills = plots.write(pictures(report.parts), folder)
-    (folder / "report.md").write_text(markdown.document(report), encoding="utf-8")
+    for language in LANGUAGES:
+        name = "report.md" if language == ENGLISH else f"report.{language}.md"
+        (folder / name).write_text(markdown.document(report, language), encoding="utf-8")
     return stills

@@ -78,7 +78,7 @@ MUTANTS: list[Mutant] = [
         "shared/reporting/parts.py",
         {
             f"{PAGE}every_curve_is_drawn_or_said_not_to_be[diverged]": [
-                ("a curve that can't be drawn, and not a word", "if undrawn else", "if False else"),
+                ("a curve that can't be drawn, and not a word", "if not undrawn:", "if True:"),
             ],
         },
     ),
@@ -159,8 +159,8 @@ MUTANTS: list[Mutant] = [
             f"{PAGE}a_chart_tells_the_runs_own_values": [
                 (
                     "page: the first framework's values under both names",
-                    "textContent = words)",
-                    "textContent = said[0])",
+                    "textContent = value)",
+                    "textContent = values[0])",
                 ),
             ],
             f"{PAGE}the_keyboard_reaches_every_control_and_works_it": [
@@ -173,7 +173,11 @@ MUTANTS: list[Mutant] = [
                 ("page: seeds joined by a line", "width: curve.joined && !edge ?", "width: !edge ?"),
             ],
             f"{PAGE}the_choice_of_colours_is_remembered": [
-                ("page: the choice of colours forgotten", "remembered((storage) => storage.setItem(KEY, theme));", ""),
+                (
+                    "page: the choice of colours forgotten",
+                    "remembered((storage) => storage.setItem(COLOURS, theme));",
+                    "",
+                ),
             ],
         },
     ),

@@ -464,6 +464,10 @@ def test_one_finger_points_at_a_step_and_scrolls_the_page(pages, visit):
     assert page.evaluate("visualViewport.scale") == 1
 
 
+def radio(page, name):
+    return page.get_by_role("radio", name=name, exact=True)
+
+
 def luminance(page, selector, what):
     """From 0, black, to 255."""
     colour = page.evaluate(f"getComputedStyle(document.querySelector({selector!r})).{what}")
@@ -475,19 +479,19 @@ def test_light_and_dark_follow_the_system_and_the_switch(pages, visit):
         page = visit(pages["plain"], color_scheme=scheme)
         assert (luminance(page, "body", "backgroundColor") < 100) is dark
         assert (coloured(page, "loss", "pytorch") == 0) is dark
-        page.get_by_label("Light" if dark else "Dark", exact=True).check()
+        radio(page, "Light" if dark else "Dark").check()
         assert (luminance(page, "body", "backgroundColor") < 100) is not dark
         assert (coloured(page, "loss", "pytorch") == 0) is not dark
 
 
 def test_the_choice_of_colours_is_remembered(pages, visit):
     page = visit(pages["plain"])
-    page.get_by_label("Dark", exact=True).check()
+    radio(page, "Dark").check()
     page.reload()
     assert luminance(page, "body", "backgroundColor") < 100
     assert coloured(page, "loss", "pytorch") == 0
-    assert page.get_by_label("Dark", exact=True).is_checked()
-    page.get_by_label("Auto", exact=True).check()
+    assert radio(page, "Dark").is_checked()
+    radio(page, "Auto").check()
     page.reload()
     assert luminance(page, "body", "backgroundColor") > 200
 
@@ -498,7 +502,7 @@ def test_a_page_that_is_refused_a_memory_works(pages, visit, tmp_path):
     page.add_init_script(refuse)
     page.reload()
     assert page.evaluate("(() => { try { localStorage; } catch { return 'refused'; } })()") == "refused"
-    page.get_by_label("Dark", exact=True).check()
+    radio(page, "Dark").check()
     assert luminance(page, "body", "backgroundColor") < 100
     assert page.complaints == []
 
@@ -586,7 +590,7 @@ def test_without_script_every_picture_and_table_is_there_and_no_dead_control(kin
         assert svg.bounding_box()["width"] > 300
         for text in (picture.title, *(curve.label for curve in getattr(picture, "curves", ()))):
             assert text in svg.text_content()
-    assert page.locator("button, input").count() == 0
+    assert page.locator("button, input:not([name=language])").count() == 0
     for selector in ("#loss table", "#time table", ".matrix", "#run table"):
         assert page.locator(selector).first.is_visible()
 
@@ -594,7 +598,7 @@ def test_without_script_every_picture_and_table_is_there_and_no_dead_control(kin
 @pytest.mark.parametrize("kind", KINDS)
 def test_paper_shows_the_pictures_and_unfolds_what_is_folded(kind, pages, outcomes, visit):
     page = visit(pages[kind], color_scheme="dark")
-    page.get_by_label("Dark", exact=True).check()
+    radio(page, "Dark").check()
     page.emulate_media(media="print")
     assert luminance(page, "main h2", "color") < 100
     for svg in page.locator(".picture svg").all():
@@ -608,15 +612,24 @@ def test_paper_shows_the_pictures_and_unfolds_what_is_folded(kind, pages, outcom
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_term_is_marked_once_and_leads_to_what_it_means(kind, script, pages, visit):
     page = visit(pages[kind], java_script_enabled=script)
-    marks = [(link.get_attribute("href"), link.get_attribute("title")) for link in page.locator("a.term").all()]
-    explained = {f"#{one.get_attribute('id')}": one for one in page.locator("#words .glossary > div").all()}
-    assert {target for target, _ in marks} == explained.keys()
-    assert len(marks) == len(explained) > 10
-    for target, meaning in marks:
-        assert explained[target].locator("dd").text_content() == meaning
-    page.locator("a.term", has_text="rounding").first.click()
-    assert page.url.endswith("#term-rounding")
-    assert page.locator("#term-rounding").is_visible()
+    for name, at_least in (("English", 10), ("中文", 3)):
+        radio(page, name).check()
+        marks = page.evaluate(
+            "() => [...document.querySelectorAll('a.term')].filter((one) => one.checkVisibility())"
+            ".map((one) => [one.getAttribute('href'), one.title])"
+        )
+        explained = {
+            f"#{one.get_attribute('id')}": one.locator("dd").inner_text()
+            for one in page.locator("#words .glossary > div:visible").all()
+        }
+        assert dict(marks) == explained
+        assert len(marks) == len(explained) > at_least
+        target, _ = marks[-1]
+        page.locator(f"a.term[href='{target}']:visible").click()
+        assert page.url.endswith(target)
+        assert page.locator(target).is_visible()
+    places = re.findall('id="(term-[^"]*)"', page.content())
+    assert len(places) == len(set(places)) == page.locator("#words [id^=term-]").count()
 
 
 def test_a_term_is_marked_where_it_first_stands(pages, visit):
@@ -644,7 +657,7 @@ def test_the_page_says_where_it_comes_from(pages, outcomes, visit):
     assert f"by {checkout.project().name} {checkout.project().version}" in line
     assert re.search(r"Made on \d{4}-\d\d-\d\d, \d\d:\d\d UTC", line)
     assert (told.commit or "")[:12] in line
-    page.locator(".origin a").click()
+    page.locator(".origin a:visible").click()
     assert page.url.endswith("#run")
     run = page.locator("#run").inner_text()
     for said in (told.commit or "not recorded", told.system, COMMAND):

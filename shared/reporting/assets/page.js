@@ -1,8 +1,10 @@
 "use strict";
-// What the page does better with a script: charts to look into, a choice of light or dark, and paper without loss.
+// What the page does better with a script: charts to look into, a choice of light or dark, paper without loss, and a
+// language that is remembered.
 
 (() => {
-  const { charts: drawn, styles, fewPoints, bandOpacity, paleOpacity } = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { charts: drawn, styles, fewPoints, bandOpacity, paleOpacity, words } = data;
   const NARROW = 600; // pixels
   const PAGE = 0.05; // of what is visible, for Page Up and Page Down
   const ZOOM = 2;
@@ -17,6 +19,36 @@
     return made;
   };
 
+  // A text is one for all languages, or has one for each.
+  const languages = [...document.querySelectorAll("input[name=language]")];
+  let language = languages.find((one) => one.checked).value;
+  const said = (text) => text[language] ?? text;
+  const filled = (text, values) => said(text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  // In every language: the style sheet shows one, and `speak` changes attributes.
+  const spoken = (text) =>
+    typeof text === "string" ? [text] : Object.entries(text).map(([lang, one]) => element("span", { lang }, one));
+  const labelled = (name, text) => {
+    const others = languages.map((one) => one.value).filter((one) => one !== language && text[one]);
+    return { [name]: said(text), ...Object.fromEntries(others.map((one) => [attributeIn(name, one), text[one]])) };
+  };
+  const attributeIn = (name, tag) => `data-${name}-${tag.toLowerCase()}`;
+
+  // From here on in this language, but for what is drawn.
+  const speak = (tag) => {
+    for (const name of ["aria-label", "title", "alt"]) {
+      const wanted = attributeIn(name, tag);
+      for (const one of document.querySelectorAll(`[${wanted}]`)) {
+        one.setAttribute(attributeIn(name, language), one.getAttribute(name));
+        one.setAttribute(name, one.getAttribute(wanted));
+        one.removeAttribute(wanted);
+      }
+    }
+    language = tag;
+    languages.forEach((one) => (one.checked = one.value === tag));
+    document.documentElement.lang = tag;
+    document.title = said(data.title);
+  };
+
   // Of a colour in words of the style sheet, what a canvas understands.
   const probe = document.body.appendChild(element("span", { hidden: "" }));
   const resolved = (colour) => {
@@ -27,19 +59,17 @@
   const faint = (colour, opacity) => `color-mix(in srgb, ${colour} ${100 * opacity}%, transparent)`;
 
   // A few choices of which one holds. Arrow keys come with the radio buttons.
-  const choice = (title, options, chosen, choose) => {
-    const name = `choice-${title.toLowerCase().replaceAll(" ", "-")}`;
-    const set = element("fieldset", {}, element("legend", { class: "unseen" }, title));
+  const choice = (name, title, options, chosen, choose) => {
+    const set = element("fieldset", {}, element("legend", { class: "unseen" }, ...spoken(title)));
     for (const [value, label] of options) {
       const input = element("input", { type: "radio", name, value });
       input.checked = value === chosen;
       input.addEventListener("change", () => choose(value));
-      set.append(element("label", {}, input, element("span", {}, label)));
+      set.append(element("label", {}, input, element("span", {}, ...spoken(label))));
     }
     return set;
   };
 
-  const unit = (picture) => picture.x_label.split(/[ ,]/)[0];
   const exactly = (picture, value) => {
     if (value == null) return "–";
     if (picture.scale === "percent") return `${(100 * value).toFixed(2)}%`;
@@ -50,10 +80,10 @@
   const told = (picture, curve, at) => {
     const value = exactly(picture, curve.values[at]);
     const [low, high] = curve.band.map((edge) => exactly(picture, edge[at]));
-    return low ? `${value} (${low} to ${high})` : value;
+    return low ? filled(words.band, { value, low, high }) : value;
   };
   const gap = ({ scale }, value) =>
-    scale === "percent" ? `${Math.abs(100 * value).toFixed(2)} points` : Math.abs(value).toExponential(1);
+    scale === "percent" ? filled(words.gap, { gap: Math.abs(100 * value).toFixed(2) }) : Math.abs(value).toExponential(1);
   const tick = ({ scale }, value) => {
     if (scale === "percent") return `${(100 * value).toFixed(1)}%`;
     return scale === "logarithmic" ? value.toExponential(0) : String(value);
@@ -106,7 +136,7 @@
       for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
         this.plot.addEventListener(name, (event) => event.pointerType === "touch" && this.touch(event));
       }
-      this.curves = element("div", { class: "curves", role: "group", "aria-label": "Curves: press to hide or show" });
+      this.curves = element("div", { class: "curves", role: "group", ...labelled("aria-label", words.curves) });
       this.at = element("p", { class: "at" });
       figure.querySelector(".live").append(this.controls(), this.plot, this.at, this.curves);
       this.take(this.pictures[0].name);
@@ -117,16 +147,17 @@
     controls() {
       const made = element("div", { class: "controls" });
       if (this.pictures.length > 1) {
-        const options = this.pictures.map((p) => [p.name, `Each ${unit(p)}`]);
-        made.append(choice("Points of the curves", options, options[0][0], (name) => this.take(name)));
+        const options = this.pictures.map((p) => [p.name, p.each]);
+        made.append(choice("points", words.points, options, options[0][0], (name) => this.take(name)));
       }
       const zoom = element("span", { class: "zoom" });
       for (const [label, title, act] of [
-        ["−", "Zoom out", () => this.zoom(ZOOM)],
-        ["+", "Zoom in", () => this.zoom(1 / ZOOM)],
-        ["All", "Show all", () => this.whole()],
+        ["−", words.zoomOut, () => this.zoom(ZOOM)],
+        ["+", words.zoomIn, () => this.zoom(1 / ZOOM)],
+        [words.all, words.showAll, () => this.whole()],
       ]) {
-        const button = element("button", { type: "button", "aria-label": title, title }, label);
+        const names = { ...labelled("aria-label", title), ...labelled("title", title) };
+        const button = element("button", { type: "button", ...names }, ...spoken(label));
         button.addEventListener("click", act);
         zoom.append(button);
       }
@@ -156,13 +187,12 @@
     take(name) {
       this.picture = this.pictures.find((p) => p.name === name);
       this.hidden = new Set();
-      this.plot.setAttribute("aria-label", `${this.picture.title}: values at one ${unit(this.picture)}`);
       this.plot.setAttribute("aria-valuemin", this.x[0]);
       this.plot.setAttribute("aria-valuemax", this.x[this.last]);
       this.values = this.picture.curves.map(() => element("b"));
       const buttons = this.picture.curves.map((curve, index) => {
         const made = element("button", { type: "button", class: "curve", "aria-pressed": "true" });
-        made.append(sample(this.style(curve, this.x.length <= fewPoints, curve.mean.length), curve), element("span", {}, curve.label), this.values[index]);
+        made.append(sample(this.style(curve, this.x.length <= fewPoints, curve.mean.length), curve), element("span", {}, ...spoken(curve.label)), this.values[index]);
         made.addEventListener("click", () => this.toggle(curve, made));
         return made;
       });
@@ -198,7 +228,7 @@
       return [...edges, ...curves.map((curve) => ({ curve, values: curve.values })), ...means];
     }
 
-    // Once more, in other colours: what is seen of x stays.
+    // Once more, in other colours or another language: what is seen of x stays.
     redraw() {
       const seen = this.seen();
       this.draw();
@@ -206,6 +236,7 @@
     }
 
     draw() {
+      this.plot.setAttribute("aria-label", said(this.picture.asked));
       this.chart?.destroy();
       // Zero has no place on a logarithmic axis.
       const shown = (value) => (this.picture.scale === "logarithmic" && !(value > 0) ? null : value);
@@ -229,8 +260,8 @@
           y: picture.scale === "logarithmic" ? { distr: 3 } : {},
         },
         axes: [
-          { ...axis, label: picture.x_label, size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
-          { ...axis, label: picture.y_label, size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
+          { ...axis, label: said(picture.x_label), size: 34, labelSize: 20, incrs: WHOLE, values: (_, splits) => splits.map((v) => v.toLocaleString("en")) },
+          { ...axis, label: said(picture.y_label), size: 60, values: onAxis, ...(picture.scale === "logarithmic" && { splits: decades }) },
         ],
         cursor: { y: false, points: { size: 7 } },
         series: [{}, ...this.lines.map((line) => this.series(line))],
@@ -248,7 +279,7 @@
       const { colour, width, dash } = this.style(curve, this.x.length <= fewPoints, isMean);
       const pale = curve.mean.length && !isMean;
       return {
-        label: curve.label,
+        label: said(curve.label),
         show: !this.hidden.has(curve),
         stroke: resolved(pale ? faint(colour, paleOpacity) : colour),
         width: curve.joined && !edge ? width : 0,
@@ -289,7 +320,7 @@
     // The upright line at the step of which something is said.
     drawMark(u) {
       if (!this.picture.mark) return;
-      const [at, words] = this.picture.mark;
+      const [at, what] = this.picture.mark;
       if (at < u.scales.x.min || at > u.scales.x.max) return;
       const { left, top, width, height } = u.bbox;
       const x = u.valToPos(at, "x", true);
@@ -304,7 +335,7 @@
       u.ctx.fillStyle = resolved("var(--ink)");
       u.ctx.font = `${12 * uPlot.pxRatio}px system-ui, sans-serif`;
       u.ctx.textAlign = leftOf ? "right" : "left";
-      u.ctx.fillText(words, x + (leftOf ? -6 : 6) * uPlot.pxRatio, top + height / 2);
+      u.ctx.fillText(said(what), x + (leftOf ? -6 : 6) * uPlot.pxRatio, top + height / 2);
       u.ctx.restore();
     }
 
@@ -312,16 +343,17 @@
     read(index) {
       this.index = index;
       const at = index ?? this.last;
-      const said = this.picture.curves.map((curve) => told(this.picture, curve, at));
-      said.forEach((words, i) => (this.values[i].textContent = words));
+      const values = this.picture.curves.map((curve) => told(this.picture, curve, at));
+      values.forEach((value, i) => (this.values[i].textContent = value));
       // How far apart the furthest two of the curves lie that are of one quantity.
       const compared = this.picture.curves.slice(0, this.picture.compared).map((curve) => curve.values[at]);
       const comparable = compared.length > 1 && !compared.includes(null);
-      const apart = comparable ? `, ${gap(this.picture, Math.max(...compared) - Math.min(...compared))} apart` : "";
-      const place = `${unit(this.picture)} ${this.x[at].toLocaleString("en")}`;
-      this.at.textContent = `At ${place}${apart}:`;
+      const apart = comparable ? { gap: gap(this.picture, Math.max(...compared) - Math.min(...compared)) } : null;
+      const place = filled(this.picture.place, { at: this.x[at].toLocaleString("en") });
+      this.at.textContent = filled(apart ? words.atApart : words.at, { place, ...apart });
+      const all = values.map((value, i) => `${said(this.picture.curves[i].label)} ${value}`).join(said(words.and));
       this.plot.setAttribute("aria-valuenow", this.x[at]);
-      this.plot.setAttribute("aria-valuetext", `${place}: ${said.map((words, i) => `${this.picture.curves[i].label} ${words}`).join(", ")}${apart}`);
+      this.plot.setAttribute("aria-valuetext", filled(apart ? words.readApart : words.read, { place, values: all, ...apart }));
     }
 
     // Indices of the first point and the last that are seen.
@@ -410,7 +442,7 @@
   }
 
   // A page from disk may be refused a memory; then each visit begins with the system's colours.
-  const KEY = "pytorch-tensorflow-colours";
+  const [COLOURS, LANGUAGE] = ["pytorch-tensorflow-colours", "pytorch-tensorflow-language"];
   const remembered = (act) => {
     try {
       return act(localStorage);
@@ -419,19 +451,29 @@
     }
   };
   const root = document.documentElement.dataset;
-  root.theme = remembered((storage) => storage.getItem(KEY)) ?? "";
+  root.theme = remembered((storage) => storage.getItem(COLOURS)) ?? "";
+  const chosen = remembered((storage) => storage.getItem(LANGUAGE));
+  if (languages.some((one) => one.value === chosen)) speak(chosen);
 
   const charts = [...document.querySelectorAll("figure[data-charts]")].map((figure) => new Chart(figure));
   const redraw = () => charts.forEach((chart) => chart.redraw());
 
-  const themes = [["", "Auto"], ["light", "Light"], ["dark", "Dark"]];
+  const themes = [["", words.auto], ["light", words.light], ["dark", words.dark]];
   const setTheme = (theme) => {
     root.theme = theme;
-    remembered((storage) => storage.setItem(KEY, theme));
+    remembered((storage) => storage.setItem(COLOURS, theme));
     redraw();
   };
-  document.getElementById("theme").append(choice("Colours", themes, root.theme, setTheme));
+  document.getElementById("theme").append(choice("colours", words.colours, themes, root.theme, setTheme));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  for (const one of languages) {
+    one.addEventListener("change", () => {
+      speak(one.value);
+      remembered((storage) => storage.setItem(LANGUAGE, one.value));
+      redraw();
+    });
+  }
 
   // On paper nothing can be unfolded.
   let folded = [];
