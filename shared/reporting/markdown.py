@@ -121,7 +121,7 @@ PRINTERS: dict[type[Part], Callable[[Any, Writer], str]] = {
     parts.Verdict: lambda part, write: f"**{write.plain(part.sentence)}**",  # which others quote as it stands
     parts.Caution: lambda part, write: f"> **{write.plain(leading(part.title))}** {write(part.sentence)}",
     parts.Origin: lambda part, write: write.plain(
-        say("{text} “{title}” tells more.", text=part.text, title=part.title)
+        say("{made} “{title}” tells more.", made=part.text, title=part.title)
     ),
     parts.Glossary: lambda _, write: write.glossary(),
     parts.KeyFigures: lambda part, write: _bullets(

@@ -177,7 +177,7 @@ def _attribute(text: str, name: str, opening: str) -> Markup:
 
 def _more(origin: Origin, language: str) -> Markup:
     link = Markup('<a href="#{}">{}</a>').format(origin.section, translated(origin.title, language))
-    return escape(translated(AROUND["more"], language)).format(text=translated(origin.text, language), section=link)
+    return escape(translated(AROUND["more"], language)).format(made=translated(origin.text, language), section=link)
 
 
 def _word(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ AROUND = {
     "contents": say("Contents"),
     "language": say("Language"),
     "picture": say("Picture"),
-    "more": say("{text} {section} tells more."),
+    "more": say("{made} {section} tells more."),
     "digit": say("digit"),
     "label": say("label"),
     "says_so": say("says so: "),
