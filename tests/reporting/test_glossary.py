@@ -10,6 +10,7 @@ from shared.reporting import charts, glossary, markdown, origin
 from shared.reporting.glossary import TERMS, Marker, Term
 from shared.reporting.parts import Code, Paragraph, Report, Section, Table
 from shared.system import checkout, own_python
+from shared.system.language import CHINESE, translated
 
 ULP, FLOOR = Term("ulp", ("ulps?",), "a unit"), Term("noise floor", ("noise floors?", "floor"), "how far")
 
@@ -30,6 +31,24 @@ def test_a_term_is_marked_once_in_any_form_and_never_within_a_word():
     assert marked(marker, "noise floors") == [("noise floors", "noise floor")]
     assert marker.close() == [FLOOR, ULP]
     assert marked(Marker([FLOOR]), "") == []
+
+
+def named(text):
+    """The Chinese words that are marked in a text, each for itself."""
+    return [piece for term in TERMS for piece, found in Marker([term], CHINESE).split(text) if found]
+
+
+def test_a_term_is_marked_in_chinese_and_never_within_a_longer_word():
+    for term in TERMS:
+        name = translated(term.name, CHINESE)
+        assert Marker([term], CHINESE).split(f"这里的{name}")[-1][1] is term or name == "核（kernel）", name
+    assert named("第 3 步与下一轮") == ["步", "轮"]
+    assert named("每一步都走一遍；这一段的核（kernel）") == ["步", "段", "核"]
+    assert named("进一步、逐步、步骤、初步、同步，一步一步；轮流，轮廓；阶段、手段；核对、核心、内核；自己的教程") == []
+    assert named("float32的损失，不是 float321 的") == ["损失", "float32"]
+    assert named("扰动 1 ulp") == ["ulp", "扰动 1 ulp"]
+    [first, (piece, term), *_] = Marker(TERMS, CHINESE).split("从扰动 1 ulp 的权重开始")
+    assert (first, piece, term.name) == (("从", None), "扰动 1 ulp", "perturbed by 1 ulp")
 
 
 def test_after_the_glossary_nothing_is_marked():

@@ -19,6 +19,7 @@ from shared.reporting.drawing import plt
 from shared.reporting.parts import Drawing, Paragraph, Report, Section, Table, Verdict, pictures
 from shared.reporting.styles import STYLES
 from shared.system import checkout
+from shared.system.language import CHINESE, ENGLISH, LANGUAGES
 from tests import browser as chromium
 from tests.small_runs import CONFIGURATION, make_runs, outcome_of, proof_of, with_run
 from tests.studies import test_attribution
@@ -549,9 +550,14 @@ def violations(page):
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["proven", "diverged", "sections"])
-def test_axe_finds_nothing_that_bars_a_reader(kind, scheme, viewport, pages, visit):
+@pytest.mark.parametrize(
+    ("kind", "language"),
+    [("proven", ENGLISH), ("diverged", ENGLISH), ("sections", ENGLISH), ("sections", CHINESE)],
+    ids=["proven", "diverged", "sections", "chinese"],
+)
+def test_axe_finds_nothing_that_bars_a_reader(kind, language, scheme, viewport, pages, visit):
     page = visit(pages[kind], color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    radio(page, LANGUAGES[language]).check()
     page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
     assert violations(page) == []
 
@@ -577,7 +583,9 @@ def test_axe_sees_what_would_bar_a_reader(right, wrong, rule, pages, visit, tmp_
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_phone_does_not_scroll_sideways(kind, script, pages, visit):
     page = visit(pages[kind], viewport=PHONE, java_script_enabled=script)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for name in LANGUAGES.values():
+        radio(page, name).check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -605,6 +613,7 @@ def test_paper_shows_the_pictures_and_unfolds_what_is_folded(kind, pages, outcom
         assert svg.is_visible()
     assert not page.locator("canvas").first.is_visible()
     assert page.locator("details table").last.bounding_box()["height"] > 100
+    assert shown_in(page) == {ENGLISH}
     assert page.pdf().startswith(b"%PDF")
 
 
@@ -739,6 +748,101 @@ def test_studies_have_their_places(outcomes, visit, tmp_path):
     assert "EQUIVALENT <script>" in page.locator("#seeds").inner_text()
     assert "No other seed" not in page.locator("#seeds").inner_text()
     assert "0.27" in page.locator("#seeds").inner_text()
+
+
+def shown_in(page):
+    """The languages of what is shown and marked as being in one: not of their names, by which one is chosen."""
+    return set(
+        page.evaluate(
+            """() => [...document.querySelectorAll("body [lang]:not(.languages label)")]
+                .filter((one) => one.checkVisibility()).map((one) => one.lang)"""
+        )
+    )
+
+
+ATTRIBUTES = """() => ["aria-label", "title", "alt"].flatMap((name) =>
+    [...document.querySelectorAll(`[${name}]`)].filter((one) => one.checkVisibility())
+        .map((one) => one.getAttribute(name)))"""
+HAN = re.compile("[\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+@pytest.mark.parametrize("kind", ["diverged", "sections"])
+def test_a_reader_chooses_the_language_and_sees_that_one_alone(kind, script, pages, visit):
+    page = visit(pages[kind], java_script_enabled=script)
+    before = page.locator("body").inner_text()
+    assert shown_in(page) == {ENGLISH}
+    assert HAN.findall(before) == list("中文")
+    assert not any(map(HAN.search, page.evaluate(ATTRIBUTES)))
+    for _ in range(2):
+        radio(page, "中文").check()
+        assert shown_in(page) == {CHINESE}
+        assert page.locator("#words h2").inner_text() == "术语解释"
+        assert page.locator(".origin").inner_text().endswith("详见运行了什么。")
+        if script:
+            assert page.evaluate("document.documentElement.lang") == CHINESE
+            assert page.title() == f"{page.locator('.verdict strong').inner_text()}：{page.locator('h1').inner_text()}"
+            assert page.locator("nav").get_attribute("aria-label") == "目录"
+            assert page.locator(".digits img").first.get_attribute("alt").startswith("手写数字，标签为 ")
+            assert page.locator("#chart-accuracy .at").inner_text().startswith("第 2 轮，相差 0.00 个百分点")
+            assert HAN.search(slider(page).get_attribute("aria-valuetext"))
+        radio(page, "English").check()
+        assert page.locator("body").inner_text() == before
+        assert not any(map(HAN.search, page.evaluate(ATTRIBUTES)))
+        assert page.evaluate("document.documentElement.lang") == ENGLISH
+    assert page.complaints == []
+
+
+def test_the_language_that_was_chosen_is_remembered(pages, visit):
+    page = visit(pages["plain"])
+    radio(page, "中文").check()
+    page.reload()
+    assert radio(page, "中文").is_checked()
+    assert shown_in(page) == {CHINESE}
+    assert page.evaluate("document.documentElement.lang") == CHINESE
+    assert page.locator("#chart-loss .at").inner_text().startswith("第 59 步")
+    radio(page, "English").check()
+    page.reload()
+    assert shown_in(page) == {ENGLISH}
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+def test_a_page_opens_in_the_language_of_who_made_it(script, outcomes, visit, tmp_path, monkeypatch):
+    texts = []
+    for locale in ("zh_CN.UTF-8", "zh_CN.UTF-8", "de_DE.UTF-8"):
+        monkeypatch.setenv("LANGUAGE", locale)
+        report.write(outcomes["plain"], tmp_path, COMMAND)
+        texts.append(re.sub(r"\d\d:\d\d UTC", "", (tmp_path / "index.html").read_text(encoding="utf-8")))
+        page = visit(tmp_path / "index.html", java_script_enabled=script)
+        language = CHINESE if locale.startswith("zh") else ENGLISH
+        assert shown_in(page) == {language}
+        assert page.evaluate("document.documentElement.lang") == language
+        assert page.title().startswith("MATCH：" if language == CHINESE else "MATCH: ")
+        assert page.locator("nav").get_attribute("aria-label") == ("目录" if language == CHINESE else "Contents")
+    assert texts[0] == texts[1]
+    radio(page, "中文").check()
+    assert shown_in(page) == {CHINESE}
+
+
+def test_another_language_leaves_a_chart_as_it_was(pages, visit):
+    page = visit(pages["plain"])
+    buttons(page, "loss").first.click()
+    slider(page).press("+")
+    before = seen(page)
+    page.get_by_label("Each step").focus()
+    radio(page, "中文").check()
+    assert seen(page) == before
+    assert coloured(page, "loss", "pytorch") == 0
+    assert buttons(page, "loss").first.get_attribute("aria-pressed") == "false"
+    radio(page, "每轮").check()
+    assert page.locator("#chart-loss .at").inner_text().startswith(f"第 {CONFIGURATION.training.epochs} 轮")
+
+
+def test_paper_shows_the_language_that_was_chosen_alone(pages, visit):
+    page = visit(pages["plain"])
+    radio(page, "中文").check()
+    page.emulate_media(media="print")
+    assert shown_in(page) == {CHINESE}
 
 
 def test_the_first_paint_is_soon(pages, visit, capsys):
