@@ -83,6 +83,17 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
+        "shared/reporting/report.py",
+        {
+            f"{PAGE}a_page_opens_in_the_language_of_who_made_it[with script]": [
+                ("page: opens in English in any locale", ", language=of_environment()", ""),
+            ],
+            "tests/reporting/test_languages.py::test_a_file_of_markdown_lies_there_for_each_language": [
+                ("report.zh-CN.md is English", "markdown.document(report, language)", "markdown.document(report)"),
+            ],
+        },
+    ),
+    *in_file(
         "shared/reporting/markdown.py",
         {
             "tests/system/test_escaping.py::test_a_name_is_text_and_nothing_else_wherever_it_stands": [
@@ -96,6 +107,10 @@ MUTANTS: list[Mutant] = [
             "tests/reporting/test_glossary.py::test_a_term_is_marked_once_in_any_form_and_never_within_a_word": [
                 ("report: a term is marked each time", "            self._unseen.remove(term)\n", ""),
                 ("report: a term within a word", r"(?<![\w-])(?:", "(?:"),
+            ],
+            "tests/reporting/test_glossary.py::test_a_term_is_marked_in_chinese_and_never_within_a_longer_word": [
+                ("report: no term is found beside a Chinese character", " | re.ASCII", ""),
+                ("report: a Chinese term within a longer word", "步(?![骤伐调入]|一步)", "步"),
             ],
             "tests/reporting/test_glossary.py::test_after_the_glossary_nothing_is_marked": [
                 ("report: marks that lead nowhere", "        self._closed = True\n", ""),
@@ -139,6 +154,9 @@ MUTANTS: list[Mutant] = [
             f"{PAGE}a_label_with_a_script_in_it_stays_text": [
                 ("page: words from outside are code", "autoescape=True", "autoescape=False"),
             ],
+            f"{PAGE}a_page_opens_in_the_language_of_who_made_it[without]": [
+                ("page: attributes are English at first", "translated(text, opening)", "translated(text, ENGLISH)"),
+            ],
         },
     ),
     *in_file(
@@ -179,6 +197,13 @@ MUTANTS: list[Mutant] = [
                     "",
                 ),
             ],
+            f"{PAGE}the_language_that_was_chosen_is_remembered": [
+                ("page: the language forgotten", "remembered((storage) => storage.setItem(LANGUAGE, one.value));", ""),
+            ],
+            f"{PAGE}a_reader_chooses_the_language_and_sees_that_one_alone[diverged-with script]": [
+                ("page: a chart goes on in the language before", "      redraw();\n    });\n  }", "    });\n  }"),
+                ("page: attributes stay", "one.setAttribute(name, one.getAttribute(wanted));", ""),
+            ],
         },
     ),
     *in_file(
@@ -186,6 +211,9 @@ MUTANTS: list[Mutant] = [
         {
             f"{PAGE}without_script_every_picture_and_table_is_there_and_no_dead_control[plain]": [
                 ("page: no pictures without its script", ".drawn .still {", ".still {"),
+            ],
+            f"{PAGE}a_reader_chooses_the_language_and_sees_that_one_alone[diverged-without]": [
+                ("page: both languages at once", "{ display: none; }\n/* Chinese", "{ }\n/* Chinese"),
             ],
             f"{PAGE}paper_shows_the_pictures_and_unfolds_what_is_folded[plain]": [
                 ("page: dark on paper", ":root, :root[data-theme] { color-scheme: light; }", ""),

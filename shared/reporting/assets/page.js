@@ -40,7 +40,6 @@
       for (const one of document.querySelectorAll(`[${wanted}]`)) {
         one.setAttribute(attributeIn(name, language), one.getAttribute(name));
         one.setAttribute(name, one.getAttribute(wanted));
-        one.removeAttribute(wanted);
       }
     }
     language = tag;
