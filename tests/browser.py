@@ -40,6 +40,7 @@ def main() -> None:
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport=VIEWPORT, device_scale_factor=1.5, color_scheme=scheme)
             page.goto(address)
+            page.get_by_role("radio", name="English").check()
             page.get_by_role("radio", name="Each epoch").check()
             page.screenshot(path=ROOT / "docs" / f"page-{scheme}.png")
 
