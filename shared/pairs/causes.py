@@ -13,6 +13,7 @@ from library_defaults.rows import ROWS, Row
 from shared.pairs.climb import Sides
 from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import Edit
+from shared.system.language import say
 from shared.system.paths import ROOT
 
 DEFAULTS_FILE = ROOT / "docs" / "differences.json"
@@ -58,6 +59,15 @@ def both_default(key: str, torch: Setting, keras: Setting) -> bool:
 
 def name_of(call: Call) -> str:
     return call.place or call.called
+
+
+def titled(call: Call) -> str:
+    return say("{place} ({called})", place=name_of(call), called=call.called)
+
+
+def with_others(first: str, others: int) -> str:
+    """The first of several, and how many more there are."""
+    return say("{first} and {n} more", first=first, n=others) if others else first
 
 
 def sources_of(sides: Sides, name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from shared.pairs import description as kinds
-from shared.pairs.causes import Candidate, measured, name_of, rows, sources_of, tensors_of
+from shared.pairs.causes import Candidate, measured, name_of, rows, sources_of, tensors_of, titled, with_others
 from shared.pairs.climb import (
     AFTER,
     EVALUATED,
@@ -34,6 +34,7 @@ from shared.pairs.protocol import GIVEN as GIVEN_EDIT
 from shared.pairs.protocol import Arrays, Edit, told
 from shared.pairs.relations import FEW, fitted, linear_words, named_number, rearranged_image, reordered
 from shared.pairs.training_settings import clipping, of_class
+from shared.system.language import say
 
 FIT_OF_INPUTS = 2e-6  # `prepare` often computes in float32
 
@@ -70,11 +71,13 @@ def _of_input(check: Check, torch: Arrays, keras: Arrays) -> Iterator[Candidate]
     edit = Edit(what=GIVEN_EDIT, place=name, values={"axes": axes})
     gap = float(np.abs(ours.astype(np.float64) - theirs).max()) if ours.shape == theirs.shape else np.inf
     size = float(np.abs(ours).max())
-    unknown = f"what prepare makes differs, by up to {gap:.3g}, where the largest number is {size:.3g}"
+    unknown = say(
+        "what prepare makes differs, by up to {gap:.3g}, where the largest number is {size:.3g}", gap=gap, size=size
+    )
     yield Candidate(
-        f"{check.what}: {what or unknown}",
+        say("{check}: {what}", check=check.what, what=what or unknown),
         (edit,),
-        fix or "in prepare, make what the PyTorch file's makes",
+        fix or say("in prepare, make what the PyTorch file's makes"),
     )
 
 
@@ -83,12 +86,13 @@ def _input_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]
     if np.issubdtype(ours.dtype, np.floating) and (fit := fitted(ours, theirs, FIT_OF_INPUTS)):
         scale, offset = fit
         more = f" + {offset:.7g}" if offset else ""
-        return linear_words("it", scale, offset, FIT_OF_INPUTS), f"inputs * {scale:.7g}{more} in prepare"
+        cure = say("{code} in prepare", code=f"inputs * {scale:.7g}{more}")
+        return linear_words(say("it"), scale, offset, FIT_OF_INPUTS), cure
     for dtype in (np.float16, np.float32):
         if np.array_equal(ours.astype(dtype), theirs) and not np.array_equal(ours, theirs):
             return (
-                f"rounded to {np.dtype(dtype).name} in Keras, of less precision",
-                "the dtype of the inputs, in prepare",
+                say("rounded to {dtype} in Keras, of less precision", dtype=np.dtype(dtype).name),
+                say("the dtype of the inputs, in prepare"),
             )
     return _axes_words(ours, theirs)
 
@@ -97,20 +101,23 @@ def _axes_words(ours: np.ndarray, theirs: np.ndarray) -> tuple[str | None, str]:
     """The same where the numbers are equal, but stand in other places."""
     side = round(ours.shape[-1] ** 0.5)
     if side**2 == ours.shape[-1] and side > 1 and (found := rearranged_image(ours, theirs, (side, side))):
-        return f"each image of {side} × {side} is {found[0]} in Keras", "turn it back before it is flattened"
+        what = say("each image of {side} × {side} is {how} in Keras", side=side, how=found[0])
+        return what, say("turn it back before it is flattened")
     for axis in range(ours.ndim - 1, 0, -1):
         if order := reordered(ours, theirs, axis):
             turned = order == [*range(len(order))][::-1]
-            channels = turned and len(order) in {3, 4} and axis == ours.ndim - 1
-            how = "reversed" if turned else f"in the order {order if len(order) <= FEW else '…'}"
-            return (
-                f"axis {axis} is {how} in Keras{' (BGR against RGB?)' if channels else ''}",
-                f"take axis {axis} in that order",
-            )
+            what = say("axis {axis} is reversed in Keras", axis=axis)
+            if not turned:
+                told = order if len(order) <= FEW else "…"
+                what = say("axis {axis} is in the order {order} in Keras", axis=axis, order=told)
+            elif len(order) in {3, 4} and axis == ours.ndim - 1:
+                what = say("axis {axis} is reversed in Keras (BGR against RGB?)", axis=axis)
+            return what, say("take axis {axis} in that order", axis=axis)
     for one in range(1, ours.ndim):
         for other in range(one + 1, ours.ndim):
             if ours.shape[one] == ours.shape[other] and np.array_equal(np.swapaxes(theirs, one, other), ours):
-                return f"axes {one} and {other} are exchanged in Keras: transposed", f"inputs.swapaxes({one}, {other})"
+                what = say("axes {one} and {other} are exchanged in Keras: transposed", one=one, other=other)
+                return what, f"inputs.swapaxes({one}, {other})"
     return None, ""
 
 
@@ -143,7 +150,7 @@ def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras
         yield Candidate(
             linear_words(check.what, scale, offset),
             (Edit(what="linear", place=str(number), values=values),),
-            f"multiply it by {named_number(scale)}{f' and add {offset:.9g}' if offset else ''} there",
+            say("{cure} there", cure=_undone(scale, offset)),
         )
     at = Edit(what="", place=str(number), values={"where": where, "slot": slot})
     yield from _orders(check, ours, arranged, theirs, at, twins[:number], keras.arrays, of)
@@ -152,6 +159,13 @@ def _of_call(check: Check, pairing: Pairing, sides: Sides, torch: Numbers, keras
     yield from of_attention(place, a, b)
     yield from of_reductions(place, ours)
     yield from of_other_tensors(place, (ours, theirs), (a, b))
+
+
+def _undone(scale: float, offset: float) -> str:
+    """What makes Keras's tensor PyTorch's."""
+    if offset:
+        return say("multiply it by {scale} and add {offset:.9g}", scale=named_number(scale), offset=offset)
+    return say("multiply it by {scale}", scale=named_number(scale))
 
 
 def _orders(  # noqa: PLR0913, PLR0917 a place and what was seen
@@ -170,26 +184,29 @@ def _orders(  # noqa: PLR0913, PLR0917 a place and what was seen
     images = [array.shape[1:] for array in seen if array.ndim == IMAGE and array[0].size == ours.shape[-1]]
     if images and ours.ndim == VECTORS and (found := rearranged_image(ours, theirs, images[-1])):
         yield Candidate(
-            f"{check.what}: each image is {found[0]} in Keras before it is flattened",
+            say("{check}: each image is {how} in Keras before it is flattened", check=check.what, how=found[0]),
             (
                 place.model_copy(
                     update={"what": "rearrange", "values": place.values | {"axis": 1, "order": told(found[1])}}
                 ),
             ),
-            "flatten it as it is, or turn it back",
+            say("flatten it as it is, or turn it back"),
         )
         return
     for axis in range(1, ours.ndim):
         if order := reordered(ours, arranged, axis):
-            how = "reversed" if order == [*range(len(order))][::-1] else "in another order"
+            what = say("{check}: axis {axis} is in another order in Keras", check=check.what, axis=axis)
+            if order == [*range(len(order))][::-1]:
+                what = say("{check}: axis {axis} is reversed in Keras", check=check.what, axis=axis)
+            shown = order if len(order) <= 8 else "…"  # noqa: PLR2004
             yield Candidate(
-                f"{check.what}: axis {axis} is {how} in Keras",
+                what,
                 (
                     place.model_copy(
                         update={"what": "rearrange", "values": place.values | {"axis": axis, "order": order}}
                     ),
                 ),
-                f"take axis {axis} in the order {order if len(order) <= 8 else '…'} there",  # noqa: PLR2004
+                say("take axis {axis} in the order {order} there", axis=axis, order=shown),
             )
             return
 
@@ -197,9 +214,16 @@ def _orders(  # noqa: PLR0913, PLR0917 a place and what was seen
 def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:
     for training in (True, False):
         edit = Edit(what="training", place=b.place, values={"value": training})
-        which = ("the batch's", "its running") if training else ("its running", "the batch's")
         yield Candidate(
-            f"{name_of(a)} ({a.called}) in training takes {which[0]} mean and variance in PyTorch, {which[1]} in Keras",
+            say(
+                "{layer} in training takes the batch's mean and variance in PyTorch, its running in Keras",
+                layer=titled(a),
+            )
+            if training
+            else say(
+                "{layer} in training takes its running mean and variance in PyTorch, the batch's in Keras",
+                layer=titled(a),
+            ),
             (edit,),
             f"{name_of(b)}(…, training={training})",
             "module.eval()" if training else "module.train()",
@@ -209,20 +233,27 @@ def _frozen_norm(a: Call, b: Call) -> Iterator[Candidate]:
 
 
 def _norm_in_evaluation(a: Call, b: Call) -> Iterator[Candidate]:
-    told = f"{name_of(a)} ({a.called}) in an evaluation takes"
     yield Candidate(
-        f"{told} its running mean and variance in PyTorch, the batch's in Keras: in training mode all the time",
+        say(
+            "{layer} in an evaluation takes its running mean and variance in PyTorch, the batch's in Keras: in "
+            "training mode all the time",
+            layer=titled(a),
+        ),
         (Edit(what="training", place=b.place, values={"value": None}),),
-        f"{name_of(b)}(…), without training=True",
-        "module.train() in the evaluation too",
+        say("{call}, without training=True", call=f"{name_of(b)}(…)"),
+        say("module.train() in the evaluation too"),
         rows()["batch_norm_frozen"],
         family="training mode in Keras",
     )
     yield Candidate(
-        f"{told} the batch's mean and variance in PyTorch, its running in Keras: in training mode all the time",
+        say(
+            "{layer} in an evaluation takes the batch's mean and variance in PyTorch, its running in Keras: in "
+            "training mode all the time",
+            layer=titled(a),
+        ),
         (Edit(what="training", place=b.place, values={"value": True, "always": True}),),
         f"{name_of(b)}(…, training=True)",
-        "model.eval(), and no module.train() after it",
+        say("model.eval(), and no module.train() after it"),
         rows()["batch_norm_frozen"],
         family="training mode in PyTorch",
     )
@@ -238,7 +269,7 @@ def _of_outputs(check: Check, torch: Numbers, keras: Numbers) -> Iterator[Candid
         yield Candidate(
             linear_words(check.what, scale, offset),
             (Edit(what="linear outputs", values={"scale": scale, "offset": offset}),),
-            f"multiply it by {named_number(scale)}{f' and add {offset:.9g}' if offset else ''}",
+            _undone(scale, offset),
         )
 
 
@@ -246,39 +277,44 @@ def _of_loss_value(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> 
     ours, theirs = float(torch[check.key]), float(keras[check.key])
     if sides.keras.outputs != sides.torch.outputs or "1)" in sides.keras.outputs:
         yield Candidate(
-            "the loss sets outputs of shape (B, 1) against targets of shape (B,), so that each meets all",
+            say("the loss sets outputs of shape (B, 1) against targets of shape (B,), so that each meets all"),
             (Edit(what="loss shape"),),
-            "targets[:, None] in the loss, or outputs[:, 0]",
+            say("targets[:, None] in the loss, or outputs[:, 0]"),
             row=rows()["column_against_vector"],
         )
     if "1)" in sides.torch.outputs:
         yield Candidate(
-            "the loss in PyTorch sets outputs of shape (B, 1) against targets of shape (B,): each meets every other",
+            say(
+                "the loss in PyTorch sets outputs of shape (B, 1) against targets of shape (B,): each meets every other"
+            ),
             (Edit(what="loss broadcast"),),
-            "nothing: Keras sets each output against its own target",
-            "targets[:, None] in the loss, or outputs[:, 0]",
+            say("nothing: Keras sets each output against its own target"),
+            say("targets[:, None] in the loss, or outputs[:, 0]"),
             rows()["column_against_vector"],
         )
     yield Candidate(
-        "the regularisers in Keras: PyTorch has none, nor a weight decay in their place",
+        say("the regularisers in Keras: PyTorch has none, nor a weight decay in their place"),
         (Edit(what="no regularisers"),),
-        "no kernel_regularizer, bias_regularizer, activity_regularizer",
-        "weight_decay of twice their strength",
+        say("no kernel_regularizer, bias_regularizer, activity_regularizer"),
+        say("weight_decay of twice their strength"),
         rows()["l2_gradient"],
     )
     yield Candidate(
-        "the loss in Keras includes the penalty of its regularisers",
+        say("the loss in Keras includes the penalty of its regularisers"),
         (Edit(what="penalty"),),
-        "leave it out of the loss that is looked at; it is trained all the same",
+        say("leave it out of the loss that is looked at; it is trained all the same"),
         row=rows()["l2_gradient"],
         by_default=True,
     )
     if theirs and np.isfinite(ours / theirs):
         scale = ours / theirs
         yield Candidate(
-            f"the loss is {named_number(1 / scale)} times PyTorch's in Keras",
+            say("the loss is {factor} times PyTorch's in Keras", factor=named_number(1 / scale)),
             (Edit(what="loss scale", values={"scale": scale}),),
-            f"multiply the loss by {named_number(scale)}: a sum against a mean, or another count that is divided by",
+            say(
+                "multiply the loss by {scale}: a sum against a mean, or another count that is divided by",
+                scale=named_number(scale),
+            ),
             beyond=GRADIENTS,
         )
 
@@ -289,14 +325,36 @@ def _of_gradients(sides: Sides, torch: Arrays, keras: Arrays) -> Iterator[Candid
         {k.removeprefix("gradient/"): v for k, v in torch.items() if k.startswith("gradient/")}
     )
     cut = [n for n in sides.carry.sources if f"gradient/{n}" in keras and n not in expected]
-    more = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
     if cut:
         yield Candidate(
-            f"{sources_of(sides, cut[0])}{more}: no gradient in PyTorch (detach, no_grad?), and one in Keras",
+            say(
+                "{tensor}: no gradient in PyTorch (detach, no_grad?), and one in Keras",
+                tensor=with_others(sources_of(sides, cut[0]), len(cut) - 1),
+            ),
             tuple(Edit(what="trainable", place=name, values={"value": False}) for name in cut),
-            "keras.ops.stop_gradient where PyTorch detaches",
-            "no detach(), no torch.no_grad() on the way to it",
+            say("keras.ops.stop_gradient where PyTorch detaches"),
+            say("no detach(), no torch.no_grad() on the way to it"),
         )
+
+
+# What the table of differences says of them, which is written down as plain text.
+SAID: dict[str, str] = {
+    text: text
+    for text in (
+        say("Adam: ε is added"),
+        say("after the bias correction"),
+        say("before the bias correction"),
+        say("RMSprop: ε and the root"),
+        say("Adagrad: ε and the root"),
+        say("SGD with momentum: where the rate enters"),
+        say("outside: w −= η·b, b = μ·b + g"),
+        say("inside: w −= v, v = μ·v + η·g"),
+    )
+}
+
+
+def _said(text: str) -> str:
+    return SAID.get(text, text)
 
 
 FORMULA = {
@@ -317,7 +375,12 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
         rates = [float(rate) for rate in torch["rates"]]
         step = int(check.what.rpartition(" ")[2].replace(",", "")) - 1
         yield Candidate(
-            f"the learning rate of step {step + 1:,}: {rates[step]:g} in PyTorch, {keras['rates'][step]:g} in Keras",
+            say(
+                "the learning rate of step {n:,}: {ours:g} in PyTorch, {theirs:g} in Keras",
+                n=step + 1,
+                ours=rates[step],
+                theirs=float(keras["rates"][step]),
+            ),
             (Edit(what="rates", values={"rates": rates}),),
             _rates_code(rates),
         )
@@ -326,17 +389,21 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
     rule = sides.torch.optimizer.rule
     if any(call.kind == kinds.EMBEDDING for call in sides.keras.calls):
         yield Candidate(
-            "a token that occurs more than once in a batch: Keras squares each part of its gradient, PyTorch their sum",
+            say(
+                "a token that occurs more than once in a batch: Keras squares each part of its gradient, PyTorch their "
+                "sum"
+            ),
             (Edit(what="dense gradients"),),
-            "in a subclass of the optimizer: apply([tf.convert_to_tensor(g) for g in grads], …)",
+            say("in a subclass of the optimizer: {code}", code="apply([tf.convert_to_tensor(g) for g in grads], …)"),
             row=rows()["adam_repeated_token"],
             by_default=True,
         )
     clips = clipping(sides.torch.optimizer)
     if (clips["limit"] is not None or "each" in clips) and "norm_type" not in clips:
-        of = "all gradients" if clips["limit"] is not None else "each gradient"
         yield Candidate(
-            f"clipping: PyTorch divides by the norm of {of} + 1e-6, Keras by the norm",
+            say("clipping: PyTorch divides by the norm of all gradients + 1e-6, Keras by the norm")
+            if clips["limit"] is not None
+            else say("clipping: PyTorch divides by the norm of each gradient + 1e-6, Keras by the norm"),
             (Edit(what="clip denominator"),),
             rows()["clipping_denominator"].keras,
             rows()["clipping_denominator"].pytorch,
@@ -345,19 +412,28 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
         )
     if rule == "adamax":
         yield Candidate(
-            "the formula of adamax: ε is added: to the size of a gradient in PyTorch, to the largest of all in Keras",
+            say(
+                "the formula of adamax: ε is added: to the size of a gradient in PyTorch, to the largest of all in "
+                "Keras"
+            ),
             (Edit(what="formula"),),
-            "in a subclass of the optimizer: u = max(beta_2 * u, abs(gradient) + epsilon), and no epsilon below m",
-            "in a subclass of the optimizer: exp_inf = max(beta2 * exp_inf, abs(grad)), and + eps below exp_avg",
+            say("in a subclass of the optimizer: u = max(beta_2 * u, abs(gradient) + epsilon), and no epsilon below m"),
+            say("in a subclass of the optimizer: exp_inf = max(beta2 * exp_inf, abs(grad)), and + eps below exp_avg"),
             by_default=True,
         )
     if rule == "nadam":
         decay = sides.torch.optimizer.settings.get("momentum_decay", 0.0)
         yield Candidate(
-            f"the formula of nadam: the momentum grows by 0.96 to the power of each step: times {decay} in PyTorch, "
-            "as it is in Keras",
+            say(
+                "the formula of nadam: the momentum grows by 0.96 to the power of each step: times {decay} in PyTorch, "
+                "as it is in Keras",
+                decay=decay,
+            ),
             (Edit(what="formula", values={"momentum_decay": decay}),),
-            "in a subclass of the optimizer: u = beta_1 * (1 - 0.5 * 0.96 ** (momentum_decay * step))",
+            say(
+                "in a subclass of the optimizer: {code}",
+                code="u = beta_1 * (1 - 0.5 * 0.96 ** (momentum_decay * step))",
+            ),
             f"{sides.torch.optimizer.called}(…, momentum_decay=1)",
             by_default=decay == NADAM_DECAY,
         )
@@ -366,13 +442,22 @@ def _of_update(check: Check, sides: Sides, torch: Arrays, keras: Arrays) -> Iter
         theirs = sides.keras.optimizer
         of_a_class = theirs.settings.get("own_update_step")
         yield Candidate(
-            f"the formula of {rule}: update_step of {theirs.called}, a class of the Keras file, is not PyTorch's"
+            say(
+                "the formula of {rule}: update_step of {own}, a class of the Keras file, is not PyTorch's",
+                rule=rule,
+                own=theirs.called,
+            )
             if of_a_class
-            else f"the formula of {rule}: {row.item}: {measured('PyTorch')[row.key]} in PyTorch, "
-            f"{measured('TensorFlow')[row.key]} in Keras",
+            else say(
+                "the formula of {rule}: {what}: {ours} in PyTorch, {theirs} in Keras",
+                rule=rule,
+                what=_said(row.item),
+                ours=_said(measured("PyTorch")[row.key]),
+                theirs=_said(measured("TensorFlow")[row.key]),
+            ),
             # What is done with the gradient of an embedding is such a class's own, too.
             (Edit(what="formula"), *([Edit(what="dense gradients")] if of_a_class else [])),
-            f"PyTorch's formula in update_step of {theirs.called}" if of_a_class else row.keras,
+            say("PyTorch's formula in update_step of {own}", own=theirs.called) if of_a_class else row.keras,
             "" if of_a_class else row.pytorch,
             row,
             by_default=not of_a_class,
@@ -389,10 +474,11 @@ def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
     row = rows()["batch_norm_running_variance"]
     for some in ([*norms.values()], one) if one and len(norms) > 1 else (one,):
         if some:
-            more = f" and {len(some) - 1} more" if len(some) > 1 else ""
             yield Candidate(
-                f"the running variance of {name_of(some[0][0])} ({some[0][0].called}){more}: by n − 1 in PyTorch, by n "
-                "in Keras",
+                say(
+                    "the running variance of {layer}: by n − 1 in PyTorch, by n in Keras",
+                    layer=with_others(titled(some[0][0]), len(some) - 1),
+                ),
                 tuple(Edit(what="unbiased variance", place=b.place) for _, b in some),
                 row.keras,
                 row.pytorch,
@@ -401,12 +487,15 @@ def _of_running_variance(check: Check, sides: Sides) -> Iterator[Candidate]:
             )
             own = [(a, b) for a, b in some if not b.called.startswith("keras.")]
             if one[0] in own:
-                more = f" and {len(own) - 1} more" if len(own) > 1 else ""
                 yield Candidate(
-                    f"the running variance of {name_of(own[0][0])} ({own[0][0].called}){more}: by n − 1 in PyTorch, "
-                    f"where n numbers are of a channel; otherwise in {own[0][1].called}, a class of the Keras file",
+                    say(
+                        "the running variance of {layer}: by n − 1 in PyTorch, where n numbers are of a channel; "
+                        "otherwise in {own}, a class of the Keras file",
+                        layer=with_others(titled(own[0][0]), len(own) - 1),
+                        own=own[0][1].called,
+                    ),
                     tuple(Edit(what="unbiased variance", place=b.place, values={"own": True}) for _, b in own),
-                    f"n / (n - 1) times the batch's variance in {own[0][1].called}",
+                    say("n / (n - 1) times the batch's variance in {own}", own=own[0][1].called),
                     row=row,
                 )
 
@@ -416,10 +505,13 @@ def _two_biases(sides: Sides) -> Iterator[Candidate]:
     trained = [n for n in twice if sum(sides.torch.tensors[source].trainable for source in sides.carry.sources[n]) > 1]
     if trained:
         yield Candidate(
-            f"{' + '.join(sides.carry.sources[trained[0]])}: PyTorch trains two biases where Keras has one, their sum",
+            say(
+                "{tensors}: PyTorch trains two biases where Keras has one, their sum",
+                tensors=sources_of(sides, trained[0]),
+            ),
             (Edit(what="two biases", values={"names": list(trained)}),),
-            "nothing: Keras has one bias",
-            "lstm.bias_hh_l0.requires_grad_(False) after nn.init.zeros_(lstm.bias_hh_l0)",
+            say("nothing: Keras has one bias"),
+            say("lstm.bias_hh_l0.requires_grad_(False) after nn.init.zeros_(lstm.bias_hh_l0)"),
             by_default=True,
         )
 
@@ -429,5 +521,5 @@ def _rates_code(rates: Sequence[float]) -> str:
     return (
         f"learning_rate={rates[0]:g}"
         if steady
-        else f"a schedule that gives {', '.join(f'{r:g}' for r in rates[:4])}, …"
+        else say("a schedule that gives {rates}, …", rates=", ".join(f"{r:g}" for r in rates[:4]))
     )

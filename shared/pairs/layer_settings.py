@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.pairs import description as kinds
-from shared.pairs.causes import Candidate, both_default, name_of, rows, tensors_of
+from shared.pairs.causes import Candidate, both_default, name_of, rows, tensors_of, titled, with_others
 from shared.pairs.climb import Pairing, Sides, folded, in_order
 from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import Edit
+from shared.system.language import say
 
 ACTIVATIONS = (
     "relu",
@@ -43,19 +44,18 @@ def _is_activation(call: Call) -> bool:
 
 def of_layers(sides: Sides) -> Iterator[Candidate]:
     """Settings of layers that are each other's counterpart; those that differ alike are one difference."""
-    alike: dict[tuple[str, ...], list[Candidate]] = {}
-    for setting, a, b, candidate in _of_each_layer(sides):
+    alike: dict[tuple[str, ...], list[tuple[Layers, Candidate]]] = {}
+    for setting, pair, candidate in _of_each_layer(sides):
+        a, b = pair.torch, pair.keras
         told = (setting, a.called, b.called, str(a.settings[setting]), str(b.settings[setting]))
-        alike.setdefault(told, []).append(candidate)
-    for candidates in alike.values():
-        first, more = candidates[0], len(candidates) - 1
-        edits = tuple(edit for candidate in candidates for edit in candidate.edits)
-        where, colon, values = first.what.partition(": ")
-        some = f" and {more} more" if more else ""
-        yield replace(first, what=f"{where}{some}{colon}{values}", edits=edits)
+        alike.setdefault(told, []).append((pair, candidate))
+    for (setting, *_), found in alike.items():
+        edits = tuple(edit for _, candidate in found for edit in candidate.edits)
+        first = found[0][0]._replace(others=len(found) - 1)
+        yield from (replace(candidate, edits=edits) for candidate in BY_SETTING[setting](setting, first))
 
 
-def _of_each_layer(sides: Sides) -> Iterator[tuple[str, Call, Call, Candidate]]:
+def _of_each_layer(sides: Sides) -> Iterator[tuple[str, "Layers", Candidate]]:
     ours, theirs = folded(sides.torch.calls), folded(sides.keras.calls)
     seen = set()
     for pairing in sides.pairings:
@@ -66,8 +66,9 @@ def _of_each_layer(sides: Sides) -> Iterator[tuple[str, Call, Call, Candidate]]:
         for name in sorted(a.settings.keys() & b.settings.keys()):
             if a.settings[name] != b.settings[name] and a.kind == b.kind:
                 weight = next(iter(tensors_of(sides, b.place)), "")
-                found = BY_SETTING[name](name, Layers(a, b, pairing, weight)) if name in BY_SETTING else ()
-                yield from ((name, a, b, candidate) for candidate in found)
+                pair = Layers(a, b, pairing, weight)
+                found = BY_SETTING[name](name, pair) if name in BY_SETTING else ()
+                yield from ((name, pair, candidate) for candidate in found)
 
 
 class Layers(NamedTuple):
@@ -77,10 +78,17 @@ class Layers(NamedTuple):
     keras: Call
     pairing: Pairing
     weight: str  # Keras's first tensor of the layer
+    others: int = 0  # how many more pairs differ in the same setting by the same values
+
+    @property
+    def title(self) -> str:
+        """PyTorch's layer, and how many more there are."""
+        return with_others(titled(self.torch), self.others)
 
     def told(self, name: str) -> str:
         """Both values of a setting."""
-        return f"{self.torch.settings[name]} in PyTorch, {self.keras.settings[name]} in Keras"
+        values = {"ours": self.torch.settings[name], "theirs": self.keras.settings[name]}
+        return say("{ours} in PyTorch, {theirs} in Keras", **values)
 
 
 def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:
@@ -93,7 +101,7 @@ def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:
                 a.kind, "group_norm_epsilon"
             )
             yield Candidate(
-                f"ε of {name_of(a)} ({a.called}): {told}",
+                say("ε of {layer}: {told}", layer=pair.title, told=told),
                 (Edit(what="epsilon", place=b.place, values={"value": ours}),),
                 f"{b.called}(…, epsilon={ours})",
                 f"{a.called}(…, eps={theirs})",
@@ -102,7 +110,7 @@ def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:
             )
         case "momentum":
             yield Candidate(
-                f"momentum (the weight of the new batch) of {name_of(a)} ({a.called}): {told}",
+                say("momentum (the weight of the new batch) of {layer}: {told}", layer=pair.title, told=told),
                 (Edit(what="momentum", place=b.place, values={"value": ours}),),
                 f"{b.called}(…, momentum={1 - float(str(ours)):g})",
                 f"{a.called}(…, momentum={theirs})",
@@ -130,10 +138,10 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
                 values = {"padding": ours, "fill": fill}
                 edit = Edit(what="padding mode", place=str(pair.pairing.first_keras), values=values)
             yield Candidate(
-                f"padding (before and after, in each dimension) of {name_of(a)} ({a.called}): {told}",
+                say("padding (before and after, in each dimension) of {layer}: {told}", layer=pair.title, told=told),
                 (edit,),
-                f'{_padding_code(ours, fill)} before {name_of(b)}, and there padding="valid"',
-                f"F.pad(…, {_pads(theirs)}) before {name_of(a)}, and there padding=0",
+                _padded_before(_padding_code(ours, fill), b, 'padding="valid"'),
+                _padded_before(f"F.pad(…, {_pads(theirs)})", a, "padding=0"),
                 rows().get({kinds.CONV: "halving_padding", "avg_pool": "average_pooling_padding"}.get(a.kind, "")),
                 pair.pairing.first_keras == pair.pairing.keras and _same_size_asked(ours, theirs),
             )
@@ -142,9 +150,13 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
             padded = pair.pairing.first_keras != pair.pairing.keras
             edit = Edit(what="pad", place=b.place, values={**values, "padding": a.settings["padding"]})
             yield Candidate(
-                f"padding mode of {name_of(a)} ({a.called}): {told}",
+                say("padding mode of {layer}: {told}", layer=pair.title, told=told),
                 (Edit(what="padding mode", place=str(pair.pairing.first_keras), values=values),) if padded else (edit,),
-                f'tf.pad(…, {_pads(a.settings["padding"])}, "{str(ours).upper()}") before {name_of(b)}',
+                say(
+                    "{code} before {layer}",
+                    code=f'tf.pad(…, {_pads(a.settings["padding"])}, "{str(ours).upper()}")',
+                    layer=name_of(b),
+                ),
                 f'{a.called}(…, padding_mode="zeros")',
             )
         case "count_include_pad":
@@ -154,7 +166,7 @@ def _of_padding(name: str, pair: Layers) -> Iterator[Candidate]:
                 values={"padding": a.settings["padding"], "fill": "zeros", "count": bool(ours)},
             )
             yield Candidate(
-                f"whether the zeros of the border count in {name_of(a)} ({a.called}): {told}",
+                say("whether the zeros of the border count in {layer}: {told}", layer=pair.title, told=told),
                 (edit,),
                 rows()["average_pooling_padding"].keras,
                 f"{a.called}(…, count_include_pad=False)",
@@ -167,16 +179,23 @@ def _of_crop(name: str, pair: Layers) -> Iterator[Candidate]:
     """How many of its outputs a transposed convolution leaves out where; fewer than none are added."""
     a, b = pair.torch, pair.keras
     ours, theirs = np.array(a.settings[name]), np.array(b.settings[name])
-    crops = ", ".join(f"({first}, {last})" for first, last in ours)
     yield Candidate(
-        f"crop (outputs left out before and after, in each dimension) of {name_of(a)} ({a.called}): {pair.told(name)}",
+        say(
+            "crop (outputs left out before and after, in each dimension) of {layer}: {told}",
+            layer=pair.title,
+            told=pair.told(name),
+        ),
         (Edit(what="crop", place=b.place, values={"crop": a.settings[name]}),),
-        f'{b.called}(…, padding="valid"), and of its outputs leave out {crops} before and after',
-        f"{a.called}(…, padding=0, output_padding=0), and of its outputs leave out "
-        f"{', '.join(f'({first}, {last})' for first, last in theirs)} before and after",
+        _cropped(f'{b.called}(…, padding="valid")', ours),
+        _cropped(f"{a.called}(…, padding=0, output_padding=0)", theirs),
         # As many on other sides: what padding=1, output_padding=1 and "same" do to a stride of 2.
         by_default=bool((ours.sum(-1) == theirs.sum(-1)).all()),
     )
+
+
+def _cropped(call: str, crops: np.ndarray) -> str:
+    told = ", ".join(f"({first}, {last})" for first, last in crops)
+    return say("{call}, and of its outputs leave out {crops} before and after", call=call, crops=told)
 
 
 def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
@@ -187,7 +206,13 @@ def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
         case "approximate" | "negative_slope" | "alpha" | "beta" | "low" | "high":
             settings = {key: value for key, value in a.settings.items() if key in OF_ACTIVATIONS}
             yield Candidate(
-                f"{name} of {a.kind.replace('_', ' ')} after {name_of(a)}: {told}",
+                say(
+                    "{name} of {kind} after {layer}: {told}",
+                    name=name,
+                    kind=a.kind.replace("_", " "),
+                    layer=with_others(name_of(a), pair.others),
+                    told=told,
+                ),
                 (
                     Edit(
                         what="activation", place=str(pair.pairing.keras), values={"kind": a.kind, "settings": settings}
@@ -199,10 +224,12 @@ def _of_function(name: str, pair: Layers) -> Iterator[Candidate]:
                 _activation_default(name, a, b),
             )
         case "scale" | "is_causal":
-            where = f"{a.called} in {name_of(a)}"
+            where = say("{called} in {place}", called=a.called, place=with_others(name_of(a), pair.others))
             if name == "scale" or not (a.settings["mask"] or b.settings["mask"]):
                 yield Candidate(
-                    f"{'scale of the products' if name == 'scale' else 'causal mask'} in {where}: {told}",
+                    say("scale of the products in {where}: {told}", where=where, told=told)
+                    if name == "scale"
+                    else say("causal mask in {where}: {told}", where=where, told=told),
                     (Edit(what="told", place=str(pair.pairing.keras), values={"name": name, "value": ours}),),
                     f"{b.called}(…, {name}={ours})",
                     f"{a.called}(…, {name}={theirs})",
@@ -216,16 +243,20 @@ def _of_embedding(name: str, pair: Layers) -> Iterator[Candidate]:
     match name:
         case "mask_zero":
             yield Candidate(
-                f"mask of {name_of(a)} ({a.called}): none in PyTorch, token 0 is masked in Keras",
+                say("mask of {layer}: none in PyTorch, token 0 is masked in Keras", layer=pair.title),
                 (Edit(what="no mask", place=b.place),),
                 f"{b.called}(…, mask_zero=False)",
-                "nn.utils.rnn.pack_padded_sequence, and the mask in the loss",
+                say("nn.utils.rnn.pack_padded_sequence, and the mask in the loss"),
             )
         case "padding_idx":
             yield Candidate(
-                f"padding_idx of {name_of(a)} ({a.called}): {ours} in PyTorch, whose row is not trained; none in Keras",
+                say(
+                    "padding_idx of {layer}: {row} in PyTorch, whose row is not trained; none in Keras",
+                    layer=pair.title,
+                    row=ours,
+                ),
                 (Edit(what="no gradient of a row", place=pair.weight, values={"row": ours}),),
-                "multiply that row of the gradient by 0 in a subclass of the optimizer",
+                say("multiply that row of the gradient by 0 in a subclass of the optimizer"),
                 f"{a.called}(…, padding_idx=None)",
             )
 
@@ -233,10 +264,10 @@ def _of_embedding(name: str, pair: Layers) -> Iterator[Candidate]:
 def _of_window(name: str, pair: Layers) -> Iterator[Candidate]:
     """Strides and sizes."""
     a, b = pair.torch, pair.keras
-    ours, theirs, told = a.settings[name], b.settings[name], pair.told(name)
+    ours, theirs = a.settings[name], b.settings[name]
     own = {"dilation": "dilation_rate", "size": "pool_size"}.get(name, name)
     yield Candidate(
-        f"{name} of {name_of(a)} ({a.called}): {told}",
+        say("{name} of {layer}: {told}", name=name, layer=pair.title, told=pair.told(name)),
         (Edit(what="attribute", place=b.place, values={"name": own, "value": ours}),),
         f"{b.called}(…, {own}={tuple(ours)})",  # type: ignore[arg-type]
         f"{a.called}(…, {name.removesuffix('s') if name == 'strides' else name}={theirs})",
@@ -245,10 +276,9 @@ def _of_window(name: str, pair: Layers) -> Iterator[Candidate]:
 
 def _of_attribute(name: str, pair: Layers) -> Iterator[Candidate]:
     """What Keras's layer has as an attribute."""
-    a, b = pair.torch, pair.keras
-    ours, told = a.settings[name], pair.told(name)
+    b, ours = pair.keras, pair.torch.settings[name]
     yield Candidate(
-        f"{name} of {name_of(a)} ({a.called}): {told}",
+        say("{name} of {layer}: {told}", name=name, layer=pair.title, told=pair.told(name)),
         (Edit(what="attribute", place=b.place, values={"name": name, "value": ours}),),
         f"{b.called}(…, {name}={ours!r})",
     )
@@ -268,9 +298,13 @@ BY_SETTING: dict[str, Callable[[str, Layers], Iterator[Candidate]]] = {
 }
 
 
+def _padded_before(code: str, call: Call, none: str) -> str:
+    return say("{code} before {layer}, and there {none}", code=code, layer=name_of(call), none=none)
+
+
 def _padding_code(padding: Setting, fill: str) -> str:
     if fill == "lowest":  # what is padded is never the largest
-        return f"tf.pad(…, {_pads(padding)} of each image, constant_values=-np.inf)"
+        return say("tf.pad(…, {pads} of each image, constant_values=-np.inf)", pads=_pads(padding))
     return f"keras.layers.ZeroPadding{len(padding)}D({_pads(padding)})"  # type: ignore[arg-type]
 
 
@@ -297,7 +331,7 @@ def _activation_code(kind: str, setting: Setting) -> str:
         case "leaky_relu":
             return f"keras.layers.LeakyReLU(negative_slope={setting})"
         case "":
-            return "no activation"
+            return say("no activation")
     return f'activation="{kind}"'
 
 
@@ -307,7 +341,7 @@ def _activation_in_torch(kind: str, setting: Setting) -> str:
             return f'nn.GELU(approximate="{setting}")'
         case "leaky_relu":
             return f"nn.LeakyReLU({setting})"
-    return f"F.{kind}" if kind else "no activation"
+    return f"F.{kind}" if kind else say("no activation")
 
 
 def of_activations(sides: Sides) -> Iterator[Candidate]:
@@ -325,7 +359,12 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
             a, b = sides.torch.calls[ours[0]], sides.keras.calls[theirs[0]]
             settings = {k: v for k, v in a.settings.items() if k in OF_ACTIVATIONS}
             yield Candidate(
-                f"the activation {_after(start, sides)}: {a.called} in PyTorch, {b.kind} ({b.called}) in Keras",
+                say(
+                    "the activation {where}: {ours} in PyTorch, {theirs} in Keras",
+                    where=_after(start, sides),
+                    ours=a.called,
+                    theirs=_kind(b),
+                ),
                 (Edit(what="activation", place=str(theirs[0]), values={"kind": a.kind, "settings": settings}),),
                 _activation_code(a.kind, next(iter(settings.values()), None)),
                 _activation_in_torch(b.kind, next(iter(b.settings.values()), None)),
@@ -334,9 +373,13 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
         elif len(theirs) == 1 and not ours:
             b = sides.keras.calls[theirs[0]]
             yield Candidate(
-                f"the activation {_after(start, sides)}: none in PyTorch, {b.kind} ({b.called}) in Keras",
+                say(
+                    "the activation {where}: none in PyTorch, {theirs} in Keras",
+                    where=_after(start, sides),
+                    theirs=_kind(b),
+                ),
                 (Edit(what="activation", place=str(theirs[0]), values={"kind": "", "settings": {}}),),
-                f"no {b.kind} there",
+                say("no {what} there", what=b.kind),
                 _activation_in_torch(b.kind, None),
                 family=f"activation of {b.called}",
             )
@@ -345,13 +388,23 @@ def of_activations(sides: Sides) -> Iterator[Candidate]:
             edit = Edit(what="after", place=str(start.keras), values={"kind": a.kind, "settings": a.settings})
             code = _activation_code(a.kind, next(iter(a.settings.values()), None))
             yield Candidate(
-                f"the activation {_after(start, sides)}: {a.called} in PyTorch, none in Keras",
+                say(
+                    "the activation {where}: {ours} in PyTorch, none in Keras",
+                    where=_after(start, sides),
+                    ours=a.called,
+                ),
                 (edit,),
                 code,
-                f"no {a.called} there",
+                say("no {what} there", what=a.called),
                 family=f"activation of {a.called}",
             )
 
 
 def _after(start: Pairing, sides: Sides) -> str:
-    return f"after {name_of(sides.torch.calls[start.torch])}" if start.torch >= 0 else "of the input"
+    if start.torch < 0:
+        return say("of the input")
+    return say("after {layer}", layer=name_of(sides.torch.calls[start.torch]))
+
+
+def _kind(call: Call) -> str:
+    return say("{kind} ({called})", kind=call.kind, called=call.called)

@@ -34,6 +34,7 @@ from shared.pairs.description import (
     Description,
     Layer,
 )
+from shared.system.language import say
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -41,19 +42,20 @@ Step = Callable[[Array], Array]
 
 RECURRENT = (RNN, LSTM, GRU)
 TOGETHER = [{DENSE, CONV}, {LAYER_NORM, GROUP_NORM}]  # kinds that may stand for each other, where the shapes fit
+AS_IT_IS, AS_THEY_ARE = say("as it is"), say("as they are")
 HOW = {
-    DENSE: "the weight transposed",
-    CONV: "the weight's output and input channels moved to the end; of a depthwise one, its input channels first",
-    CONV_TRANSPOSE: "the weight's axes in reverse, the image's kept in order",
-    EMBEDDING: "as it is",
-    BATCH_NORM: "as they are, with the running mean and variance",
-    LAYER_NORM: "as they are",
-    GROUP_NORM: "as they are",
-    PRELU: "as it is",
-    RNN: "the weights transposed, both biases summed",
-    LSTM: "the weights transposed, both biases summed; the gates' order is the same",
-    GRU: "the weights transposed, both biases stacked; the gates r, z, n reordered to z, r, h",
-    RAW: "as it is",
+    DENSE: say("the weight transposed"),
+    CONV: say("the weight's output and input channels moved to the end; of a depthwise one, its input channels first"),
+    CONV_TRANSPOSE: say("the weight's axes in reverse, the image's kept in order"),
+    EMBEDDING: AS_IT_IS,
+    BATCH_NORM: say("as they are, with the running mean and variance"),
+    LAYER_NORM: AS_THEY_ARE,
+    GROUP_NORM: AS_THEY_ARE,
+    PRELU: AS_IT_IS,
+    RNN: say("the weights transposed, both biases summed"),
+    LSTM: say("the weights transposed, both biases summed; the gates' order is the same"),
+    GRU: say("the weights transposed, both biases stacked; the gates r, z, n reordered to z, r, h"),
+    RAW: AS_IT_IS,
 }
 
 # What a tensor is to its layer, by the names that people give it.
@@ -325,13 +327,18 @@ def only_dense(pieces: list[Piece]) -> list[Piece]:
 def fit(torch: list[Layer], keras: list[Layer], of: Description, to: Description) -> Fit:
     ours = [piece for layer in torch for piece in torch_pieces(layer, of)]
     theirs = [piece for layer in keras for piece in keras_pieces(layer, to)]
-    how = HOW.get(ours[0].kind if ours[0].kind != RAW else theirs[0].kind, "as it is")
+    how = HOW.get(ours[0].kind if ours[0].kind != RAW else theirs[0].kind, AS_IT_IS)
     clash = Fit({}, clashes=True, full=False, how=how)
     if len(ours) != len(theirs):
         count = abs(len(theirs) - len(ours)) + 1
-        how += f", its rows cut into {count}" if len(theirs) > len(ours) else f", {count} of them side by side"
+        more = len(theirs) > len(ours)
+        how = (
+            say("{how}, its rows cut into {n}", how=how, n=count)
+            if more
+            else say("{how}, {n} of them side by side", how=how, n=count)
+        )
         try:
-            ours = cut(ours, count) if len(theirs) > len(ours) else put_together(ours, count)
+            ours = cut(ours, count) if more else put_together(ours, count)
         except ValueError:
             return clash
     made: dict[str, Expression] = {}

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from shared.pairs import description as kinds
-from shared.pairs.causes import Candidate
+from shared.pairs.causes import Candidate, with_others
 from shared.pairs.climb import RECURRENT, Sides
 from shared.pairs.description import Layer
 from shared.pairs.layouts import Array, torch_pieces
 from shared.pairs.protocol import Arrays, Edit, told
+from shared.system.language import join, say
 
 # What may be left out of a model without another shape of what comes after it.
 SAME_SHAPE = {kinds.LAYER_NORM, kinds.BATCH_NORM, kinds.GROUP_NORM, kinds.PRELU}
@@ -24,12 +25,19 @@ def of_ties(sides: Sides) -> Iterator[Candidate]:
         if len(trials) != len(ordered) - 1:
             continue
         yield Candidate(
-            f"{source}: one tensor in PyTorch, tied in all its uses; {len(ordered)} in Keras, not tied, "
-            f"{' and '.join(ordered)}",
+            say(
+                "{tensor}: one tensor in PyTorch, tied in all its uses; {n} in Keras, not tied, {names}",
+                tensor=source,
+                n=len(ordered),
+                names=join(say(" and "), ordered),
+            ),
             tuple(trials),
-            f"in place of the layer of {ordered[1]}: keras.ops.matmul(x, keras.ops.transpose(embedding.embeddings)), "
-            "or call the one layer again",
-            f"a layer of its own for the second use of {source}",
+            say(
+                "in place of the layer of {tensor}: keras.ops.matmul(x, keras.ops.transpose(embedding.embeddings)), or "
+                "call the one layer again",
+                tensor=ordered[1],
+            ),
+            say("a layer of its own for the second use of {tensor}", tensor=source),
         )
     for layer in sides.carry.alone(sides.torch):
         for name in layer.tensors.values():
@@ -56,21 +64,32 @@ def _untied(sides: Sides, layer: Layer, name: str) -> Iterator[Candidate]:
         tables = [n for n in of.tensors.values() if sides.torch.tensors[n].shape == shape]
         if layer.kind == kinds.DENSE and of.kind == to.kind == kinds.EMBEDDING and tables:
             yield Candidate(
-                f"{name} of {layer.path} ({layer.called}): a weight of its own in PyTorch; in Keras that of {to.path}, "
-                "tied, is used in its place",
+                say(
+                    "{tensor} of {layer} ({called}): a weight of its own in PyTorch; in Keras that of {other}, tied, "
+                    "is used in its place",
+                    tensor=name,
+                    layer=layer.path,
+                    called=layer.called,
+                    other=to.path,
+                ),
                 (Edit(what="untie", place=to.path, values={"name": f"torch/{name}"}),),
-                f"keras.layers.Dense({shape[0]}, use_bias=False) in place of the product with {to.path}.embeddings",
+                say(
+                    "keras.layers.Dense({units}, use_bias=False) in place of the product with {layer}.embeddings",
+                    units=shape[0],
+                    layer=to.path,
+                ),
                 f"{layer.path}.weight = {of.path}.weight",
             )
 
 
-ROLES = {"bias": "bias", "beta": "bias", "gamma": "scale", "moving_mean": "mean", "moving_variance": "variance"}
+BIAS, SCALE = say("bias"), say("scale")
+ROLES = {"bias": BIAS, "beta": BIAS, "gamma": SCALE, "moving_mean": say("mean"), "moving_variance": say("variance")}
 
 
 def role_of(name: str) -> str:
     """What a tensor that a layer may lack is: "0.1.weight", of a normalisation, is a scale."""
     last = re.split("[./]", name)[-1]
-    return "scale" if last == "weight" else "bias" if last.startswith("bias") else ROLES.get(last, last)
+    return SCALE if last == "weight" else BIAS if last.startswith("bias") else ROLES.get(last, last)
 
 
 def of_biases(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
@@ -80,22 +99,27 @@ def of_biases(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
     for name, path in sides.more_in_keras.items():
         if name.endswith("moving_mean"):
             yield Candidate(
-                f"the statistics of {path}: PyTorch keeps none, and takes the batch's in evaluation too",
+                say(
+                    "the statistics of {layer}: PyTorch keeps none, and takes the batch's in evaluation too", layer=path
+                ),
                 (Edit(what="training", place=path, values={"value": True, "always": True}),),
-                f"{path}(…, training=True) in evaluation too",
+                say("{call} in evaluation too", call=f"{path}(…, training=True)"),
                 "nn.BatchNorm2d(…, track_running_stats=True)",
             )
         if not sides.keras.tensors[name].buffer:
             alike.setdefault((role_of(name), kinds_of[name]), []).append(name)
     for (role, kind), names in alike.items():
         of_norm = kind in SAME_SHAPE
-        setting = ("scale" if role == "scale" else "center") if of_norm else "use_bias"
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        setting = ("scale" if role == SCALE else "center") if of_norm else "use_bias"
         yield Candidate(
-            f"{names[0]}{more}: a {role} that PyTorch does not have",
+            say(
+                "{tensor}: a {role} that PyTorch does not have",
+                tensor=with_others(names[0], len(names) - 1),
+                role=role,
+            ),
             tuple(Edit(what="trainable", place=name, values={"value": False}) for name in names),
             f"{sides.more_in_keras[names[0]]}: {setting}=False",
-            "affine=True (of a layer normalisation: elementwise_affine=True)" if of_norm else "bias=True",
+            say("affine=True (of a layer normalisation: elementwise_affine=True)") if of_norm else "bias=True",
         )
     yield from _more_in_torch(sides, weights)
 
@@ -107,7 +131,7 @@ def _more_in_torch(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
         alike.setdefault((role_of(name), of[name].kind), {}).setdefault(path, []).append(name)
     for (role, kind), paths in alike.items():
         of_norm = kind in SAME_SHAPE
-        own = ("gamma" if role == "scale" else "beta") if of_norm else "bias"
+        own = ("gamma" if role == SCALE else "beta") if of_norm else "bias"
         edits = []
         for path, names in paths.items():
             values: Array | None = weights[names[0]]
@@ -117,13 +141,18 @@ def _more_in_torch(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
                 continue
             given = {"own": own, "values": told(values.tolist()), "name": f"torch/{' + '.join(names)}"}
             edits.append(Edit(what="bias", place=path, values=given))
-        first, more = next(iter(paths.items())), f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        setting = ("scale" if role == "scale" else "center") if of_norm else "use_bias"
+        path, names = next(iter(paths.items()))
+        setting = ("scale" if role == SCALE else "center") if of_norm else "use_bias"
         yield Candidate(
-            f"{' + '.join(first[1])}{more}: a {role} that Keras does not have, in {first[0]}",
+            say(
+                "{tensor}: a {role} that Keras does not have, in {layer}",
+                tensor=with_others(" + ".join(names), len(paths) - 1),
+                role=role,
+                layer=path,
+            ),
             tuple(edits),
-            f"{first[0]}: {setting}=True",
-            "affine=False (of a layer normalisation: elementwise_affine=False)" if of_norm else "bias=False",
+            f"{path}: {setting}=True",
+            say("affine=False (of a layer normalisation: elementwise_affine=False)") if of_norm else "bias=False",
         )
 
 
@@ -138,7 +167,12 @@ def of_more_layers(sides: Sides) -> Iterator[Candidate]:
         without = [c for c in sides.torch.calls if c.kind == layer.kind and c.place not in of_torch]
         if without:
             yield Candidate(
-                f"{layer.path} ({layer.called}): weights that {without[0].called} in PyTorch does not have",
+                say(
+                    "{layer} ({called}): weights that {other} in PyTorch does not have",
+                    layer=layer.path,
+                    called=layer.called,
+                    other=without[0].called,
+                ),
                 tuple(Edit(what="trainable", place=n, values={"value": False}) for n in layer.tensors.values()),
                 f"{layer.called}(…, center=False, scale=False)",
                 f"{without[0].called}(…, elementwise_affine=True)",
@@ -150,8 +184,8 @@ def of_more_layers(sides: Sides) -> Iterator[Candidate]:
             edit = Edit(what="linear", place=str(number), values=nothing)
         if edit:
             yield Candidate(
-                f"{layer.path} ({layer.called}): a layer that PyTorch does not have",
+                say("{layer} ({called}): a layer that PyTorch does not have", layer=layer.path, called=layer.called),
                 (edit,),
-                f"no {layer.called} there",
-                "the same layer there",
+                say("no {what} there", what=layer.called),
+                say("the same layer there"),
             )

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.pairs import description as kinds
-from shared.pairs.causes import Candidate, name_of, tensors_of
+from shared.pairs.causes import Candidate, name_of, tensors_of, titled
 from shared.pairs.climb import RECURRENT, Check, Pairing, Sides
 from shared.pairs.description import Call, Setting
 from shared.pairs.protocol import Arrays, Edit, told
 from shared.pairs.relations import FEW, FIT, named_number, reordered
+from shared.system.language import say
 
 IMAGE = 4  # dimensions of an image, and of what is split into heads
 REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
@@ -19,6 +20,12 @@ REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "largest": np.max,
     "sum": np.sum,
     "smallest": np.min,
+}
+REDUCED = {
+    "mean": say("the mean"),
+    "largest": say("the largest"),
+    "sum": say("the sum"),
+    "smallest": say("the smallest"),
 }
 
 
@@ -64,10 +71,15 @@ def of_positions(check: Check, ours: np.ndarray, theirs: np.ndarray, a: Call, at
     if ours.ndim == 1 or (ours == ours[:1]).all():
         first = [", ".join(str(index) for index in indices.reshape(-1)[:4]) for indices in (ours, theirs)]
         yield Candidate(
-            f"{check.what}: the indices (positions) are {first[0]}, … in PyTorch, {first[1]}, … in Keras",
+            say(
+                "{check}: the indices (positions) are {ours}, … in PyTorch, {theirs}, … in Keras",
+                check=check.what,
+                ours=first[0],
+                theirs=first[1],
+            ),
             (at.model_copy(update={"what": "constant", "values": at.values | {"value": ours.tolist()}}),),
-            f"take the indices {first[0]}, … there",
-            f"take the indices {first[1]}, … there",
+            say("take the indices {indices}, … there", indices=first[0]),
+            say("take the indices {indices}, … there", indices=first[1]),
         )
 
 
@@ -78,10 +90,13 @@ def of_batch_axis(a: Call, b: Call, torch: Arrays, keras: Arrays, of: str) -> It
     ours, theirs = torch[f"{of}/{a.inputs[0]}"], keras[f"{of}/{b.inputs[0]}"]
     if ours.shape == theirs.shape and np.abs(ours - theirs).max() <= FIT * np.abs(ours).max():
         yield Candidate(
-            f"batch_first of {name_of(a)} ({a.called}): False in PyTorch, where axis 0 is taken for time and axis 1 "
-            "for the examples; in Keras axis 1 is time",
+            say(
+                "batch_first of {layer}: False in PyTorch, where axis 0 is taken for time and axis 1 for the examples; "
+                "in Keras axis 1 is time",
+                layer=titled(a),
+            ),
             (Edit(what="time first", place=b.place),),
-            f"keras.ops.swapaxes(…, 0, 1) before and after {name_of(b)}",
+            say("keras.ops.swapaxes(…, 0, 1) before and after {layer}", layer=name_of(b)),
             f"{a.called}(…, batch_first=True)",
         )
 
@@ -107,14 +122,17 @@ def of_attention(place: Place, a: Call, b: Call) -> Iterator[Candidate]:
         Edit(what="heads", place=str(pairing.keras), values={"where": "in", "slot": slot, "order": first})
         for pairing, slot, *_ in found
     ]
-    what = f"the numbers of each place are cut into {heads} heads in another order"
-    strided = first[:2] == [0, heads] or first[:2] == [0, len(first) // heads]
-    how = ": a head takes every n-th number on one side, and numbers in a row on the other" if strided else ""
+    check = place.check.what
+    what = say(
+        "{check}: the numbers of each place are cut into {heads} heads in another order", check=check, heads=heads
+    )
+    if first[:2] == [0, heads] or first[:2] == [0, len(first) // heads]:
+        what = say("{what}: a head takes every n-th number on one side, and numbers in a row on the other", what=what)
     yield Candidate(
-        f"{place.check.what}: {what}{how}",
+        what,
         tuple(edits),
-        "reshape to (…, width / heads, heads) and exchange both",
-        "unflatten(2, (heads, -1)) and then transpose",
+        say("reshape to (…, width / heads, heads) and exchange both"),
+        say("unflatten(2, (heads, -1)) and then transpose"),
     )
 
 
@@ -146,10 +164,16 @@ def _of_mask(place: Place, a: Call, b: Call) -> Iterator[Candidate]:
         values["mask"] = ours.reshape(ours.shape[-2:]).tolist()
     if words[0] != words[1] and (masks[0] is not None or masks[1] is not None):
         yield Candidate(
-            f"the mask of {a.called} in {name_of(a)}: {words[0]} in PyTorch, {words[1]} in Keras",
+            say(
+                "the mask of {called} in {place}: {ours} in PyTorch, {theirs} in Keras",
+                called=a.called,
+                place=name_of(a),
+                ours=words[0],
+                theirs=words[1],
+            ),
             (Edit(what="mask", place=str(place.pairing.keras), values=values),),
-            f"give {b.called} the mask of PyTorch's: {words[0]}",
-            f"give {a.called} the mask of Keras's: {words[1]}",
+            say("give {called} the mask of PyTorch's: {words}", called=b.called, words=words[0]),
+            say("give {called} the mask of Keras's: {words}", called=a.called, words=words[1]),
             family=f"mask: {words}",
         )
 
@@ -157,16 +181,25 @@ def _of_mask(place: Place, a: Call, b: Call) -> Iterator[Candidate]:
 def mask_words(mask: np.ndarray | None, causal: bool) -> str:
     """What a place sees."""
     if mask is None:
-        return "each place sees itself and all before it" if causal else "each place sees all"
+        return _sees(0, say("before it")) if causal else say("each place sees all")
     seen = mask.reshape(-1, *mask.shape[-2:])[0]
     seen = seen if seen.dtype == bool else seen > seen.max() - 1
-    for name, cut in (("before", np.tril), ("after", np.triu)):
+    for side, cut in ((say("before it"), np.tril), (say("after it"), np.triu)):
         for k in range(-2, 3):
             if np.array_equal(seen, cut(np.ones_like(seen), k)):
-                inner = k if name == "before" else -k
-                reach = {0: "itself and all"}.get(inner, f"itself, {inner} more and all" if inner > 0 else "all")
-                return f"each place sees {reach} {name} it" + (f" but the last {-inner - 1}" if inner < -1 else "")
-    return f"a mask by which {seen.mean():.1%} of all pairs are seen"
+                return _sees(k if cut is np.tril else -k, side)
+    return say("a mask by which {share:.1%} of all pairs are seen", share=float(seen.mean()))
+
+
+def _sees(inner: int, side: str) -> str:
+    """All on one side, and as many places more."""
+    if inner == 0:
+        return say("each place sees itself and all {side}", side=side)
+    if inner > 0:
+        return say("each place sees itself, {n} more and all {side}", n=inner, side=side)
+    if inner == -1:
+        return say("each place sees all {side}", side=side)
+    return say("each place sees all {side} but the last {n}", side=side, n=-inner - 1)
 
 
 def of_reductions(place: Place, ours: np.ndarray) -> Iterator[Candidate]:
@@ -192,17 +225,31 @@ def of_reductions(place: Place, ours: np.ndarray) -> Iterator[Candidate]:
         known = "last" if of_last else _reduction(theirs, in_keras, seen)
         if known == how:
             return
-        named = {"last": "the last", "first": "the first"}
-        over = "over time" if len(in_keras) == 1 else "over height and width"
-        words = [named.get(h, f"the {h} {over}") for h in (how, known or "")]
+        words = [_reduced(h, len(in_keras)) for h in (how, known)]
+        cure = say("{what} of the outputs of {layer}", what=words[0], layer=name_of(b))
         yield Candidate(
-            f"{place.check.what}: {words[0]} of the outputs of {name_of(a)} in PyTorch, "
-            f"{words[1] if known else 'something else'} in Keras",
+            say(
+                "{check}: {ours} of the outputs of {layer} in PyTorch, {theirs} in Keras",
+                check=place.check.what,
+                ours=words[0],
+                layer=name_of(a),
+                theirs=words[1],
+            ),
             (place.edit("reduced", other=pairing.keras, how=how, axes=in_keras, sequences=b.place if of_last else ""),),
-            f"{'return_sequences=True, and ' if of_last else ''}{words[0]} of the outputs of {name_of(b)}",
-            f"{words[1]} of the outputs of {name_of(a)}" if known else "",
+            say("return_sequences=True, and {what}", what=cure) if of_last else cure,
+            say("{what} of the outputs of {layer}", what=words[1], layer=name_of(a)) if known else "",
         )
         return
+
+
+def _reduced(how: str | None, axes: int) -> str:
+    """A reduction over as many axes."""
+    if how is None:
+        return say("something else")
+    if how in REDUCED:
+        what = REDUCED[how]
+        return say("{what} over time", what=what) if axes == 1 else say("{what} over height and width", what=what)
+    return say("the last") if how == "last" else say("the first")
 
 
 def _reduction(whole: np.ndarray, axes: list[int], reduced: np.ndarray) -> str | None:
@@ -259,10 +306,12 @@ def _of_keras_alone(
             frozen = [Edit(what="trainable", place=name, values={"value": False}) for name in own]
             named = _named(place, other, end)
             yield Candidate(
-                f"{place.check.what}: {named} is added in Keras, and nothing in PyTorch",
+                say(
+                    "{check}: {tensor} is added in Keras, and nothing in PyTorch", check=place.check.what, tensor=named
+                ),
                 (Edit(what="linear", place=str(other), values=nothing), *frozen),
-                f"leave {named} out",
-                "add the output of its counterpart too",
+                say("leave {tensor} out", tensor=named),
+                say("add the output of its counterpart too"),
             )
 
 
@@ -295,42 +344,57 @@ def _instead(ours: np.ndarray, seen: np.ndarray) -> list[int] | None:
 def _named(place: Place, other: int, end: str) -> str:
     call = place.calls[1][other]
     of_function = call.place and call.called.startswith(("keras.ops", "keras.activations", "tf."))
-    name = f"{call.called} in {call.place}" if of_function else name_of(call)
-    return f"what goes into {name}" if end == "in" else f"the output of {name}"
+    name = say("{called} in {place}", called=call.called, place=call.place) if of_function else name_of(call)
+    return say("what goes into {name}", name=name) if end == "in" else say("the output of {name}", name=name)
 
 
 def _taken(place: Place, other: int, end: str, axes: list[int]) -> Candidate:
-    twins, named = place.calls[1], _named(place, other, end)
+    twins, named, check = place.calls[1], _named(place, other, end), place.check.what
     between = ", ".join(dict.fromkeys(name_of(c) for c in twins[other + 1 : int(place.at.place)]))
     moved = axes != [*range(len(axes))]
+    cure = say("take {tensor} there", tensor=named)
     if moved:
-        said = f"it is {named} with its axes in another order: reshaped where Keras transposes, or the reverse"
-        keras_has = "in Keras it is not"
+        what = say(
+            "{check}: in PyTorch it is {tensor} with its axes in another order: reshaped where Keras transposes, or "
+            "the reverse, in Keras it is not",
+            check=check,
+            tensor=named,
+        )
+        cure = say("take {tensor}, transposed to {axes} and reshaped, there", tensor=named, axes=tuple(axes))
+    elif end == "out" and between:
+        what = say(
+            "{check}: in PyTorch it is {tensor}, in Keras {layers} stands between",
+            check=check,
+            tensor=named,
+            layers=between,
+        )
     else:
-        said = f"it is {named}"
-        keras_has = f"in Keras {between} stands between" if end == "out" and between else "in Keras it is not"
+        what = say("{check}: in PyTorch it is {tensor}, in Keras it is not", check=check, tensor=named)
     edit = place.edit("instead", other=other, end=end, axes=told(axes))
-    code = f"take {named}{f', transposed to {tuple(axes)} and reshaped,' if moved else ''} there"
     family = f"axes {axes} of {twins[other].called}" if moved else ""
-    return Candidate(f"{place.check.what}: in PyTorch {said}, {keras_has}", (edit,), code, family=family)
+    return Candidate(what, (edit,), cure, family=family)
 
 
 def _shared(place: Place, other: int, end: str, share: float) -> Iterator[Candidate]:
-    named = _named(place, other, end)
+    named, factor = _named(place, other, end), named_number(1 + share)
     if end == "out" and abs(abs(share) - 1) > FIT:
-        factor: dict[str, Setting] = {"where": "out", "slot": 0, "scale": 1 + share, "offset": 0.0}
+        values: dict[str, Setting] = {"where": "out", "slot": 0, "scale": 1 + share, "offset": 0.0}
         yield Candidate(
-            f"{named} is scaled in PyTorch, by a factor of {named_number(1 + share)}, and not in Keras",
-            (Edit(what="linear", place=str(other), values=factor),),
-            f"multiply it by {named_number(1 + share)}",
+            say(
+                "{tensor} is scaled in PyTorch, by a factor of {factor}, and not in Keras", tensor=named, factor=factor
+            ),
+            (Edit(what="linear", place=str(other), values=values),),
+            say("multiply it by {scale}", scale=factor),
         )
     edit = place.edit("add", other=other, end=end, scale=share)
     kind = place.calls[1][other].kind
-    guess = "an embedding, as of positions, that is left out?" if kind == kinds.EMBEDDING else "a residual connection?"
+    guess = say("a residual connection?")
+    if kind == kinds.EMBEDDING:
+        guess = say("an embedding, as of positions, that is left out?")
     yield Candidate(
-        f"{place.check.what}: {_added(named, share, guess)}",
+        say("{check}: {what}", check=place.check.what, what=_added(named, share, guess)),
         (edit,),
-        f"add {named_number(share)} × {named} there",
+        say("add {factor} × {tensor} there", factor=named_number(share), tensor=named),
         family=f"{share:.6g} {named}",
     )
 
@@ -338,10 +402,14 @@ def _shared(place: Place, other: int, end: str, share: float) -> Iterator[Candid
 def _added(named: str, share: float, guess: str) -> str:
     """What Keras lacks of a tensor, or has too much of."""
     if abs(share - 1) < FIT:
-        return f"{named} is missing in Keras, where PyTorch adds it: {guess}"
+        return say("{tensor} is missing in Keras, where PyTorch adds it: {guess}", tensor=named, guess=guess)
     if abs(share + 1) < FIT:
-        return f"{named} is added in Keras alone: {guess}"
-    return f"{named} has another factor in PyTorch: {named_number(share)} times more of it, beside the one in Keras"
+        return say("{tensor} is added in Keras alone: {guess}", tensor=named, guess=guess)
+    return say(
+        "{tensor} has another factor in PyTorch: {factor} times more of it, beside the one in Keras",
+        tensor=named,
+        factor=named_number(share),
+    )
 
 
 def _exchanged(
@@ -362,10 +430,15 @@ def _exchanged(
         ]
         names = [_named(place, one[0], one[1]) for one in (added, left)]
         yield Candidate(
-            f"{place.check.what}: {names[0]} is added in PyTorch where in Keras {names[1]} is: a residual connection "
-            "from another place",
+            say(
+                "{check}: {ours} is added in PyTorch where in Keras {theirs} is: a residual connection from another "
+                "place",
+                check=place.check.what,
+                ours=names[0],
+                theirs=names[1],
+            ),
             tuple(edits),
-            f"add {names[0]} there, and not {names[1]}",
+            say("add {ours} there, and not {theirs}", ours=names[0], theirs=names[1]),
             family=" ".join(names),
         )
         return

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shared.system.language import join, say
+
 FIT = 1e-9  # of a tensor's size: what a guess may leave of a difference
 FEW = 8  # entries that are written out
 # A number is named as this where it is, to nine digits.
@@ -49,12 +51,12 @@ def fitted(ours: np.ndarray, theirs: np.ndarray, fit: float = FIT) -> tuple[floa
 
 
 def linear_words(what: str, scale: float, offset: float, fit: float = FIT) -> str:
-    parts = []
+    said = say("{what} is shifted in Keras", what=what)
     if abs(scale - 1) > fit:
-        parts.append(f"{named_number(1 / scale)} times" if scale else "0 times")
-    said = f"{what} is scaled in Keras, {parts[0]} PyTorch's" if parts else f"{what} is shifted in Keras"
+        times = named_number(1 / scale) if scale else "0"
+        said = say("{what} is scaled in Keras, {times} times PyTorch's", what=what, times=times)
     if abs(offset) > fit:
-        said += f", an offset of {-offset / scale:.9g}"
+        return say("{scaled}, an offset of {offset:.9g}", scaled=said, offset=-offset / scale)
     return said
 
 
@@ -79,7 +81,7 @@ def reordered(ours: np.ndarray, theirs: np.ndarray, axis: int) -> list[int] | No
 def rearranged_image(ours: np.ndarray, theirs: np.ndarray, shape: Sequence[int]) -> tuple[str, list[int]] | None:
     """How Keras's flattened image is PyTorch's with axes exchanged or turned round, and the order that undoes it."""
     places = np.arange(int(np.prod(shape))).reshape(shape)
-    names = ("rows", "columns", "channels")
+    names = (say("rows"), say("columns"), say("channels"))
     for axes in itertools.permutations(range(len(shape))):
         for turned in itertools.chain.from_iterable(itertools.combinations(range(len(shape)), n) for n in range(3)):
             # Where Keras's k-th number stands in PyTorch's.
@@ -90,7 +92,9 @@ def rearranged_image(ours: np.ndarray, theirs: np.ndarray, shape: Sequence[int])
                 or np.abs(ours - theirs[..., order]).max() > FIT * np.abs(ours).max()
             ):
                 continue
-            parts = [f"turned round ({', '.join(names[axis] for axis in turned)} in reverse)"] if turned else []
-            parts += ["transposed"] if [*axes] != [*range(len(shape))] else []
-            return " and ".join(parts), order.tolist()
+            reverse = join(say(", "), (names[axis] for axis in turned))
+            how = say("turned round ({axes} in reverse)", axes=reverse) if turned else say("transposed")
+            if turned and [*axes] != [*range(len(shape))]:
+                how = say("{turned} and transposed", turned=how)
+            return how, order.tolist()
     return None

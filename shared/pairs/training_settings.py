@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from shared.pairs.causes import CARRY, Candidate, both_default, rows, sources_of
+from shared.pairs.causes import CARRY, Candidate, both_default, rows, sources_of, with_others
 from shared.pairs.climb import Sides
 from shared.pairs.description import Call, OptimizerFacts, Setting
 from shared.pairs.protocol import Arrays, Edit
 from shared.pairs.relations import reordered
+from shared.system.language import join, say
 
 # Rules for which the Keras side has PyTorch's formula.
 EMULATED = {"sgd", "adam", "adamw", "rmsprop", "adagrad"}
@@ -32,15 +33,15 @@ def of_loss(sides: Sides) -> Iterator[Candidate]:
         k: (ours.settings[k], settings[k]) for k in ours.settings if k in settings and ours.settings[k] != settings[k]
     }
     if ours.kind != theirs.kind:
-        told = f"{ours.called} in PyTorch, {theirs.called} in Keras"
+        told: str = say("{ours} in PyTorch, {theirs} in Keras", ours=ours.called, theirs=theirs.called)
     elif differ:
-        told = "; ".join(_differing(name, *values, theirs) for name, values in differ.items())
+        told = join(say("; "), [_differing(name, *values, theirs) for name, values in differ.items()])
     else:
         return
     if ours.kind in LOSSES:
         row = rows()["cross_entropy_input"] if "from_logits" in differ else None
         yield Candidate(
-            f"the loss, {told}",
+            say("the loss, {told}", told=told),
             (Edit(what="loss", values={"kind": ours.kind, "settings": ours.settings}),),
             _loss_code(theirs, ours, differ),
             "",
@@ -54,14 +55,16 @@ def _differing(name: str, ours: Setting, theirs: Setting, keras: Call) -> str:
     own = {"ignore_index": "ignore_class"}.get(name, name)
     value = keras.settings.get(own, theirs)
     if name == "weight":
-        return f"class weights: {'some' if ours else 'none'} in PyTorch, {'some' if theirs else 'none'} in Keras"
-    return f"{name}: {ours} in PyTorch, {f'{own}: ' if own != name else ''}{value} in Keras"
+        words = [say("some") if given else say("none") for given in (ours, theirs)]
+        return say("class weights: {ours} in PyTorch, {theirs} in Keras", ours=words[0], theirs=words[1])
+    told = value if own == name else f"{own}: {value}"
+    return say("{name}: {ours} in PyTorch, {theirs} in Keras", name=name, ours=ours, theirs=told)
 
 
 def _loss_code(theirs: Call, ours: Call, differ: Mapping[str, tuple[Setting, Setting]]) -> str:
     names = {"ignore_index": "ignore_class"}
     given = ", ".join(f"{names.get(name, name)}={value!r}" for name, (value, _) in differ.items())
-    return f"{theirs.called}(…, {given})" if given else f"Keras's counterpart of {ours.called}"
+    return f"{theirs.called}(…, {given})" if given else say("Keras's counterpart of {called}", called=ours.called)
 
 
 def of_trainable(sides: Sides) -> Iterator[Candidate]:
@@ -70,11 +73,13 @@ def of_trainable(sides: Sides) -> Iterator[Candidate]:
         facts = sides.keras.tensors[name]
         ours = any(sides.torch.tensors[source].trainable for source in sources)
         if not facts.buffer and ours != facts.trainable:
-            one, other = ("trained", "frozen") if ours else ("frozen", "trained")
+            told = sources_of(sides, name)
             yield Candidate(
-                f"{' + '.join(sources)}: {one} in PyTorch, {other} in Keras",
+                say("{tensor}: trained in PyTorch, frozen in Keras", tensor=told)
+                if ours
+                else say("{tensor}: frozen in PyTorch, trained in Keras", tensor=told),
                 (Edit(what="trainable", place=name, values={"value": ours}),),
-                f"layer.trainable = {ours} for the layer of {name}",
+                say("{code} for the layer of {tensor}", code=f"layer.trainable = {ours}", tensor=name),
                 f"parameter.requires_grad_({not ours})",
             )
 
@@ -87,7 +92,12 @@ def of_carry(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
         if name in automatic and not np.array_equal(users[name], automatic[name]):
             how, fix = _carried_otherwise(users[name], automatic[name])
             yield Candidate(
-                f"carry, of {name}: {how} than it must be, {sources_of(sides, name)} of PyTorch",
+                say(
+                    "carry, of {name}: {how} than it must be, {sources} of PyTorch",
+                    name=name,
+                    how=how,
+                    sources=sources_of(sides, name),
+                ),
                 (Edit(what=CARRY, place=name),),
                 fix,
             )
@@ -95,13 +105,16 @@ def of_carry(sides: Sides, weights: Arrays) -> Iterator[Candidate]:
 
 def _carried_otherwise(users: np.ndarray, right: np.ndarray) -> tuple[str, str]:
     if users.shape == right.T.shape and np.array_equal(users, right.T):
-        return "the transpose, not transposed as a kernel is, rather", "transpose it in carry: .T"
-    for axis, what in ((0, "rows (inputs, as after a flatten)"), (right.ndim - 1, "columns (gates or units)")):
+        return say("the transpose, not transposed as a kernel is, rather"), say("transpose it in carry: .T")
+    axes = ((0, say("rows (inputs, as after a flatten)")), (right.ndim - 1, say("columns (gates or units)")))
+    for axis, what in axes:
         if reordered(right, users, axis):
-            return f"its {what} are in another order", f"put its {what} into PyTorch's order in carry"
+            cure = say("put its {what} into PyTorch's order in carry", what=what)
+            return say("its {what} are in another order", what=what), cure
     if users.size == right.size and np.array_equal(np.sort(users, axis=None), np.sort(right, axis=None)):
-        return "the same numbers stand in another order", "reshape or transpose it in another order in carry"
-    return "it has other numbers", "leave it out of carry: it is carried without"
+        cure = say("reshape or transpose it in another order in carry")
+        return say("the same numbers stand in another order"), cure
+    return say("it has other numbers"), say("leave it out of carry: it is carried without")
 
 
 # The rows of the table that are of other optimizers and settings too.
@@ -122,7 +135,7 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
     elif ours.rule != theirs.rule:
         settings = _rule_settings(ours)
         yield Candidate(
-            f"the optimizer: {ours.called} in PyTorch, {theirs.called} in Keras",
+            say("the optimizer: {ours} in PyTorch, {theirs} in Keras", ours=ours.called, theirs=theirs.called),
             (Edit(what="rule", values={"rule": ours.rule, "settings": settings}), *_decay_edits(sides)),
             f"keras.optimizers.{ours.called.rpartition('.')[2]}",
             f"torch.optim.{theirs.called.rpartition('.')[2]}",
@@ -136,7 +149,12 @@ def of_optimizer(sides: Sides) -> Iterator[Candidate]:
         if a != b:
             key = f"{LIKE.get(ours.rule, ours.rule)}_{ROW_OF_SETTING.get(name, name)}"
             candidate = Candidate(
-                f"{'ε' if name == 'eps' else name} of the optimizer: {a} in PyTorch, {b} in Keras",
+                say(
+                    "{name} of the optimizer: {ours} in PyTorch, {theirs} in Keras",
+                    name="ε" if name == "eps" else name,
+                    ours=a,
+                    theirs=b,
+                ),
                 (Edit(what="optimizer", values={"name": name, "value": a}),),
                 f"{theirs.called}(…, {_keras_name(name, a)})",
                 f"{ours.called}(…, {name}={_tupled(b)})",
@@ -158,19 +176,29 @@ def _of_clipping(ours: OptimizerFacts, theirs: OptimizerFacts) -> Iterator[Candi
     back = f"nn.utils.clip_grad_norm_(model.parameters(), {b['clip_norm']})" if "clip_norm" in b else ""
     if kind := ours.settings.get("clip_norm_type"):
         yield Candidate(
-            f"clipping: PyTorch takes the norm of type {kind} of all gradients, Keras has that of type 2 alone",
+            say(
+                "clipping: PyTorch takes the norm of type {kind} of all gradients, Keras has that of type 2 alone",
+                kind=kind,
+            ),
             edits,
-            "a subclass of the optimizer whose apply() divides all gradients by that norm",
+            say("a subclass of the optimizer whose apply() divides all gradients by that norm"),
             back,
         )
     elif a != b:
         of_keras = theirs.called.startswith("keras.")
-        none = "none" if of_keras else f"maybe that in the code of {theirs.called}, a class of the file,"
+        none = say("none")
+        maybe = say("maybe that in the code of {own}, a class of the file,", own=theirs.called)
         code = ", ".join(f"{CLIPPING[name]}={a.get(name)}" for name in CLIPPING if name in {*a, *b})
         yield Candidate(
-            f"clipping: {_clipped(a) or 'none'} in PyTorch, {_clipped(b) or none} in Keras",
+            say(
+                "clipping: {ours} in PyTorch, {theirs} in Keras",
+                ours=_clipped(a) or none,
+                theirs=_clipped(b) or (none if of_keras else maybe),
+            ),
             edits,
-            f"{theirs.called}(…, {code})" if of_keras or not a else f"in {theirs.called}: clip {_clipped(a)}",
+            f"{theirs.called}(…, {code})"
+            if of_keras or not a
+            else say("in {own}: clip {limits}", own=theirs.called, limits=_clipped(a)),
             back,
             rows()["clipping_scope"] if "clip_norm" in a and "clip_norm_each" in b else None,
         )
@@ -181,11 +209,12 @@ CLIPPING = {"clip_norm": "global_clipnorm", "clip_norm_each": "clipnorm", "clip_
 
 def _clipped(limits: Mapping[str, Setting]) -> str:
     words = {
-        "clip_norm": "the norm of all gradients",
-        "clip_norm_each": "the norm of each gradient",
-        "clip_value": "each number",
+        "clip_norm": say("the norm of all gradients"),
+        "clip_norm_each": say("the norm of each gradient"),
+        "clip_value": say("each number"),
     }
-    return " and ".join(f"{words[name]} at {limit}" for name, limit in limits.items())
+    told = [say("{what} at {limit}", what=words[name], limit=limit) for name, limit in limits.items()]
+    return join(say(" and "), told)
 
 
 def clipping(facts: OptimizerFacts) -> dict[str, Setting]:
@@ -198,23 +227,26 @@ def _of_one_framework(ours: OptimizerFacts, theirs: OptimizerFacts) -> Iterator[
     """What one of them alone can be told."""
     if ours.settings.get("maximize"):
         yield Candidate(
-            "maximize of the optimizer: True in PyTorch, which climbs; Keras descends",
+            say("maximize of the optimizer: True in PyTorch, which climbs; Keras descends"),
             (Edit(what="maximize"),),
-            "-loss in place of the loss",
+            say("-loss in place of the loss"),
             f"{ours.called}(…, maximize=False)",
         )
     if every := theirs.settings.get("gradient_accumulation_steps"):
         yield Candidate(
-            f"gradient_accumulation_steps of the optimizer: {every} in Keras; PyTorch takes a step after each batch",
+            say(
+                "gradient_accumulation_steps of the optimizer: {n} in Keras; PyTorch takes a step after each batch",
+                n=every,
+            ),
             (Edit(what="optimizer", values={"name": "gradient_accumulation_steps", "value": None}),),
             f"{theirs.called}(…, gradient_accumulation_steps=None)",
-            f"optimizer.step() and optimizer.zero_grad() after every {every} batches alone",
+            say("optimizer.step() and optimizer.zero_grad() after every {n} batches alone", n=every),
         )
     if ours.settings.get("dampening"):
         yield Candidate(
-            f"dampening of the optimizer: {ours.settings['dampening']} in PyTorch; Keras has none",
+            say("dampening of the optimizer: {value} in PyTorch; Keras has none", value=ours.settings["dampening"]),
             (Edit(what="formula", values={"dampening": ours.settings["dampening"]}),),
-            "a subclass of keras.optimizers.SGD whose update_step multiplies the gradient by 1 - dampening",
+            say("a subclass of keras.optimizers.SGD whose update_step multiplies the gradient by 1 - dampening"),
             f"{ours.called}(…, dampening=0)",
         )
 
@@ -225,20 +257,27 @@ def of_class(sides: Sides) -> Iterator[Candidate]:
     if theirs.called.startswith("keras.") or ours.rule not in EMULATED:
         return
     clipped = [
-        f"{words} {ours.settings[name]:g}"
+        say("{how} {limit:g}", how=words, limit=limit)
         for name, words in (
-            ("clip_norm", "clipped together to a norm of"),
-            ("clip_norm_each", "clipped each by itself to a norm of"),
-            ("clip_value", "each number clipped to"),
+            ("clip_norm", say("clipped together to a norm of")),
+            ("clip_norm_each", say("clipped each by itself to a norm of")),
+            ("clip_value", say("each number clipped to")),
         )
-        if isinstance(ours.settings.get(name), float)
+        if isinstance(limit := ours.settings.get(name), float)
     ]
-    gradients = f", of gradients {' and '.join(clipped)}" if clipped else ", of gradients that are not clipped"
+    gradients = say("gradients that are not clipped")
+    if clipped:
+        gradients = say("gradients {how}", how=join(say(" and "), clipped))
     decay = _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),)
     rule = Edit(what="rule", values={"rule": ours.rule, "settings": _rule_settings(ours)})
     yield Candidate(
-        f"the optimizer: {theirs.called}, a class of the Keras file, does not do what {ours.called} does{gradients}: "
-        "look at its clipping, its decay and its formula",
+        say(
+            "the optimizer: {own}, a class of the Keras file, does not do what {called} does, of {gradients}: look at "
+            "its clipping, its decay and its formula",
+            own=theirs.called,
+            called=ours.called,
+            gradients=gradients,
+        ),
         (
             rule,
             Edit(what="formula"),
@@ -247,7 +286,7 @@ def of_class(sides: Sides) -> Iterator[Candidate]:
             Edit(what="clip denominator"),
             Edit(what="dense gradients"),
         ),
-        f"in {theirs.called}: PyTorch's formula{gradients}",
+        say("in {own}: PyTorch's formula, of {gradients}", own=theirs.called, gradients=gradients),
     )
 
 
@@ -256,19 +295,28 @@ def _of_adams(sides: Sides) -> Iterator[Candidate]:
     ours, theirs = decays(sides)
     if not any(ours.values()) and not any(theirs.values()):
         return
-    where = {"adam": "part of the gradient", "adamw": "beside it"}
+    where = {"adam": say("part of the gradient"), "adamw": say("beside it")}
     of, to = sides.torch.optimizer, sides.keras.optimizer
     told = [
-        f"{facts.called} in {name}, weight decay {where[facts.rule]}{_values_of(decay)}"
+        say(
+            "{called} in {framework}, weight decay {where} ({decays})",
+            called=facts.called,
+            framework=name,
+            where=where[facts.rule],
+            decays=_values_of(decay),
+        )
         for name, facts, decay in (("PyTorch", of, ours), ("Keras", to, theirs))
     ]
     row = rows()["adamw_weight_decay"]
     kind = of.called.rpartition(".")[2]
     base, coupled = "AdamW" if of.rule == "adamw" else "Adam", of.rule == "adam"
     yield Candidate(
-        f"the optimizer: {told[0]}; {told[1]}",
+        say("the optimizer: {ours}; {theirs}", ours=told[0], theirs=told[1]),
         _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),),
-        "keras.regularizers.L2(decay / 2) for each layer that is decayed, and no weight_decay: Adam with coupled decay"
+        say(
+            "keras.regularizers.L2(decay / 2) for each layer that is decayed, and no weight_decay: Adam with coupled "
+            "decay"
+        )
         if coupled and any(ours.values())
         else f"keras.optimizers.{base}(…, weight_decay={max(ours.values())})",
         f"torch.optim.{'AdamW' if kind.startswith('Adam') and coupled else 'Adam'}(…, "
@@ -279,7 +327,7 @@ def _of_adams(sides: Sides) -> Iterator[Candidate]:
 
 def _values_of(decays: Mapping[str, float]) -> str:
     """The decays in words; those of tensors that have none are left out."""
-    return f" ({', '.join(f'{value:g}' for value in sorted({*decays.values()}) if value) or 'none'})"
+    return ", ".join(f"{value:g}" for value in sorted({*decays.values()}) if value) or say("none")
 
 
 def _tupled(value: Setting) -> object:
@@ -337,22 +385,29 @@ def _of_decay(sides: Sides) -> Iterator[Candidate]:
     edits = _decay_edits(sides) or (Edit(what="decays", values={"decays": {}}),)
     if not differ:
         yield Candidate(
-            "weight decay: part of the gradient in PyTorch, beside the rule in Keras",
+            say("weight decay: part of the gradient in PyTorch, beside the rule in Keras"),
             edits,
-            "keras.regularizers.L2(decay / 2) for each layer, and no weight_decay",
-            "p.detach().mul_(1 - rate * decay) after each step, and no weight_decay",
+            say("keras.regularizers.L2(decay / 2) for each layer, and no weight_decay"),
+            say("p.detach().mul_(1 - rate * decay) after each step, and no weight_decay"),
             rows().get(f"{sides.torch.optimizer.rule}_weight_decay"),
             by_default=True,
         )
         return
     name = differ[0]
-    some = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
     values = {(ours[n], theirs[n]) for n in differ}
     key, adamw = "adamw_weight_decay", sides.torch.optimizer.rule == "adamw"
     yield Candidate(
-        f"weight decay of {sources_of(sides, name)}{some}: {ours[name]} in PyTorch, {theirs[name]} in Keras",
+        say(
+            "weight decay of {tensor}: {ours} in PyTorch, {theirs} in Keras",
+            tensor=with_others(sources_of(sides, name), len(differ) - 1),
+            ours=ours[name],
+            theirs=theirs[name],
+        ),
         edits,
-        f"weight_decay={max(ours.values())}, and optimizer.exclude_from_weight_decay(var_names=[…]) for those without",
+        say(
+            "weight_decay={decay}, and optimizer.exclude_from_weight_decay(var_names=[…]) for those without",
+            decay=max(ours.values()),
+        ),
         f"weight_decay={max(theirs.values())}",
         rows()[key] if adamw else None,
         adamw and len(values) == 1 and both_default(key, *next(iter(values))),
