@@ -87,8 +87,9 @@ class Layers(NamedTuple):
 
     def told(self, name: str) -> str:
         """Both values of a setting."""
-        values = {"ours": self.torch.settings[name], "theirs": self.keras.settings[name]}
-        return say("{ours} in PyTorch, {theirs} in Keras", **values)
+        return say(
+            "{ours} in PyTorch, {theirs} in Keras", ours=self.torch.settings[name], theirs=self.keras.settings[name]
+        )
 
 
 def _of_norm(name: str, pair: Layers) -> Iterator[Candidate]:

@@ -271,6 +271,9 @@ MUTANTS: list[Mutant] = [
     *in_file(
         "shared/pairs/guesses.py",
         {
+            "tests/pairs/test_guesses.py::test_what_the_table_says_of_a_formula_has_its_chinese[adam]": [
+                ("pairs: words of the table stay English", 'say("after the bias correction"),', ""),
+            ],
             f"{DIAGNOSED}running_variances_that_differ_are_one_cause[all]": [
                 (
                     "pairs: each running variance is a cause of its own",
