@@ -269,9 +269,9 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
-        "shared/pairs/guesses.py",
+        "shared/pairs/update_guesses.py",
         {
-            "tests/pairs/test_guesses.py::test_what_the_table_says_of_a_formula_has_its_chinese[adam]": [
+            "tests/pairs/test_update_guesses.py::test_what_the_table_says_of_a_formula_has_its_chinese[adam]": [
                 ("pairs: words of the table stay English", 'say("after the bias correction"),', ""),
             ],
             f"{DIAGNOSED}running_variances_that_differ_are_one_cause[all]": [

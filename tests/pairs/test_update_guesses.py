@@ -1,9 +1,9 @@
-"""What is guessed at the check that fails first."""
+"""What an update is guessed to do otherwise."""
 
 import pytest
 
 from shared.pairs.causes import measured, rows
-from shared.pairs.guesses import FORMULA, SAID
+from shared.pairs.update_guesses import FORMULA, SAID
 from shared.system.language import CHINESE, translated
 
 
