@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.pairs.climb import LIMITS
-from shared.pairs.pair_words import count, times
+from shared.pairs.pair_words import times
 from shared.reporting import markdown
 from shared.reporting.parts import Table
 
@@ -111,7 +111,8 @@ def sound_pairs(rows: Sequence[Row]) -> str:
     header = ["largest multiple of the noise floor"]
     header += [cell for dtype in LIMITS for cell in (dtype, "allowed", f"where, in {dtype}")]
     others = [[row["name"], outcome(row), _short(_said(row))] for row in rows if row not in same]
-    said = f"{len(same)} of {count(len(rows), 'sound pair')} are found to be the same. The multiples are of these."
+    pairs = "sound pair" if len(rows) == 1 else "sound pairs"
+    said = f"{len(same)} of {len(rows):,} {pairs} are found to be the same. The multiples are of these."
     return "\n\n".join(filter(None, (said, _table(header, lines), _table(["not the same", "verdict", "why"], others))))
 
 

@@ -1,7 +1,7 @@
 """Which layers of PyTorch's are which of Keras's: in order of execution, by kind, shapes and names."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
@@ -21,6 +21,7 @@ from shared.pairs.description import (
     Layer,
 )
 from shared.pairs.layouts import RECURRENT, ROLE, Fit, fit, last, needed
+from shared.system.language import join, say
 
 # How many layers of PyTorch may be how many of Keras. A whole attention may be three or four dense layers, or two.
 GROUPS = [(1, 1), *((1, n) for n in range(2, 9)), *((n, 1) for n in range(2, 9))]
@@ -38,12 +39,16 @@ class Match:
     @property
     def how(self) -> str:
         """In a sentence."""
-        ours, theirs = (" and ".join(title(layer) for layer in layers) for layers in (self.torch, self.keras))
-        return f"{ours} to {theirs}: {self.fit.how}."
+        return f"{titles(self.torch)} to {titles(self.keras)}: {self.fit.how}."
 
 
 def title(layer: Layer) -> str:
-    return f"{layer.path or 'the model'} ({layer.called})"
+    return f"{layer.path} ({layer.called})" if layer.path else say("the model ({called})", called=layer.called)
+
+
+def titles(layers: Iterable[Layer]) -> str:
+    """All that are matched with one of the other side, or several."""
+    return join(say(" and "), map(title, layers))
 
 
 def calls(side: Description, layer: Layer) -> int:

@@ -11,6 +11,7 @@ largest number of its tensor.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from shared.pairs.description import (
     Layer,
 )
 from shared.pairs.protocol import ALONE, Arrays, Until
+from shared.system.language import say, say_number
 
 # How many noise floors a sound pair may lie apart. Measured by `benchmarks.pairs`: see benchmarks/pairs.md.
 LIMITS = {"float64": 1000.0, "float32": 64.0}
@@ -356,7 +358,8 @@ class _Comparing:
             calls = [image.model_copy(update={"channels_last": side if last else None}) for side in (False, True)]
             arranged = laid_out(ours, theirs, *calls)
             if arranged is not None:
-                what = f"the input {name} of the model" if name != ALONE else "the input of the model"
+                of = say("the input {name} of the model", name=name)
+                what = of if name != ALONE else say("the input of the model")
                 yield self._check(GIVEN, what, (key, key), (ours, arranged))
 
     def calls(self, stage: int, of: str) -> Iterator[Check]:
@@ -367,10 +370,7 @@ class _Comparing:
             if pairing.torch >= len(torch_calls) or pairing.keras >= len(keras_calls):
                 continue
             ours, theirs = torch_calls[pairing.torch], keras_calls[pairing.keras]
-            name = f"{ours.place} ({ours.called})" if ours.place else ours.called
-            when = "" if stage == EVALUATION else ", in training"
-            if ours.called.startswith(("F.", "torch.", "the ")):
-                name = f"{ours.called} in {ours.place or 'the model'}"
+            name = _named(ours)
             first, second = torch_calls[pairing.first_torch].as_given, keras_calls[pairing.first_keras].as_given
             for key, twin in zip(first.inputs, second.inputs, strict=False):
                 arrays = self._arrays(
@@ -378,12 +378,14 @@ class _Comparing:
                 )
                 if arrays:
                     keys = (f"{of}/{key}", f"{of}/{twin}")
-                    yield self._check(stage, f"what goes into {name}{when}", keys, arrays, pairing=pairing)
+                    what = _when(say("what goes into {name}", name=name), stage)
+                    yield self._check(stage, what, keys, arrays, pairing=pairing)
             if ours.kind == "flatten":
                 continue  # the order of what is flattened differs; it is checked where it goes in
             keys = (f"{of}/{ours.output}", f"{of}/{theirs.output}")
             if arrays := self._arrays(*keys, ours, theirs, None):
-                yield self._check(stage, f"the output of {name}{when}", keys, arrays, pairing=pairing, inside=True)
+                what = _when(say("the output of {name}", name=name), stage)
+                yield self._check(stage, what, keys, arrays, pairing=pairing, inside=True)
 
     def _arrays(
         self, key: str, twin: str, ours_call: Call, theirs_call: Call, order: np.ndarray | None
@@ -403,7 +405,6 @@ class _Comparing:
 
     def outputs(self, stage: int, of: str) -> Iterator[Check]:
         """What the model returns, and its loss."""
-        when = "" if stage == EVALUATED else ", in training"
         last = Call(place="", kind="", called="", settings={}, inputs=[], output="", dtype="", channels_last=None)
         names = [key for key in self.torch.arrays if key.startswith(f"{of}/output/")]
         twins = [key for key in self.keras.arrays if key.startswith(f"{of}/output/")]
@@ -419,14 +420,17 @@ class _Comparing:
             ]
             arranged = laid_out(ours, theirs, *sides)
             name = key.removeprefix(f"{of}/output/")
-            what = f"what the model returns{f' as {name}' if name else ''}{when}"
+            returned = say("what the model returns as {name}", name=name) if name else say("what the model returns")
+            what = _when(returned, stage)
             if arranged is None:
-                yield Check(stage, f"{what}: {ours.shape} in PyTorch, {theirs.shape} in Keras", key, np.inf, 0.0, 0.0)
+                shapes = {"ours": ours.shape, "theirs": theirs.shape}
+                what = say("{what}: {ours} in PyTorch, {theirs} in Keras", what=what, **shapes)
+                yield Check(stage, what, key, np.inf, 0.0, 0.0)
             else:
                 yield self._check(stage, what, (key, twin), (ours, arranged))
         keys = (f"{of}/loss", f"{of}/loss")
         losses = self.torch.arrays[keys[0]].reshape(()), self.keras.arrays[keys[1]].reshape(())
-        yield self._check(stage, f"the loss{when}", keys, losses)
+        yield self._check(stage, _when(say("the loss"), stage), keys, losses)
 
     def gradients(self) -> Iterator[Check]:
         """Each tensor's, the last layer's first, as they are computed."""
@@ -439,22 +443,21 @@ class _Comparing:
         given = {name for key in theirs for name in key.removeprefix("torch/").split(" + ")}
         for name in self.sides.more_in_torch:
             if name in ours and name not in given:
-                told = f"the gradient of {name}: PyTorch has one, Keras has no such tensor"
+                told = say("the gradient of {name}: PyTorch has one, Keras has no such tensor", name=name)
                 yield Check(GRADIENTS, told, name, np.inf, 0.0, 0.0, tensor=name)
         for name in reversed([*self.sides.keras.tensors]):
             if name in self.sides.more_in_keras and name in theirs and not self.sides.keras.tensors[name].buffer:
-                told = f"the gradient of {name}: Keras has one, PyTorch has no such tensor"
+                told = say("the gradient of {name}: Keras has one, PyTorch has no such tensor", name=name)
                 yield Check(GRADIENTS, told, name, np.inf, 0.0, 0.0, tensor=name)
             if name not in sources:
                 continue
-            what = f"the gradient of {' + '.join(sources[name])}"
+            what = say("the gradient of {name}", name=" + ".join(sources[name]))
             if (name in expected) != (name in theirs):
                 has, lacks = ("PyTorch", "Keras") if name in expected else ("Keras", "PyTorch")
                 facts = self.sides.keras.tensors[name]
                 if not facts.buffer:
-                    yield Check(
-                        GRADIENTS, f"{what}: {has} has one, {lacks} has none", name, np.inf, 0.0, 0.0, tensor=name
-                    )
+                    told = say("{what}: {has} has one, {lacks} has none", what=what, has=has, lacks=lacks)
+                    yield Check(GRADIENTS, told, name, np.inf, 0.0, 0.0, tensor=name)
             elif name in expected:
                 yield self._tensor(GRADIENTS, what, prefix, name, (expected[name], theirs[name]))
 
@@ -467,14 +470,16 @@ class _Comparing:
         """After each recorded step: the rates and the losses up to it, then weights and buffers."""
         before = 0
         for after in self.sides.record_after:
-            for of, what in (("rates", "the rate"), ("losses", "the loss")):
+            for of in ("rates", "losses"):
                 ours, theirs = self.torch.arrays[of][before:after], self.keras.arrays[of][before:after]
                 gaps = [_gap(a, b) for a, b in zip(ours, theirs, strict=True)]
                 floors = self._floors(of, before, after, ours)
                 worst = int(
                     np.argmax([g / f if f else (np.inf if g else 0) for g, f in zip(gaps, floors, strict=True)])
                 )
-                said = f"{what} of step {before + worst + 1:,}"
+                step = before + worst + 1
+                rate, loss = say("the rate of step {step:,}", step=step), say("the loss of step {step:,}", step=step)
+                said = rate if of == "rates" else loss
                 stage = AFTER + (before if of == "losses" else after - 1)
                 yield Check(stage, said, f"{of}/{after}", gaps[worst], floors[worst], abs(float(ours[worst])))
             yield from self._after(after)
@@ -501,12 +506,27 @@ class _Comparing:
         expected = self.sides.carry.values(ours)
         for name, facts in self.sides.keras.tensors.items():
             if name in expected and f"{prefix}{name}" in self.keras.arrays:
-                kind = "" if facts.buffer else "the weights "
-                sources = " + ".join(self.sides.carry.sources[name])
-                what = f"{kind}{sources} after {steps:,} step{'s' if steps > 1 else ''}"
+                of: dict[str, Any] = {"name": " + ".join(self.sides.carry.sources[name]), "n": steps}
+                if facts.buffer:
+                    what = say_number("{name} after {n:,} step", "{name} after {n:,} steps", **of)
+                else:
+                    what = say_number(
+                        "the weights {name} after {n:,} step", "the weights {name} after {n:,} steps", **of
+                    )
                 yield self._tensor(
                     AFTER + steps, what, prefix, name, (expected[name], self.keras.arrays[f"{prefix}{name}"])
                 )
+
+
+def _named(call: Call) -> str:
+    """A call of PyTorch's, as checks name it."""
+    if call.called.startswith(("F.", "torch.", "the ")):
+        return say("{called} in {place}", called=call.called, place=call.place or say("the model"))
+    return say("{place} ({called})", place=call.place, called=call.called) if call.place else call.called
+
+
+def _when(what: str, stage: int) -> str:
+    return say("{what}, in training", what=what) if stage in {TRAINING, TRAINED} else what
 
 
 def flatten_orders(sides: Sides, torch: Arrays, keras: Arrays) -> dict[int, np.ndarray]:

@@ -15,6 +15,7 @@ from shared.pairs.protocol import Arrays
 from shared.pairs.serving import save
 from shared.system import ending, output, progress
 from shared.system.errors import InputError
+from shared.system.language import of_environment, say, translated
 
 MOST_STEPS = 100_000  # a difference shows in the first ones, if in any
 LARGEST_SEED = 2**32 - 1
@@ -47,7 +48,7 @@ def compare(request: Request, pythons: Mapping[str, Path], out: Path, command: s
             found = diagnose(asked, processes, progress.notice)
         given.unlink()
         _refuse_what_is_not_finite(found)
-        print(pair_report.summary(found))
+        print(pair_report.summary(found, of_environment()))
         pair_report.write(found, sources, folder, command)
     return found.verdict == "same"
 
@@ -132,7 +133,7 @@ def _diverged(told: str, lost: Sequence[str], steps: int) -> str:
 
 
 def _random(processes: tuple[sides.Process, sides.Process], request: Request) -> Arrays:
-    progress.notice("no --data: random numbers of the shape that the Keras model says")
+    progress.notice(say("no --data: random numbers of the shape that the Keras model says"))
     shapes = processes[1].shapes(request.files[1].resolve(), request.seed)
     return data.random(shapes["inputs"], shapes["tokens"], shapes["outputs"], request.seed)
 
@@ -140,5 +141,5 @@ def _random(processes: tuple[sides.Process, sides.Process], request: Request) ->
 def write_template(folder: Path) -> int:
     """Write two files to start from. Returns the exit status."""
     template.write(folder)
-    print(f"Written: {folder}")
+    print(translated(say("Written: {folder}", folder=folder), of_environment()))
     return ending.OK

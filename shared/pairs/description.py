@@ -5,9 +5,11 @@ in Keras. Kinds and settings have one name for both, PyTorch's where it has one,
 normalisation is the weight of the new batch, on both sides.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
+
+from shared.system.language import say
 
 Setting = JsonValue
 
@@ -19,6 +21,28 @@ ATTENTION, PRELU = "attention", "prelu"
 SDPA = "scaled_dot_product_attention"
 VECTORS = 2  # dimensions of what is no image, signal or volume: (examples, numbers)
 RAW = "raw"  # tensors that belong to no layer of a known kind: parameters of a user's own class
+# The words that a process tells beside names.
+ACTIVATION, TENSOR, MODEL = "the activation of ", "a tensor ", "the model"
+
+
+def _said(told: str) -> str:
+    """Words that came from a process as plain text, made anew: so they can be said in another language."""
+    if told.startswith(ACTIVATION):
+        return say("the activation of {layer}", layer=told.removeprefix(ACTIVATION))
+    return say("a tensor {shape}", shape=told.removeprefix(TENSOR)) if told.startswith(TENSOR) else told
+
+
+def _said_place(told: str) -> str:
+    """The same of where something drops: "F.dropout in the model, no. 2"."""
+    place, again, number = told.partition(", no. ")
+    called, inside, of = place.partition(" in ")
+    if inside:
+        place = say("{called} in {place}", called=called, place=say("the model") if of == MODEL else of)
+    return say("{place}, no. {number}", place=place, number=number) if again else place
+
+
+Told = Annotated[str, AfterValidator(_said)]
+Place = Annotated[str, AfterValidator(_said_place)]
 
 
 class Strict(BaseModel):
@@ -52,7 +76,7 @@ class Call(Strict):
 
     place: str  # the layer's path; of a function, the path of the module in which it was called
     kind: str  # that of the layer, or relu, gelu, softmax, flatten, max_pool, …; "" where it is none that is known
-    called: str  # nn.Conv2d, F.gelu, keras.ops.gelu, the activation of keras.layers.Dense
+    called: Told  # nn.Conv2d, F.gelu, keras.ops.gelu, the activation of keras.layers.Dense
     settings: dict[str, Setting]
     inputs: list[str]  # the names of the arrays of its inputs that are tensors
     output: str  # of its first output
@@ -86,6 +110,6 @@ class Description(Strict):
     training_calls: list[Call]
     losses: list[Call]  # what is called in the user's loss
     optimizer: OptimizerFacts
-    dropout: dict[str, float]  # rates by path; all are set to 0 before anything is compared
+    dropout: dict[Place, float]  # rates by path; all are set to 0 before anything is compared
     random_in_evaluation: bool  # two passes gave different outputs
-    outputs: str  # what the model returns, in words: "a tensor (16, 10)"
+    outputs: Told  # what the model returns, in words: "a tensor (16, 10)"

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from shared.pairs.alignment import title
 from shared.pairs.carry import Carry, carry
 from shared.pairs.causes import CARRY, Candidate
 from shared.pairs.climb import (
@@ -32,6 +33,7 @@ from shared.pairs.protocol import Arrays, Edit, Until
 from shared.pairs.sides import Process, at_once
 from shared.pairs.training_settings import of_carry, of_loss, of_optimizer, of_trainable
 from shared.system.errors import InputError
+from shared.system.language import join, say, say_number
 
 STEPS_LOOKED_AT = (1, 2, 10)  # and the last
 PERTURBATIONS = 2
@@ -39,7 +41,7 @@ MOST_CAUSES = 12
 MOST_LEFT_OUT, MOST_WAYS = 2, 16  # of several changes that are made together
 FEW_STEPS, FIRST_STEP = 2, (1,)
 POWERS = 100
-Say = Callable[[str], object]
+Notice = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,12 @@ def _laid_beside(torch: Description, keras: Description, carried: Carry, asked: 
     return Sides(torch, keras, carried, pair_calls(torch, keras, carried), {}, asked.record_after)
 
 
-def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say, *, in_float32: bool = True) -> Diagnosis:
+def diagnose(asked: Asked, processes: tuple[Process, Process], notice: Notice, *, in_float32: bool = True) -> Diagnosis:
     """Compare both in float64, find the causes, and compare in float32 unless told not to. Raises InputError."""
-    say("reading both files, in float64")
+    notice(say("reading both files, in float64"))
     bench = Bench(asked, processes, "float64")
-    notes = _settle_weights(bench, say)
-    say("measuring both, and how far rounding alone carries them")
+    notes = _settle_weights(bench, notice)
+    notice(say("measuring both, and how far rounding alone carries them"))
     torch, keras = bench.look("training")
     _refuse_not_finite(torch, keras)
     torch, keras = bench.floors(torch, keras)
@@ -220,11 +222,11 @@ def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say, *, in_f
     found: list[Cause] = []
     unexplained, explained = None, checks
     if first_beyond(checks, LIMITS["float64"]):
-        search = Search(bench, torch, keras, say)
+        search = Search(bench, torch, keras, notice)
         found, unexplained, explained = search.run(checks)
     precisions = {"float64": Precision("float64", checks, (torch.arrays["losses"], keras.arrays["losses"]))}
     if in_float32:
-        say("once more in float32")
+        notice(say("once more in float32"))
         precisions["float32"] = _in_float32(asked, processes, bench)
     return Diagnosis(
         asked.files,
@@ -238,7 +240,7 @@ def diagnose(asked: Asked, processes: tuple[Process, Process], say: Say, *, in_f
     )
 
 
-def _settle_weights(bench: Bench, say: Say) -> list[str]:
+def _settle_weights(bench: Bench, notice: Notice) -> list[str]:
     """Find the order in which Keras flattens, and that of equal siblings, by what a forward pass gives.
 
     The user's own `carry` is taken meanwhile for what nothing else carries. Then all that it returns is taken.
@@ -248,7 +250,7 @@ def _settle_weights(bench: Bench, say: Say) -> list[str]:
     if users:
         alone = {name: made for name, made in users.users.items() if name not in bench.sides.carry.made}
         bench.sides = replace(bench.sides, carry=replace(bench.sides.carry, users=alone))
-    _refuse_what_is_not_carried(bench.sides, say)
+    _refuse_what_is_not_carried(bench.sides, notice)
     torch, keras = bench.look("evaluation")
     if orders := flatten_orders(bench.sides, torch.arrays, keras.arrays):
         carried = bench.sides.carry
@@ -256,8 +258,11 @@ def _settle_weights(bench: Bench, say: Say) -> list[str]:
             pairing = next(p for p in bench.sides.pairings if p.torch == number)
             carried = carried.with_rows(bench.sides.keras.calls[pairing.keras].place, order)
             notes.append(
-                f"{bench.sides.torch.calls[number].place}: its inputs are an image, flattened channel by channel in "
-                "PyTorch and pixel by pixel in Keras; its weights were carried in that order."
+                say(
+                    "{layer}: its inputs are an image, flattened channel by channel in PyTorch and pixel by pixel in "
+                    "Keras; its weights were carried in that order.",
+                    layer=bench.sides.torch.calls[number].place,
+                )
             )
         bench.sides = replace(bench.sides, carry=carried, orders=orders)
         keras = bench.measure((), "evaluation")
@@ -265,11 +270,12 @@ def _settle_weights(bench: Bench, say: Say) -> list[str]:
     if users and (all_of_them := bench.carry_users()):
         bench.sides = replace(bench.sides, carry=all_of_them)
         if all_of_them.users:
-            notes.append(f"Carried by the Keras file's own carry: {', '.join(sorted(all_of_them.users))}.")
+            names = join(say(", "), sorted(all_of_them.users))
+            notes.append(say("Carried by the Keras file's own carry: {names}.", names=names))
     return notes
 
 
-def _refuse_what_is_not_carried(sides: Sides, say: Say) -> None:
+def _refuse_what_is_not_carried(sides: Sides, notice: Notice) -> None:
     """Raise InputError for a tensor without a counterpart.
 
     One side's bias is a difference, and no obstacle; and so are whole layers, where the other side has all but these.
@@ -277,7 +283,7 @@ def _refuse_what_is_not_carried(sides: Sides, say: Say) -> None:
     biases = {*sides.more_in_keras, *sides.more_in_torch}
     missing = [told for told in sides.carry.missing() if not any(name in told for name in biases)]
     if missing and not sides.more_layers:
-        say("\n\n".join(missing))
+        notice("\n\n".join(missing))
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         first = missing[0].partition(" Say how")[0].splitlines()[0]
         raise InputError(f"{first}{more}; write the carry(torch) that stands above")
@@ -297,7 +303,10 @@ def _settle_siblings(bench: Bench, torch: Numbers, keras: Numbers) -> list[str]:
         if first_beyond(climb(sides, torch, numbers, "evaluation"), rough) is None:
             bench.sides = sides
             return [
-                "Layers of equal shape are called in another order in Keras; their weights were carried in that order."
+                say(
+                    "Layers of equal shape are called in another order in Keras; their weights were carried in that "
+                    "order."
+                )
             ]
     return []
 
@@ -336,13 +345,13 @@ def _read_only(sides: Sides, found: Sequence[Cause]) -> list[str]:
     return (
         _dropout(sides)
         + [
-            f"{name}: a {role_of(name)} that {lacks} does not have"
+            say("{name}: a {role} that {lacks} does not have", name=name, role=role_of(name), lacks=lacks)
             for lacks, names in alone.items()
             for name in names
             if name not in told
         ]
         + [
-            f"{layer.path} ({layer.called}): its weights have no counterpart in {lacks}"
+            say("{layer}: its weights have no counterpart in {lacks}", layer=title(layer), lacks=lacks)
             for lacks, layer in sides.more_layers
             if layer.path not in told
         ]
@@ -354,11 +363,13 @@ def _dropout(sides: Sides) -> list[str]:
     theirs = [rate for rate in sides.keras.dropout.values() if rate]
     if ours == theirs or sorted(ours) == sorted(theirs):
         return []
-    return [f"dropout, as read: {_rates(sides.torch.dropout)} in PyTorch, {_rates(sides.keras.dropout)} in Keras"]
+    told = {"ours": _rates(sides.torch.dropout), "theirs": _rates(sides.keras.dropout)}
+    return [say("dropout, as read: {ours} in PyTorch, {theirs} in Keras", **told)]
 
 
 def _rates(rates: Mapping[str, float]) -> str:
-    return ", ".join(f"{rate:g} ({path})" for path, rate in rates.items() if rate) or "none"
+    told = [say("{rate:g} ({path})", rate=rate, path=path) for path, rate in rates.items() if rate]
+    return join(say(", "), told) if told else say("none")
 
 
 def read(sides: Sides, weights: Arrays) -> list[Candidate]:
@@ -371,8 +382,8 @@ def read(sides: Sides, weights: Arrays) -> list[Candidate]:
 class Search:
     """Tries what may be the causes, until the numbers agree or nothing is left to try."""
 
-    def __init__(self, bench: Bench, torch: Numbers, keras: Numbers, say: Say) -> None:
-        self.bench, self.torch, self.keras, self.say = bench, torch, keras, say
+    def __init__(self, bench: Bench, torch: Numbers, keras: Numbers, notice: Notice) -> None:
+        self.bench, self.torch, self.keras, self.notice = bench, torch, keras, notice
         self.readable: list[Candidate] = []
 
     def run(self, checks: list[Check]) -> tuple[list[Cause], Check | None, list[Check]]:
@@ -421,7 +432,7 @@ class Search:
         """Those of what was read that together move the first difference on, or away."""
         if not kept:
             return []
-        self.say(f"trying {len(kept)} setting{'s' if len(kept) > 1 else ''} that differ")
+        self.notice(say_number("trying {n} setting that differs", "trying {n} settings that differ", n=len(kept)))
         now = self._climb(kept)
         if self._rank(now) > self._rank(checks):
             return kept if self._first(now) is None else self._without_harm(kept, self._rank(now))
@@ -466,7 +477,7 @@ class Search:
         tried = [*{c.key: c for c in [*guesses, *self.readable] if c.edits and c.key not in known}.values()]
         best: tuple[list[Candidate], list[Check]] | None = None
         for candidate in tried:
-            self.say(f"trying: {candidate.what}")
+            self.notice(say("trying: {what}", what=candidate.what))
             checks = self._climb([*applied, candidate])
             after = self._first(checks)
             better = self._rank(checks) > self._rank(best[1] if best else now)
@@ -519,8 +530,15 @@ def families(causes: Sequence[Cause]) -> list[Cause]:
         alike.setdefault(cause.candidate.family or str(number), []).append(cause)
     found = []
     for first, *others in alike.values():
-        some = f", and so in {len(others)} more place{'s' if len(others) > 1 else ''} after it" if others else ""
+        what = first.candidate.what
+        if others:
+            what = say_number(
+                "{what}, and so in {n} more place after it",
+                "{what}, and so in {n} more places after it",
+                n=len(others),
+                what=what,
+            )
         edits = tuple(edit for cause in (first, *others) for edit in cause.candidate.edits)
-        candidate = replace(first.candidate, what=f"{first.candidate.what}{some}", edits=edits)
+        candidate = replace(first.candidate, what=what, edits=edits)
         found.append(Cause(candidate, first.without))
     return found

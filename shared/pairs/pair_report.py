@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from shared.pairs.alignment import title
+from shared.pairs.alignment import titles
 from shared.pairs.climb import EVALUATED, EVALUATION, LIMITS, Check, first_beyond, folded
 from shared.pairs.description import Call, OptimizerFacts, Setting
 from shared.pairs.diagnosis import Cause, Diagnosis, Precision
@@ -15,13 +15,12 @@ from shared.pairs.pair_words import (
     JUDGED,
     VERDICTS,
     alone,
-    begun,
     called,
     confirmation,
-    count,
     effect,
     excluded,
     extent,
+    full,
     group,
     largest,
     not_compared,
@@ -29,6 +28,7 @@ from shared.pairs.pair_words import (
     place,
     same,
     sentence,
+    steps_of,
     times,
 )
 from shared.pairs.training_settings import decays
@@ -50,19 +50,18 @@ from shared.reporting.parts import (
 )
 from shared.reporting.report import write_files
 from shared.system import escaping
-from shared.system.language import of_environment
+from shared.system.language import ENGLISH, begun, join, of_environment, say, say_number, sentences, translated
 
 NOT_SETTINGS = {"rank", "training"}  # what a call is, and how it was called
 NONE = "–"
-TRIAL = (
+TRIAL = say(
     "A trial changes the Keras model as it runs, and no file. The code for the Keras file makes that change; the code "
     "for the PyTorch file does the reverse, and was not tried. A cause is confirmed where the comparison comes further "
     "with its change than with those of the others alone."
 )
-GUESSED = (
-    "Layers are matched in order of execution, by kind, shapes and names: a guess until the forward passes agree. "
+GUESSED = say(
+    "Layers are matched in order of execution, by kind, shapes and names: a guess until the forward passes agree."
 )
-ROW = "The row of docs/differences.md on it is “{}”. What it does to a curve: {}"
 
 
 def write(diagnosis: Diagnosis, sources: tuple[str, str], folder: Path, command: str) -> None:
@@ -74,21 +73,26 @@ def write(diagnosis: Diagnosis, sources: tuple[str, str], folder: Path, command:
     )
 
 
-def summary(diagnosis: Diagnosis) -> str:
+def summary(diagnosis: Diagnosis, language: str = ENGLISH) -> str:
     """What was found, for the terminal: the verdict first."""
     lines = [sentence(diagnosis)]
     for cause in diagnosis.causes:
-        kind = "framework default" if cause.candidate.by_default else "cause"
-        lines += ["", f"{kind}: {cause.candidate.what}", f"  {confirmation(cause, diagnosis)}"]
-        lines.append(f"  in the Keras file: {cause.candidate.keras}")
+        what = cause.candidate.what
+        default, own = say("framework default: {what}", what=what), say("cause: {what}", what=what)
+        lines += ["", default if cause.candidate.by_default else own, _indented(confirmation(cause, diagnosis))]
+        lines.append(_indented(say("in the Keras file: {code}", code=cause.candidate.keras)))
         if cause.candidate.torch:
-            lines.append(f"  or in the PyTorch file: {cause.candidate.torch}")
+            lines.append(_indented(say("or in the PyTorch file: {code}", code=cause.candidate.torch)))
     if left := _left(diagnosis):
         check, checks = left
-        lines += ["", f"not explained: {check.what}{off(check)}"]
-        lines += [f"  {said}" for said in [place(check, checks, diagnosis)] if said]
-        lines += [f"  agrees before it: {said}" for said in excluded(check, checks)]
-    return "\n".join(map(escaping.one_line, lines))
+        lines += ["", say("not explained: {what}{off}", what=check.what, off=off(check))]
+        lines += [_indented(said) for said in [place(check, checks, diagnosis)] if said]
+        lines += [_indented(say("agrees before it: {said}", said=said)) for said in excluded(check, checks)]
+    return "\n".join(escaping.one_line(translated(line, language)) for line in lines)
+
+
+def _indented(line: str) -> str:
+    return join("  ", ["", line])
 
 
 def _left(diagnosis: Diagnosis) -> tuple[Check, Sequence[Check]] | None:
@@ -103,79 +107,92 @@ def report(diagnosis: Diagnosis, sources: tuple[str, str], command: str) -> Repo
     torch, keras = diagnosis.files
     made = origin.of_now(command)
     sections = [
-        Section("verdict", "How the verdict comes about", [Bullets(JUDGED)]),
-        *([Section("causes", "Causes", causes)] if (causes := [*_causes(diagnosis)]) else []),
-        Section("weights", "Weights", [*_weights(diagnosis)]),
-        Section("layers", "Layer by layer", [*_layers(diagnosis)]),
-        Section("settings", "Settings", [*_settings(diagnosis)]),
-        Section("loss", "Loss", [*map(losses, diagnosis.precisions.values()), apart(diagnosis)]),
-        Section("code", "Both files", [_code(diagnosis, sources)]),
-        Section("limits", "Not compared", [Bullets(not_compared(diagnosis))]),
+        Section("verdict", say("How the verdict comes about"), [Bullets(JUDGED)]),
+        *([Section("causes", say("Causes"), causes)] if (causes := [*_causes(diagnosis)]) else []),
+        Section("weights", say("Weights"), [*_weights(diagnosis)]),
+        Section("layers", say("Layer by layer"), [*_layers(diagnosis)]),
+        Section("settings", say("Settings"), [*_settings(diagnosis)]),
+        Section("loss", say("Loss"), [*map(losses, diagnosis.precisions.values()), apart(diagnosis)]),
+        Section("code", say("Both files"), [_code(diagnosis, sources)]),
+        Section("limits", say("Not compared"), [Bullets(not_compared(diagnosis))]),
         glossary.section(),
         made.section([_facts(diagnosis)]),
     ]
-    title = f"{torch.name} and {keras.name}, from the same weights"
+    title = say("{torch} and {keras}, from the same weights", torch=torch.name, keras=keras.name)
     return Report(title, [*_opening(diagnosis), made.line, *sections])
 
 
 def _opening(diagnosis: Diagnosis) -> Iterator[Part]:
     yield Verdict(sentence(diagnosis), diagnosis.verdict == "same")
-    yield from (Caution(f"{begun(read)}.", "Not measured") for read in diagnosis.read_only)
+    yield from (Caution(full(read), say("Not measured")) for read in diagnosis.read_only)
     if diagnosis.causes:
-        yield Bullets([f"{cause.candidate.what}: {confirmation(cause, diagnosis)}." for cause in diagnosis.causes])
+        yield Bullets(
+            [
+                say("{what}: {confirmation}.", what=cause.candidate.what, confirmation=confirmation(cause, diagnosis))
+                for cause in diagnosis.causes
+            ]
+        )
     if diagnosis.verdict == "same":
         yield Paragraph(
-            "The verdict covers these files, this data and these steps. Dropout, first weights and the order of the "
-            "data are not part of it: “Not compared” says what else is not."
+            say(
+                "The verdict covers these files, this data and these steps. Dropout, first weights and the order of "
+                "the data are not part of it: “Not compared” says what else is not."
+            )
         )
     yield KeyFigures([*_figures(diagnosis)])
 
 
 def _figures(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     for precision in diagnosis.precisions.values():
-        limit = f"{LIMITS[precision.dtype]:,.0f}"
-        yield times(largest(precision.checks)), f"noise floors at most in {precision.dtype}; {limit} are allowed"
+        what = say(
+            "noise floors at most in {dtype}; {limit:,.0f} are allowed",
+            dtype=precision.dtype,
+            limit=LIMITS[precision.dtype],
+        )
+        yield times(largest(precision.checks)), what
     if diagnosis.causes and diagnosis.explained:
-        yield times(largest(diagnosis.explained)), "noise floors at most in float64, with the confirmed changes"
-    checks = diagnosis.precisions["float64"].checks
-    steps = len(diagnosis.precisions["float64"].losses[0])
-    yield f"{len(checks):,}", f"numbers and tensors compared in each precision, over {count(steps, 'step')}"
+        yield times(largest(diagnosis.explained)), say("noise floors at most in float64, with the confirmed changes")
+    what = say("numbers and tensors compared in each precision, over {steps}", steps=steps_of(diagnosis))
+    yield f"{len(diagnosis.precisions['float64'].checks):,}", what
 
 
 def _causes(diagnosis: Diagnosis) -> Iterator[Part]:
     if diagnosis.causes:
         yield Paragraph(TRIAL)
     for number, cause in enumerate(diagnosis.causes, start=1):
-        yield Group(f"{number}. {begun(cause.candidate.what)}", [*_cause(cause, diagnosis)])
+        title = join(" ", [f"{number}.", begun(cause.candidate.what)])
+        yield Group(title, [*_cause(cause, diagnosis)])
     if left := _left(diagnosis):
         check, checks = left
         agree = excluded(check, checks)
         where = place(check, checks, diagnosis)
-        parts: list[Part] = [Paragraph(f"They differ first in {check.what}{off(check)}. No cause of it was confirmed.")]
+        what = say("They differ first in {what}{off}. No cause of it was confirmed.", what=check.what, off=off(check))
+        parts: list[Part] = [Paragraph(what)]
         parts += [Paragraph(where)] if where else []
-        parts += [Paragraph("What agrees before it, and is excluded:"), Bullets(agree)] if agree else []
-        yield Group("Not explained", parts)
+        parts += [Paragraph(say("What agrees before it, and is excluded:")), Bullets(agree)] if agree else []
+        yield Group(say("Not explained"), parts)
 
 
 def _cause(cause: Cause, diagnosis: Diagnosis) -> Iterator[Part]:
     candidate = cause.candidate
-    kind = "A framework default: neither file is wrong. " if candidate.by_default else ""
-    yield Paragraph(f"{kind}{begun(confirmation(cause, diagnosis))}. {effect(cause)}")
-    yield Command(candidate.keras, "In the Keras file:")
+    kind = say("A framework default: neither file is wrong.") if candidate.by_default else ""
+    yield Paragraph(sentences(kind, full(confirmation(cause, diagnosis)), effect(cause)))
+    yield Command(candidate.keras, say("In the Keras file:"))
     if candidate.torch:
-        yield Command(candidate.torch, "Or in the PyTorch file:")
+        yield Command(candidate.torch, say("Or in the PyTorch file:"))
     if candidate.row:
-        yield Paragraph(ROW.format(*(words.replace("`", "") for words in (candidate.row.item, candidate.row.curve))))
+        item, curve = (words.replace("`", "") for words in (candidate.row.item, candidate.row.curve))
+        row = say(
+            "The row of docs/differences.md on it is “{item}”. What it does to a curve: {curve}", item=item, curve=curve
+        )
+        yield Paragraph(row)
 
 
 def _weights(diagnosis: Diagnosis) -> Iterator[Part]:
     carry = diagnosis.sides.carry
-    yield Paragraph(GUESSED + _carried(diagnosis))
-    rows = [
-        [*(" and ".join(map(title, layers)) for layers in (match.torch, match.keras)), match.fit.how]
-        for match in carry.matches
-    ]
-    yield Table(["PyTorch", "Keras", "what of PyTorch’s was carried, and how"], rows, words=True)
+    yield Paragraph(sentences(GUESSED, _carried(diagnosis)))
+    rows = [[titles(match.torch), titles(match.keras), match.fit.how] for match in carry.matches]
+    yield Table(["PyTorch", "Keras", say("what of PyTorch’s was carried, and how")], rows, words=True)
     if diagnosis.notes:
         yield Bullets(diagnosis.notes)
 
@@ -189,10 +206,12 @@ def _carried(diagnosis: Diagnosis) -> str:
     exact = forward(diagnosis.precisions["float64"].checks)
     changed = forward(diagnosis.explained)
     if first_beyond(exact, LIMITS["float64"]) is None:
-        return f"Here they do: all {len(exact)} checks of an evaluation in float64."
+        return say("Here they do: all {n} checks of an evaluation in float64.", n=len(exact))
     if diagnosis.causes and changed and first_beyond(changed, LIMITS["float64"]) is None:
-        return f"Here they do, with the confirmed changes: all {len(changed)} checks of an evaluation in float64."
-    return "Here they do not all agree: of what comes after the first difference, the matching is not borne out."
+        return say(
+            "Here they do, with the confirmed changes: all {n} checks of an evaluation in float64.", n=len(changed)
+        )
+    return say("Here they do not all agree: of what comes after the first difference, the matching is not borne out.")
 
 
 def _layers(diagnosis: Diagnosis) -> Iterator[Part]:
@@ -200,14 +219,16 @@ def _layers(diagnosis: Diagnosis) -> Iterator[Part]:
     explained = diagnosis.explained if diagnosis.causes else []
     yield climbed(exact, explained)
     yield Paragraph(
-        "The layers and functions of an evaluation in float64, in order of execution. Both numbers are noise floors: "
-        "where what goes in agrees and what comes out does not, the difference is made there."
+        say(
+            "The layers and functions of an evaluation in float64, in order of execution. Both numbers are noise "
+            "floors: where what goes in agrees and what comes out does not, the difference is made there."
+        )
     )
     yield _calls(diagnosis, exact, explained)
     for key, name in GROUPS.items():
         checks = [check for check in exact.checks if group(check) == key]
         if checks and key != EVALUATION:
-            yield Group(f"{begun(name)}, in float64", [_checks(checks, explained)], folded=True)
+            yield Group(say("{checks}, in float64", checks=begun(name)), [_checks(checks, explained)], folded=True)
     yield climbed(plain)
 
 
@@ -225,16 +246,18 @@ def _calls(diagnosis: Diagnosis, exact: Precision, explained: Sequence[Check]) -
         if explained:
             row.append(_multiple([c for c in explained if any(same(c, other) for other in ends[1])], None))
         rows.append(row)
-    header = ["PyTorch", "Keras", "what goes in", "what comes out"]
-    return Table([*header, *(["with the changes"] if explained else [])], rows, words=True, title="Layers")
+    header = ["PyTorch", "Keras", say("what goes in"), say("what comes out"), say("with the changes")]
+    return Table(header if explained else header[:-1], rows, words=True, title=say("Layers"))
 
 
 def _multiple(checks: Sequence[Check], first: Check | None) -> str:
     """The largest of these; where the first difference is among them, that is said."""
     if not checks:
         return NONE
-    marked = " ← the first" if any(check is first for check in checks) else ""
-    return f"{times(max(check.multiple for check in checks))}{marked}"
+    largest_of_them = times(max(check.multiple for check in checks))
+    if any(check is first for check in checks):
+        return say("{times} ← the first", times=largest_of_them)
+    return largest_of_them
 
 
 def _checks(checks: Sequence[Check], explained: Sequence[Check]) -> Table:
@@ -244,8 +267,9 @@ def _checks(checks: Sequence[Check], explained: Sequence[Check]) -> Table:
         if explained:
             row.append(next((times(other.multiple) for other in explained if same(check, other)), NONE))
         rows.append(row)
-    header = ["what", "difference", "noise floor", "difference in noise floors"]
-    return Table([*header, *(["with the changes"] if explained else [])], rows, title=GROUPS[group(checks[0])])
+    header: list[str] = [say("what"), say("difference"), say("noise floor"), say("difference in noise floors")]
+    header += [say("with the changes")] if explained else []
+    return Table(header, rows, title=GROUPS[group(checks[0])])
 
 
 def _size(number: float) -> str:
@@ -254,17 +278,22 @@ def _size(number: float) -> str:
 
 def _settings(diagnosis: Diagnosis) -> Iterator[Part]:
     differ, equal = settings_that_differ(diagnosis)
-    also = f"{count(equal, 'setting')} that both sides have {'is' if equal == 1 else 'are'} equal."
-    yield Paragraph(f"As the two models tell them, whether or not they make a difference here. {also}")
+    told = say("As the two models tell them, whether or not they make a difference here.")
+    also = say_number(
+        "{n:,} setting that both sides have is equal.", "{n:,} settings that both sides have are equal.", n=equal
+    )
+    yield Paragraph(sentences(told, also))
     if differ:
-        header = ["where", "setting", "PyTorch", "Keras"]
-        yield Table(header, [[*row[:2], *map(_shown, row[2:])] for row in differ], words=True, title="What differs")
+        header = [say("where"), say("setting"), "PyTorch", "Keras"]
+        rows = [[*row[:2], *map(_shown, row[2:])] for row in differ]
+        yield Table(header, rows, words=True, title=say("What differs"))
     else:
-        yield Paragraph("None differs.")
+        yield Paragraph(say("None differs."))
     torch, keras = diagnosis.sides.torch, diagnosis.sides.keras
-    yield Group("The optimizer", [_beside(_optimizer(torch.optimizer), _optimizer(keras.optimizer))], folded=True)
+    beside = _beside(_optimizer(torch.optimizer), _optimizer(keras.optimizer))
+    yield Group(say("The optimizer"), [beside], folded=True)
     if torch.losses and keras.losses:
-        yield Group("The loss", [_beside(_of_call(torch.losses[-1]), _of_call(keras.losses[-1]))], folded=True)
+        yield Group(say("The loss"), [_beside(_of_call(torch.losses[-1]), _of_call(keras.losses[-1]))], folded=True)
 
 
 def settings_that_differ(diagnosis: Diagnosis) -> tuple[list[tuple[str, str, Setting, Setting]], int]:
@@ -274,37 +303,41 @@ def settings_that_differ(diagnosis: Diagnosis) -> tuple[list[tuple[str, str, Set
     found: dict[tuple[str, str], tuple[Setting, Setting]] = {}
     for pairing in sides.pairings:
         a, b = ours[pairing.torch][1], theirs[pairing.keras][1]
-        where = f"{called(a)}; {called(b)}"
+        where = join(say("; "), [called(a), called(b)])
         common = (a.settings.keys() & b.settings.keys()) - NOT_SETTINGS if a.kind == b.kind else set()
         found |= {(where, name): (a.settings[name], b.settings[name]) for name in sorted(common)}
     first, second = sides.torch.optimizer, sides.keras.optimizer
-    found["the optimizer", "rule"] = first.rule, second.rule
+    optimizer = say("the optimizer")
+    found[optimizer, say("rule")] = first.rule, second.rule
     common = (first.settings.keys() & second.settings.keys()) - {"weight_decay"}
-    found |= {("the optimizer", name): (first.settings[name], second.settings[name]) for name in sorted(common)}
+    found |= {(optimizer, name): (first.settings[name], second.settings[name]) for name in sorted(common)}
     of_torch, of_keras = decays(sides)
-    found |= {(f"the optimizer, of {n}", "weight_decay"): (of_torch[n], of_keras[n]) for n in of_torch}
+    found |= {
+        (say("the optimizer, of {tensor}", tensor=n), "weight_decay"): (of_torch[n], of_keras[n]) for n in of_torch
+    }
     for name, sources in sides.carry.sources.items():
         if not sides.keras.tensors[name].buffer:
             trained = any(sides.torch.tensors[source].trainable for source in sources)
-            found[f"{' + '.join(sources)}; {name}", "trained"] = trained, sides.keras.tensors[name].trainable
+            where = join(say("; "), [" + ".join(sources), name])
+            found[where, say("trained")] = trained, sides.keras.tensors[name].trainable
     rates = [sorted(rate for rate in side.dropout.values() if rate) for side in (sides.torch, sides.keras)]
-    found["dropout", "rates"] = (*map(list, rates),)  # type: ignore[assignment]
+    found["dropout", say("rates")] = (*map(list, rates),)  # type: ignore[assignment]
     differ = [(*key, *values) for key, values in found.items() if values[0] != values[1]]
     return differ, len(found) - len(differ)
 
 
 def _shown(value: Setting) -> str:
     if value is None or value == []:
-        return "none"
+        return say("none")
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _optimizer(facts: OptimizerFacts) -> dict[str, Setting]:
-    return {"class": facts.called, **facts.settings}
+    return {say("class"): facts.called, **facts.settings}
 
 
 def _of_call(call: Call) -> dict[str, Setting]:
-    return {"called": call.called, **call.settings}
+    return {say("called"): call.called, **call.settings}
 
 
 def _beside(ours: dict[str, Setting], theirs: dict[str, Setting]) -> Table:
@@ -313,7 +346,7 @@ def _beside(ours: dict[str, Setting], theirs: dict[str, Setting]) -> Table:
         [name, *(_shown(side[name]) if name in side else NONE for side in (ours, theirs))]
         for name in dict.fromkeys([*ours, *theirs])
     ]
-    return Table(["setting", "PyTorch", "Keras"], rows, words=True)
+    return Table([say("setting"), "PyTorch", "Keras"], rows, words=True)
 
 
 def _code(diagnosis: Diagnosis, sources: tuple[str, str]) -> Part:
@@ -323,12 +356,12 @@ def _code(diagnosis: Diagnosis, sources: tuple[str, str]) -> Part:
 def _facts(diagnosis: Diagnosis) -> Table:
     sides = (diagnosis.sides.torch, diagnosis.sides.keras)
     rows = [
-        ["file", *(Code(file) for file in diagnosis.files)],
-        ["returns", *(side.outputs for side in sides)],
-        ["layers with weights", *(f"{len(side.layers):,}" for side in sides)],
-        ["calls in an evaluation", *(f"{len(side.calls):,}" for side in sides)],
-        ["without a counterpart", *(f"{len(calls):,}" for calls in alone(diagnosis).values())],
-        ["compared", extent(diagnosis), ""],
+        [say("file"), *(Code(file) for file in diagnosis.files)],
+        [say("returns"), *(side.outputs for side in sides)],
+        [say("layers with weights"), *(f"{len(side.layers):,}" for side in sides)],
+        [say("calls in an evaluation"), *(f"{len(side.calls):,}" for side in sides)],
+        [say("without a counterpart"), *(f"{len(calls):,}" for calls in alone(diagnosis).values())],
+        [say("compared"), extent(diagnosis), ""],
     ]
     return Table(["", "PyTorch", "Keras"], rows, words=True)
 

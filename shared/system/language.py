@@ -67,6 +67,24 @@ class Joined(Said):
         return separator.join(translated(text, language) for text in self.values["texts"])
 
 
+class Begun(Said):
+    """A text as the beginning of a sentence, for which English has a capital."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Not to be called: `begun` is."""
+        said = str.__new__(cls, text[:1].upper() + text[1:])
+        said.message, said.many, said.values = "{text}", "", {"text": text}
+        return said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values["text"],)
+
+    def in_language(self, language: str) -> str:
+        return str(self) if language == ENGLISH else str(translated(self.values["text"], language))
+
+
 def _filled(message: str, values: Mapping[str, Any]) -> str:
     return message.format(**values) if values else message
 
@@ -93,6 +111,11 @@ def sentences(*texts: str) -> str:
     """One after another, without those that are empty: English puts a space between them."""
     told = [text for text in texts if text]
     return functools.reduce(lambda so_far, text: say("{so_far} {text}", so_far=so_far, text=text), told[1:], told[0])
+
+
+def begun(text: str) -> Said:
+    """With a capital, as an English sentence begins."""
+    return Begun(text)
 
 
 def translated(value: Any, language: str) -> Any:

@@ -4,7 +4,7 @@ from tests.mutants.table import Mutant, in_file
 
 CLIMB, SEARCH = "tests/pairs/test_climb.py::test_", "tests/pairs/test_search.py::test_"
 EACH, DIAGNOSED = "tests/pairs/test_each_side.py::test_", "tests/pairs/test_diagnosis.py::test_"
-COMMAND = "tests/pairs/test_pair_command.py::test_"
+COMMAND, LANGUAGES = "tests/pairs/test_pair_command.py::test_", "tests/pairs/test_pair_languages.py::test_"
 OVER, DROPS = f"{EACH}a_layer_that_writes_over_its_input", f"{EACH}each_dropout_is_read_once_a_call_and_drops_nothing"
 
 MUTANTS: list[Mutant] = [
@@ -252,6 +252,42 @@ MUTANTS: list[Mutant] = [
                     "pairs: a function of TensorFlow's drops",
                     'for prefix, module in {"keras.random": keras.random, "tf.nn": tf.nn}.items():',
                     'for prefix, module in {"keras.random": keras.random}.items():',
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/pair_words.py",
+        {
+            f"{LANGUAGES}no_words_are_left_in_english[different]": [
+                (
+                    "pairs: what is put together for the verdict can't be said in another language",
+                    'said = join(say("; "), _different(diagnosis))',
+                    'said = "; ".join(_different(diagnosis))',
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/description.py",
+        {
+            f"{LANGUAGES}no_words_are_left_in_english[different]": [
+                (
+                    "pairs: what a process tells in words stays in English",
+                    "    if told.startswith(ACTIVATION):",
+                    "    if False:",
+                ),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/pair_report.py",
+        {
+            f"{LANGUAGES}the_terminal_is_told_in_its_language": [
+                (
+                    "pairs: the terminal is told in English whatever its language",
+                    "escaping.one_line(translated(line, language)) for line",
+                    "escaping.one_line(line) for line",
                 ),
             ],
         },
