@@ -470,7 +470,8 @@ class Search:
         keras = self.keras
         if applied:
             edits = [edit for candidate in applied for edit in candidate.edits]
-            steps = tuple(s for s in self.bench.asked.record_after if AFTER + s <= first.stage) or FIRST_STEP
+            until = first.stage + first.key.startswith("rates/")  # the step that a rate is of is not over before it
+            steps = tuple(s for s in self.bench.asked.record_after if AFTER + s <= until) or FIRST_STEP
             keras = replace(self.keras, arrays=self.bench.measure(edits, first.until, steps=steps).arrays)
         known = {candidate.key for candidate in applied}
         guesses = guesses_at(first, self.bench.sides, self.torch, keras)

@@ -22,7 +22,8 @@ WORDS = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # that follow one another: a name 
 NO_READER = {"name", "style", "scale", "section"}  # fields that hold keys
 # Said by other modules, or quoted from a document that has no other language.
 OF_OTHERS = re.compile(
-    "The row of|Made on|What was run|What the words|this report|which compares|what else|goes from|the weight |of norm"
+    "The row of|Made on|What was run|What the words|this report|which compares|what else|not recorded|goes from|"
+    "the weight |of norm"
 )
 
 

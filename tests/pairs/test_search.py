@@ -87,6 +87,23 @@ def test_a_factor_that_explains_one_number_is_no_cause(monkeypatch):
     assert searched(bench, monkeypatch, guesses=[candidate("factor")])[0] == ["factor"]
 
 
+def test_a_rate_of_a_later_step_is_told_where_another_cause_was_found_before(monkeypatch):
+    class Stepwise(Bench):
+        def measure(self, edits, *_, steps=(2,), **__):
+            made = super().measure(edits).arrays
+            if "rates" not in {edit.what for edit in edits}:
+                made["rates"][1] = 0.2
+            return numbers({key: of[: steps[-1]] if key in {"rates", "losses"} else of for key, of in made.items()})
+
+    monkeypatch.setattr(diagnosis, "read", lambda *_: [candidate("norm")])
+    bench, torch = Stepwise({NORM: ["norm"]}), numbers(arrays("PyTorch"))
+    keras = bench.measure([])
+    causes, unexplained, _ = Search(bench, torch, keras, lambda _: None).run(climb(bench.sides, torch, keras))
+    told = [cause.candidate.what for cause in causes]
+    assert told == ["norm differs", "the learning rate of step 2: 0.1 in PyTorch, 0.2 in Keras"]
+    assert unexplained is None
+
+
 def test_two_formulas_that_show_together_alone_are_tried_together(monkeypatch):
     class Both(Bench):
         def measure(self, edits, *_, **__):
