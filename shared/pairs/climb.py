@@ -11,7 +11,6 @@ largest number of its tensor.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -423,8 +422,9 @@ class _Comparing:
             returned = say("what the model returns as {name}", name=name) if name else say("what the model returns")
             what = _when(returned, stage)
             if arranged is None:
-                shapes = {"ours": ours.shape, "theirs": theirs.shape}
-                what = say("{what}: {ours} in PyTorch, {theirs} in Keras", what=what, **shapes)
+                what = say(
+                    "{what}: {ours} in PyTorch, {theirs} in Keras", what=what, ours=ours.shape, theirs=theirs.shape
+                )
                 yield Check(stage, what, key, np.inf, 0.0, 0.0)
             else:
                 yield self._check(stage, what, (key, twin), (ours, arranged))
@@ -506,12 +506,15 @@ class _Comparing:
         expected = self.sides.carry.values(ours)
         for name, facts in self.sides.keras.tensors.items():
             if name in expected and f"{prefix}{name}" in self.keras.arrays:
-                of: dict[str, Any] = {"name": " + ".join(self.sides.carry.sources[name]), "n": steps}
+                of = " + ".join(self.sides.carry.sources[name])
                 if facts.buffer:
-                    what = say_number("{name} after {n:,} step", "{name} after {n:,} steps", **of)
+                    what = say_number("{name} after {n:,} step", "{name} after {n:,} steps", n=steps, name=of)
                 else:
                     what = say_number(
-                        "the weights {name} after {n:,} step", "the weights {name} after {n:,} steps", **of
+                        "the weights {name} after {n:,} step",
+                        "the weights {name} after {n:,} steps",
+                        n=steps,
+                        name=of,
                     )
                 yield self._tensor(
                     AFTER + steps, what, prefix, name, (expected[name], self.keras.arrays[f"{prefix}{name}"])

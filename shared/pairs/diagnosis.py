@@ -363,8 +363,8 @@ def _dropout(sides: Sides) -> list[str]:
     theirs = [rate for rate in sides.keras.dropout.values() if rate]
     if ours == theirs or sorted(ours) == sorted(theirs):
         return []
-    told = {"ours": _rates(sides.torch.dropout), "theirs": _rates(sides.keras.dropout)}
-    return [say("dropout, as read: {ours} in PyTorch, {theirs} in Keras", **told)]
+    told = [_rates(side.dropout) for side in (sides.torch, sides.keras)]
+    return [say("dropout, as read: {ours} in PyTorch, {theirs} in Keras", ours=told[0], theirs=told[1])]
 
 
 def _rates(rates: Mapping[str, float]) -> str:

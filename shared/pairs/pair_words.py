@@ -47,7 +47,9 @@ JUDGED = (
         "{same} is said where no number lies beyond that limit. {defaults} is said where none is left beyond it once "
         "each framework does what the other does by default. All else is {different}. docs/pairs.md has the whole "
         "rule.",
-        **VERDICTS,
+        same=VERDICTS["same"],
+        defaults=VERDICTS["defaults"],
+        different=VERDICTS["different"],
     ),
 )
 SHOWN_NAMES = 12
