@@ -61,6 +61,19 @@ lint: .venv/pytorch ## check style, format and types
 	$(PYTORCH) -m ruff format --check
 	$(PYTORCH) -m mypy
 
+# What is said in English, and what it is in other languages; tests/test_language.py says what is missing. Of where it
+# is said only the file is kept, and dates stay: so that a catalogue changes by what is said alone. Babel warns of what
+# runs print as the tutorial does, which is the same in every language.
+SAID_IN := compare.py shared pytorch_impl tensorflow_impl library_defaults
+TEMPLATE := .cache/messages.pot
+.PHONY: catalogue
+catalogue: .venv/pytorch ## find what is said, and put it into the catalogues: then translate what is empty
+	@mkdir -p $(dir $(TEMPLATE))
+	@.venv/pytorch/bin/pybabel --quiet extract --no-default-keywords --keyword say --keyword say_number:1,2 \
+	    --add-location file --output $(TEMPLATE) $(SAID_IN)
+	@.venv/pytorch/bin/pybabel --quiet update --input-file $(TEMPLATE) --output-dir shared/locale --no-wrap \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
 .PHONY: setup
 setup: $(ENVIRONMENTS) ## make the environments (make -j2 setup: both at once)
 	@echo "Ready: $(ENVIRONMENTS)"

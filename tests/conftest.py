@@ -11,7 +11,7 @@ import pytest
 from shared.comparing import store
 from shared.contract import FRAMEWORKS
 from shared.execution import Execution
-from shared.system import cache, machine, output, progress
+from shared.system import cache, language, machine, output, progress
 from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,6 +157,14 @@ def run_program(*arguments, python=sys.executable, cwd=ROOT, **options):
 def but_still(said):
     """What was said to standard error, without what only a slow machine says: that a program is still at work."""
     return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(progress.STILL))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def spoken_to_in_english():
+    """Whatever the locale: the tests' own process, and those that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(language.BY_LOCALE[0], language.ENGLISH)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -48,7 +48,8 @@ def without_encoding(source):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and not any(keyword.arg == "encoding" for keyword in node.keywords):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in ("read_text", "write_text") or any(keyword.arg == "text" for keyword in node.keywords):
+            as_text = any(k.arg == "text" and getattr(k.value, "value", None) is True for k in node.keywords)
+            if name in ("read_text", "write_text") or as_text:
                 yield node.lineno
             elif name == "open" and isinstance(node.func, ast.Name):
                 mode = next((a.value for a in node.args[1:] if isinstance(a, ast.Constant)), "r")
