@@ -35,13 +35,14 @@ with ending.importing("compare.py"):
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
     from shared.system import beside, output, own_python, progress
     from shared.system.errors import InputError
+    from shared.system.language import say
     from shared.training import KERAS_DEFAULTS
 
     beside.refuse_without("jinja2", "matplotlib")
 
 RECORDS_OUT, STOCK_OUT, PAIR_OUT = Path("out/records"), Path("out/stock"), Path("out/pair")
 SEEDS = 5
-WHICH = "Which of these answers your question, with a picture of each result: docs/which.md"
+WHICH = say("Which of these answers your question, with a picture of each result: docs/which.md")
 PYTHON_OPTIONS = {f"{name.lower()}_python" for name in FRAMEWORKS}
 PAIR_OPTIONS = {"pair", "data", "steps", "batch_size", "seed", "out", *PYTHON_OPTIONS}
 # The options that name a margin, each by its figure.
@@ -50,17 +51,24 @@ MARGINS = {ACCURACY: "accuracy_margin", LAST_LOSS: "loss_margin"}
 
 def make_parser() -> cli.Parser:
     """A parser with the configuration's options, and those that only compare.py has."""
-    parser = cli.make_parser("compare.py", (__doc__ or "").partition("\n")[0], "out/compare")
+    told = say(
+        "Train the same small network in PyTorch and in TensorFlow, and report whether the two runs are the same."
+    )
+    parser = cli.make_parser("compare.py", told, "out/compare")
     for framework in FRAMEWORKS:
         parser.add_argument(
             f"--{framework.lower()}-python",
             type=Path,
             metavar="PYTHON",
-            help=f"the Python that has {framework} (default: .venv/{framework.lower()}, else this one)",
+            help=say(
+                "the Python that has {framework} (default: {folder}, else this one)",
+                framework=framework,
+                folder=f".venv/{framework.lower()}",
+            ),
         )
     # Last, for the end of a long help is what a terminal shows.
-    add_questions(parser.add_argument_group("what else is asked of that training"))
-    add_own(parser.add_argument_group("results and models of your own, in place of that training"))
+    add_questions(parser.add_argument_group(say("what else is asked of that training")))
+    add_own(parser.add_argument_group(say("results and models of your own, in place of that training")))
     parser.epilog = WHICH
     return parser
 
@@ -70,27 +78,35 @@ def add_questions(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--prove",
         action="store_true",
-        help="also measure how far rounding alone carries each framework, judge in float64, run everything twice, and "
-        "find where the two diverge",
+        help=say(
+            "also measure how far rounding alone carries each framework, judge in float64, run everything twice, and "
+            "find where the two diverge"
+        ),
     )
     group.add_argument(
         "--side-by-side",
         action="store_true",
-        help="train both at the same time, on a core each: done sooner, but their times then say less",
+        help=say("train both at the same time, on a core each: done sooner, but their times then say less"),
     )
     group.add_argument(
         "--explain",
         action="store_true",
-        help="also train both as their own tutorials would, over several seeds, and measure what each difference "
-        "between them does to the curves",
+        help=say(
+            "also train both as their own tutorials would, over several seeds, and measure what each difference "
+            "between them does to the curves"
+        ),
     )
     group.add_argument(
         "--seeds",
         type=cli.count_of("seeds", at_least=FEWEST_SEEDS),
         metavar="N",
-        help="also train the pair from N seeds, --seed and those after it, and test whether the frameworks are "
-        f"equivalent next to what a seed does, which it takes {fewest_pairs(ALPHA)} at least to show; --explain takes "
-        f"as many (default there: {SEEDS})",
+        help=say(
+            "also train the pair from N seeds, --seed and those after it, and test whether the frameworks are "
+            "equivalent next to what a seed does, which it takes {fewest} at least to show; --explain takes as many "
+            "(default there: {seeds})",
+            fewest=fewest_pairs(ALPHA),
+            seeds=SEEDS,
+        ),
     )
     cluster.add_option(group)
     for figure, option in MARGINS.items():
@@ -98,9 +114,12 @@ def add_questions(group: argparse._ArgumentGroup) -> None:
             name_of(option),
             type=cli.positive,
             metavar="MARGIN",
-            help=f"with --seeds: the mean difference in the {figure} below which the frameworks count as equivalent "
-            "(an accuracy is a share of 1, a loss in nats; default: for what the default run trains, as measured "
-            "beforehand, else estimated from these runs)",
+            help=say(
+                "with --seeds: the mean difference in the {figure} below which the frameworks count as equivalent (an "
+                "accuracy is a share of 1, a loss in nats; default: for what the default run trains, as measured "
+                "beforehand, else estimated from these runs)",
+                figure=figure,
+            ),
         )
 
 
@@ -111,35 +130,48 @@ def add_own(group: argparse._ArgumentGroup) -> None:
         nargs=2,
         type=Path,
         metavar=("A", "B"),
-        help="train nothing: compare two loss logs, weight files (.safetensors, .npz, .pt, .keras, .h5 or .onnx) "
-        f"or run records (folders) of your own, into {RECORDS_OUT} unless --out is given; {FORMS}",
+        help=say(
+            "train nothing: compare two loss logs, weight files (.safetensors, .npz, .pt, .keras, .h5 or .onnx) or run "
+            "records (folders) of your own, into {out} unless --out is given; {forms}",
+            out=RECORDS_OUT,
+            forms=FORMS,
+        ),
     )
     group.add_argument(
         "--column",
         metavar="NAME",
-        help="with --records: the column with the losses, or the run of a log that has several, in both logs; "
-        "FILE:NAME names one for one of the two",
+        help=say(
+            "with --records: the column with the losses, or the run of a log that has several, in both logs; FILE:NAME "
+            "names one for one of the two"
+        ),
     )
     group.add_argument(
         "--pair",
         nargs=2,
         type=Path,
         metavar=("TORCH.PY", "KERAS.PY"),
-        help="compare two models of your own, a PyTorch file's and a Keras file's, and say where and why they differ, "
-        f"into {PAIR_OUT} unless --out is given; both files are run, with all your rights",
+        help=say(
+            "compare two models of your own, a PyTorch file's and a Keras file's, and say where and why they differ, "
+            "into {out} unless --out is given; both files are run, with all your rights",
+            out=PAIR_OUT,
+        ),
     )
     group.add_argument(
-        "--data", type=Path, metavar="NPZ", help="with --pair: inputs and targets (default: random ones)"
+        "--data", type=Path, metavar="NPZ", help=say("with --pair: inputs and targets (default: random ones)")
     )
     group.add_argument(
         "--steps",
         type=cli.count_of("steps", at_least=1),
         metavar="N",
-        help=f"with --pair: how many steps are trained (default: {STEPS}), of --batch-size examples "
-        f"(default there: {BATCH_SIZE})",
+        help=say(
+            "with --pair: how many steps are trained (default: {steps}), of --batch-size examples (default there: "
+            "{size})",
+            steps=STEPS,
+            size=BATCH_SIZE,
+        ),
     )
     group.add_argument(
-        "--pair-template", type=Path, metavar="FOLDER", help="write two files to start a pair from, and stop"
+        "--pair-template", type=Path, metavar="FOLDER", help=say("write two files to start a pair from, and stop")
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import math
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,8 +11,10 @@ from typing import Any, NoReturn
 from shared import configuration, options
 from shared.configuration import FIELDS, Configuration
 from shared.execution import Execution
+from shared.help_text import Formatter
 from shared.system import progress
 from shared.system.errors import InputError
+from shared.system.language import BY_LOCALE, LANGUAGES, say
 from shared.training import Training
 
 # Accepted for one more version.
@@ -19,7 +22,10 @@ FORMER_NAMES = {"--keras-habits": "keras_defaults"}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and whose help is in the reader's language."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         _, _, unknown = message.partition("unrecognized arguments: ")
@@ -38,26 +44,53 @@ class Parser(argparse.ArgumentParser):
 def make_parser(program: str, description: str, default_out: str) -> Parser:
     """A parser with an option for each field of a configuration, and `--out`."""
     started = program if program.endswith(".py") else f"-m {program}"
-    parser = Parser(prog=program, usage=f"python {started} [options]", description=description, allow_abbrev=False)
+    usage = say("python {program} [options]", program=started)
+    parser = Parser(prog=program, usage=usage, description=description)
     # So many options are read by what they are for.
     groups = {
-        **dict.fromkeys(Training.model_fields, parser.add_argument_group("what is trained")),
-        **dict.fromkeys(Execution.model_fields, parser.add_argument_group("how it is run")),
+        **dict.fromkeys(Training.model_fields, parser.add_argument_group(say("what is trained"))),
+        **dict.fromkeys(Execution.model_fields, parser.add_argument_group(say("how it is run"))),
     }
     for name, default in Configuration().fields().items():
         field = FIELDS[name]
         choices = getattr(field.annotation, "__args__", None) if isinstance(default, str) else None
-        told = f"{field.description} (default: {options.written(default)})"
+        told = say("{what} (default: {value})", what=field.description, value=options.written(default))
         groups[name].add_argument(
             options.name_of(name),
             metavar="|".join(choices) if choices else name.rpartition("_")[2].upper(),
             default=argparse.SUPPRESS,
             help=told if field.description else argparse.SUPPRESS,
         )
-    parser.add_argument("--out", type=Path, default=Path(default_out), help="output folder (default: %(default)s)")
+    told = say("output folder (default: {folder})", folder=default_out)
+    parser.add_argument("--out", type=Path, default=Path(default_out), help=told)
+    add_language(parser)
     for former, name in FORMER_NAMES.items():
         parser.add_argument(former, dest=name, default=argparse.SUPPRESS, action=Former, help=argparse.SUPPRESS)
     return parser
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """Add `--language`."""
+    parser.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        metavar="|".join(LANGUAGES),
+        default=argparse.SUPPRESS,
+        action=SetLanguage,
+        help=say(
+            "the language of this help and of what the terminal shows (default: the locale's, if it is one of these)"
+        ),
+    )
+
+
+class SetLanguage(argparse.Action):
+    """The language for this process and those that it starts, as if the locale named it: no run depends on it."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, _namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        """Take it."""
+        os.environ[BY_LOCALE[0]] = values
 
 
 class Former(argparse.Action):
@@ -73,6 +106,10 @@ class Former(argparse.Action):
 
 def parse(parser: Parser, arguments: Sequence[str] | None) -> tuple[Configuration, argparse.Namespace]:
     """The configuration, and the options that are not part of it. Raises InputError."""
+    # First, for --help may stand before it.
+    of_language = Parser(prog=parser.prog, add_help=False)
+    add_language(of_language)
+    of_language.parse_known_args(arguments)
     found = parser.parse_args(arguments)
     given: dict[str, Any] = {name: value for name, value in vars(found).items() if name in FIELDS}
     return configuration.parse(given), found

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.options import Whole
+from shared.system.language import say
 
 Engine = Literal["auto", "eager", "fast", "workers"]
 
@@ -20,23 +21,27 @@ class Execution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where to train; auto takes the GPU where the framework sees one"
+        "auto", description=say("where to train; auto takes the GPU where the framework sees one")
     )
     workers: Whole = Field(
         1,
         ge=1,
         le=1024,
-        description="processes that share each batch: --engine workers; compare.py starts them, else a launcher does",
+        description=say(
+            "processes that share each batch: --engine workers; compare.py starts them, else a launcher does"
+        ),
     )
     engine: Engine = Field(
         default_factory=_several_have_their_engine,
-        description="how steps are run: eager, one by one, as one reads them; fast, many compiled into one call; auto, "
-        "whichever finishes the default run first; workers, one by one, each by several processes that a launcher has "
-        "started (docs/workers.md), and refused without one",
+        description=say(
+            "how steps are run: eager, one by one, as one reads them; fast, many compiled into one call; auto, "
+            "whichever finishes the default run first; workers, one by one, each by several processes that a launcher "
+            "has started (docs/workers.md), and refused without one"
+        ),
     )
     # Two OpenMP threads stalled single epochs for 20 to 40 s on a shared two-core machine, and at this size
     # a second thread gains nothing.
-    threads: Whole = Field(1, ge=1, le=1024, description="CPU threads for the arithmetic")
+    threads: Whole = Field(1, ge=1, le=1024, description=say("CPU threads for the arithmetic"))
 
     @model_validator(mode="after")
     def _only_one_engine_has_several_workers(self) -> Self:

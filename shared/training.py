@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from shared import update_rules
 from shared.mnist import MNIST
 from shared.options import Listed, Real, Whole
+from shared.system.language import join, say
 from shared.update_rules import UPDATE_RULES
 
 MOST_HIDDEN_LAYERS = 8
@@ -48,7 +49,10 @@ def _listed(what: str) -> str:
     for name, value in values.items():
         if value != values["sgd"]:
             others.setdefault(f"{value:g}" if isinstance(value, float) else value, []).append(name)
-    return ", ".join(f"{value} in {' and '.join(names)}" for value, names in others.items())
+    return join(
+        say(", "),
+        (say("{value} in {names}", value=value, names=join(say(" and "), names)) for value, names in others.items()),
+    )
 
 
 class Training(BaseModel):
@@ -56,42 +60,58 @@ class Training(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epochs: Whole = Field(5, ge=1, le=10**9, description=f"passes over the {MNIST.train_examples:,} training images")
+    epochs: Whole = Field(
+        5, ge=1, le=10**9, description=say("passes over the {n:,} training images", n=MNIST.train_examples)
+    )
     batch_size: Whole = Field(
-        64, ge=1, le=MNIST.train_examples, description="images per step; the last batch of an epoch may be smaller"
+        64, ge=1, le=MNIST.train_examples, description=say("images per step; the last batch of an epoch may be smaller")
     )
     optimizer: update_rules.Name = Field(
         "sgd",
-        description=f"update rule, by PyTorch's formula and constants; of earlier steps it keeps {_listed('keeps')}",
+        description=say(
+            "update rule, by PyTorch's formula and constants; of earlier steps it keeps {shares}",
+            shares=_listed("keeps"),
+        ),
     )
     learning_rate: Real = Field(
         default_factory=_by_optimizer("learning_rate"),
         gt=0,
-        description=f"step size; if not given, {_listed('learning_rate')}",
+        description=say("step size; if not given, {rates}", rates=_listed("learning_rate")),
     )
     schedule: Literal["constant", "step", "cosine"] = Field(
         "constant",
-        description=f"how the learning rate changes: constant; step, times {STEP_FACTOR:g} after "
-        f"{' and '.join(f'{share:g}' for share in STEP_MILESTONES)} of all steps; cosine, to 0 along half a wave",
+        description=say(
+            "how the learning rate changes: constant; step, times {factor:g} after {shares} of all steps; cosine, to 0 "
+            "along half a wave",
+            factor=STEP_FACTOR,
+            shares=join(say(" and "), (f"{share:g}" for share in STEP_MILESTONES)),
+        ),
     )
     weight_decay: Real = Field(
         default_factory=_by_optimizer("weight_decay"),
         ge=0,
         le=1,
-        description="shrinks the weights, biases too: by rate × decay in adamw, as part of the gradient in the others; "
-        f"if not given, {_listed('weight_decay')}",
+        description=say(
+            "shrinks the weights, biases too: by rate × decay in adamw, as part of the gradient in the others; if not "
+            "given, {decays}",
+            decays=_listed("weight_decay"),
+        ),
     )
-    clip_norm: Real = Field(0.0, ge=0, description="largest norm of all gradients together; 0: they are not clipped")
+    clip_norm: Real = Field(
+        0.0, ge=0, description=say("largest norm of all gradients together; 0: they are not clipped")
+    )
     hidden_sizes: Annotated[tuple[Width, ...], Listed, Field(max_length=MOST_HIDDEN_LAYERS)] = Field(
         (128, 64),
-        description=f"units in each hidden layer, with commas between; up to {MOST_HIDDEN_LAYERS} layers, or none",
+        description=say(
+            "units in each hidden layer, with commas between; up to {most} layers, or none", most=MOST_HIDDEN_LAYERS
+        ),
     )
-    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="follows each hidden layer")
-    seed: Whole = Field(0, ge=0, lt=2**63, description="seeds the initial weights and the order of the images")
-    dtype: Literal["float32", "float64"] = Field("float32", description="precision of every number in the run")
+    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description=say("follows each hidden layer"))
+    seed: Whole = Field(0, ge=0, lt=2**63, description=say("seeds the initial weights and the order of the images"))
+    dtype: Literal["float32", "float64"] = Field("float32", description=say("precision of every number in the run"))
     mode: Literal["matched", "stock"] = Field(
         "matched",
-        description="matched: both share all that can be shared; stock: each trains as its own tutorials would",
+        description=say("matched: both share all that can be shared; stock: each trains as its own tutorials would"),
     )
     # Not for users: what `--explain` asks of its runs.
     keras_defaults: Annotated[tuple[KerasDefault, ...], Listed] = Field(

@@ -7,6 +7,8 @@ Keras's beside them.
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.system.language import join, say
+
 Name = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]
 # A mean or a sum of earlier gradients, and one of their squares. Each library has its own names for them.
 Buffer = Literal["mean", "square"]
@@ -36,7 +38,7 @@ class UpdateRule:
     weight_decay: float = 0.0
 
 
-_ADAM_KEEPS = f"{ADAM_BETAS[0]:g} and {ADAM_BETAS[1]:g}"
+_ADAM_KEEPS = join(say(" and "), (f"{beta:g}" for beta in ADAM_BETAS))
 UPDATE_RULES: dict[Name, UpdateRule] = {
     "sgd": UpdateRule(buffers=()),
     "momentum": UpdateRule(buffers=("mean",), keeps=f"{MOMENTUM:g}"),

@@ -38,6 +38,7 @@ from shared.running.place import Place, place_of
 from shared.running.weights_file import load_weights
 from shared.system import checkout, ending, output, progress, trace
 from shared.system.errors import InputError, in_one_line
+from shared.system.language import say
 from shared.system.machine import environment
 from shared.update_rules import UPDATE_RULES
 
@@ -118,17 +119,19 @@ def main(name: str, load: Load[Device, Tensor, Model, Optimizer], arguments: Seq
 
 def make_parser(entry: Entry) -> cli.Parser:
     """The configuration's options, and what one run alone can do."""
-    told = (
-        f"Train a small network, an MLP, on the images of {MNIST.name} in {entry.name}, and leave a record of the run."
+    told = say(
+        "Train a small network, an MLP, on the images of {data} in {framework}, and leave a record of the run.",
+        data=MNIST.name,
+        framework=entry.name,
     )
     parser = cli.make_parser(entry.module, told, f"out/{entry.key}")
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="start from these weights (.safetensors), not from the seed's"
+        "--weights", type=Path, metavar="FILE", help=say("start from these weights (.safetensors), not from the seed's")
     )
     parser.add_argument(
         "--evaluate",
         action="store_true",
-        help="do not train: only print the accuracy of the weights; options of the training and --out are refused",
+        help=say("do not train: only print the accuracy of the weights; options of the training and --out are refused"),
     )
     parser.add_argument(
         "--checkpoints",
@@ -136,8 +139,11 @@ def make_parser(entry: Entry) -> cli.Parser:
         const=record.CHECKPOINT_STEPS,
         type=cli.count_of("steps", at_least=record.FEWEST_CHECKPOINT_STEPS),
         metavar="STEPS",
-        help="keep the weights, and what the optimizer keeps, every so many steps, so that every step can be verified "
-        f"(default where the option is given: {record.CHECKPOINT_STEPS})",
+        help=say(
+            "keep the weights, and what the optimizer keeps, every so many steps, so that every step can be verified "
+            "(default where the option is given: {steps})",
+            steps=record.CHECKPOINT_STEPS,
+        ),
     )
     return parser
 

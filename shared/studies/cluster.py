@@ -22,6 +22,7 @@ from shared.studies.pool import POOL
 from shared.studies.turns import Need, Turns
 from shared.system import progress
 from shared.system.errors import CrashError, InputError
+from shared.system.language import say
 from shared.system.paths import ROOT
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ def add_option(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="hand the runs of --seeds and --explain to the workers of this Dask scheduler, such as "
-        "tcp://127.0.0.1:8786 (default: as many at once as this machine's cores and memory allow)",
+        help=say(
+            "hand the runs of --seeds and --explain to the workers of this Dask scheduler, such as "
+            "tcp://127.0.0.1:8786 (default: as many at once as this machine's cores and memory allow)"
+        ),
     )
 
 

@@ -13,9 +13,11 @@ from shared.contract import FRAMEWORKS
 from shared.studies.attribution import Estimate, estimate
 from shared.studies.equivalence import SHARE, Equivalence, Margin
 from shared.studies.sweep import Figures, figures
+from shared.system.language import say
 from shared.training import Training
 
-ACCURACY, LAST_LOSS = FIGURES = ("accuracy", "training loss of the last epoch")
+FIGURES: tuple[str, str] = (say("accuracy"), say("training loss of the last epoch"))
+ACCURACY, LAST_LOSS = FIGURES
 FEWEST_SEEDS = 2  # that have a spread
 # The standard deviation of each figure over these seeds, in default runs of the first framework:
 # benchmarks/seed_spread.json.

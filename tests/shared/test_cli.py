@@ -1,12 +1,15 @@
 import argparse
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from shared.cli import make_parser, parse, positive
+from shared.cli import make_parser, parse, positive, take_only
 from shared.configuration import FIELDS, Configuration
+from shared.help_text import columns_of, wrapped
 from shared.system.errors import InputError
+from shared.system.language import BY_LOCALE, CHINESE, ENGLISH
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def parser(monkeypatch):
 def test_options_are_the_fields_of_the_configuration_and_out(parser):
     options = re.findall(r"^  (--[\w-]+)", parser.format_help(), flags=re.MULTILINE)
     fields = [name for name in FIELDS if name != "keras_defaults"]  # which no user needs
-    assert [option.removeprefix("--").replace("-", "_") for option in options] == ["out", *fields]
+    assert [option.removeprefix("--").replace("-", "_") for option in options] == ["out", "language", *fields]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,78 @@ def test_help_names_the_program_and_what_it_does(parser, capsys):
     text = capsys.readouterr().out
     assert text.startswith("usage: python -m program [options]\n")
     assert "What it does." in text
+
+
+HELP_IN = {
+    ENGLISH: ["usage: python -m program [options]", "options:", "what is trained:", "CPU threads for the arithmetic"],
+    CHINESE: ["用法：python -m program [选项]", "选项:", "训练什么:", "用于计算的 CPU 线程数（默认：1）"],
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "told"),
+    [
+        (["--help", "--language", "zh-CN"], {}, CHINESE),
+        (["--language", "zh-CN", "--help"], {}, CHINESE),
+        (["--help", "--language=zh-CN"], {}, CHINESE),
+        (["--epochs", "0", "--language", "en", "--language", "zh-CN", "-h"], {}, CHINESE),
+        (["--help"], {"LANG": "zh_CN.UTF-8"}, CHINESE),
+        (["--help", "--language", "en"], {"LANG": "zh_CN.UTF-8", "LANGUAGE": "zh_CN"}, ENGLISH),
+        (["--help"], {"LANG": "C"}, ENGLISH),
+        (["--help", "--language", "zh-CN"], {"LC_ALL": "C"}, CHINESE),
+    ],
+    ids=str,
+)
+def test_help_is_in_the_language_that_is_named_wherever_it_is_else_the_locales(
+    parser, monkeypatch, capsys, words, environment, told
+):
+    for variable in BY_LOCALE:
+        monkeypatch.setenv(variable, environment.get(variable, ""))
+    with pytest.raises(SystemExit) as end:
+        parse(parser, words)
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    for language, lines in HELP_IN.items():
+        assert [line in text for line in lines] == [language == told] * len(lines)
+
+
+def test_in_chinese_every_line_of_help_fits_the_terminal_and_none_begins_with_a_comma(parser, monkeypatch):
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    lines = parser.format_help().splitlines()
+    assert max(columns_of(line) for line in lines) in range(70, 81)
+    assert not [line for line in lines if line.lstrip()[:1] in {*"，。；：、）"}]
+    # Nothing is left in English: no two words of it beside each other, but for the names of options and of files.
+    assert not re.findall(r"(?<![\w.-])[a-z]{2,} [a-z]{2,}(?![\w.])", "\n".join(lines))
+
+
+def test_wrapped_text_is_the_same_text():
+    text = "如何运行各步：eager，按阅读顺序（docs/workers.md）逐步运行；fast"
+    for width in range(20, 80):
+        lines = wrapped(text, width)
+        assert "".join(lines) == text
+        assert max(map(columns_of, lines)) <= width
+    assert wrapped("一 two 三", 6) == ["一 two", "三"]
+    assert wrapped("a-word-that-is-longer", 6) == ["a-word-that-is-longer"]
+    assert wrapped("", 6) == [""]
+
+
+@pytest.mark.parametrize(
+    "words", [["--language", "fr"], ["--language=zh_CN"], ["--help", "--language", ""], ["--language"]]
+)
+def test_a_language_that_there_is_not_is_refused_even_beside_help(parser, monkeypatch, words):
+    monkeypatch.setenv("LANGUAGE", "en")
+    message = refusal(parser, words)
+    assert message.startswith("argument --language: ")
+    assert message.endswith("program --help lists the options")
+
+
+def test_the_language_is_told_to_processes_and_not_to_a_run(parser, monkeypatch):
+    monkeypatch.setenv("LANGUAGE", "en")
+    configuration, options = parse(parser, ["--language", "zh-CN", "--epochs", "7"])
+    assert os.environ["LANGUAGE"] == "zh-CN"
+    assert configuration == Configuration.of(epochs=7)
+    assert not hasattr(options, "language")
+    take_only(parser, options, {"epochs"}, doing="--pair", why="it is so")
 
 
 def test_no_options_make_the_default_spec(parser):

@@ -26,6 +26,7 @@ from shared.logs.formats.source import LogFile
 from shared.logs.formats.table import Table
 from shared.system import files
 from shared.system.errors import InputError
+from shared.system.language import say
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ OF_CSV: tuple[Dialect, ...] = (
 OF_JSON: tuple[Dialect, ...] = (tensorboard.download, keras.history)
 # How compressed files begin, and what unpacks them.
 PACKED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
-FORMS = (
+FORMS = say(
     "a loss log is CSV with a header, JSON (a list of numbers or of objects, or an object of lists), JSON lines, a "
     "text log with lines such as 'step 100 | loss 0.4', a .npy array, or what Keras, Lightning, the Hugging Face "
     "Trainer, TensorBoard, Weights & Biases, MLflow and Ultralytics write; it is recognised by its content; its losses "
