@@ -35,7 +35,7 @@ with ending.importing("compare.py"):
     from shared.studies.seeds import ACCURACY, FEWEST_SEEDS, LAST_LOSS, run_seeds
     from shared.system import beside, output, own_python, progress
     from shared.system.errors import InputError
-    from shared.system.language import say
+    from shared.system.language import say, shown
     from shared.training import KERAS_DEFAULTS
 
     beside.refuse_without("jinja2", "matplotlib")
@@ -177,7 +177,7 @@ def add_own(group: argparse._ArgumentGroup) -> None:
 
 def main() -> int:
     """Parse the command line and do what it asks for. Returns the exit status."""
-    with progress.doing("compare.py works"):
+    with progress.doing(say("{program} works", program="compare.py")):
         return _main()
 
 
@@ -216,18 +216,23 @@ def _main() -> int:
         from shared.reporting import report
 
         terminal.show(outcome)
-        with progress.doing("the report is drawn"):
+        with progress.doing(say("the report is drawn")):
             report.write(outcome, folder, command)
     good, sections = outcome.match, []
     try:
         for section, equivalent in studies(configuration, options, pythons):
             good &= equivalent
             sections.append(section)
-            with output.renewed_folder(options.out, kept="runs") as folder, progress.doing("the report is drawn"):
+            with output.renewed_folder(options.out, kept="runs") as folder, progress.doing(say("the report is drawn")):
                 report.write(outcome, folder, command, sections)
     finally:
-        print(f"Report: {options.out / 'index.html'}")
+        say_where(options.out / "index.html")
     return ending.OK if good else ending.FAILED
+
+
+def say_where(report: Path) -> None:
+    """Print the last line."""
+    print(shown(say("Report: {file}", file=report)))
 
 
 def studies(
@@ -300,7 +305,8 @@ def run_stock(configuration: Configuration, pythons: Mapping[str, Path], out: Pa
     with output.fresh_folder(out) as folder:
         found = stock_pair(configuration, pythons)
         report.write_alone(attribution_report.section(found), folder, command)
-    print(f"{attribution_report.sentence(found)}\nReport: {out / 'report.md'}")
+    print(shown(attribution_report.sentence(found)))
+    say_where(out / "report.md")
     return ending.OK
 
 
@@ -317,7 +323,7 @@ def compare_pair(options: argparse.Namespace, out: Path, command: str) -> int:
         steps=options.steps or STEPS,
     )
     same = pairs.compare(asked, pythons, out, command)
-    print(f"Report: {out / 'index.html'}")
+    say_where(out / "index.html")
     return ending.OK if same else ending.FAILED
 
 
@@ -331,7 +337,8 @@ def compare_records(options: argparse.Namespace, out: Path, command: str) -> int
     pair = log_pair.compare(a, b, named)
     with output.fresh_folder(out) as folder:
         log_report.write(pair, folder, command)
-    print(f"{log_report.summary(pair)}\nReport: {out / 'report.md'}")
+    print(shown(log_report.summary(pair)))
+    say_where(out / "report.md")
     return ending.OK if log_words.good(pair) else ending.FAILED
 
 

@@ -26,6 +26,7 @@ from pytorch_impl.model import MLP
 from shared.contract import Dataset, Session
 from shared.system import cache, progress
 from shared.system.errors import InputError
+from shared.system.language import say
 from shared.system.machine import cpu_name, environment
 from shared.training import Training
 
@@ -131,7 +132,7 @@ def _compile(function: Callable[..., Any], arguments: tuple[object, ...]) -> Cal
         setting = [*where, graph.code, inputs]
 
         def compile_ahead(folder: Path) -> None:
-            progress.notice("PyTorch compiles, once: up to half a minute")
+            progress.notice(say("PyTorch compiles, once: up to half a minute"))
             with progress.standard_error_only_on_failure():
                 program = torch.export.export(graph, arguments)
                 package = torch._inductor.aoti_compile_and_package(program)

@@ -14,6 +14,7 @@ from pytorch_impl.model import MLP
 from shared.mnist import Split
 from shared.normalisation import MEAN, STD
 from shared.system import progress
+from shared.system.language import say
 from shared.training import Training
 
 
@@ -45,7 +46,8 @@ def train(
 
     for epoch in range(training.epochs):
         running_loss = 0.0
-        with clock("training"), progress.bar(len(train_loader), f"Epoch {epoch + 1}/{training.epochs}") as advance:
+        what = say("Epoch {number}/{count}", number=epoch + 1, count=training.epochs)
+        with clock("training"), progress.bar(len(train_loader), what) as advance:
             for images, labels in train_loader:
                 optimizer.zero_grad()
                 loss = criterion(model(images.to(device)), labels.to(device))

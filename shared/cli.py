@@ -100,7 +100,8 @@ class Former(argparse.Action):
         self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         """Take the value, and say the new name."""
-        progress.notice(f"{option} is {options.name_of(self.dest)} now; the next version drops the former name")
+        now = options.name_of(self.dest)
+        progress.notice(say("{former} is {now} now; the next version drops the former name", former=option, now=now))
         setattr(namespace, self.dest, values)
 
 

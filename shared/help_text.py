@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from shared.system.language import of_environment, say, translated
+from shared.system.language import say, shown
 
 # argparse's own words, which it makes itself.
 OF_ARGPARSE: dict[str, str] = {
@@ -19,8 +19,7 @@ PIECES = re.compile(rf"\s+|[{OPENING}]*(?:[{WIDE}]|[^\s{WIDE}]+)[{CLOSING}]*")
 
 def in_language(text: str) -> str:
     """A text of the help, or of argparse's, as the reader is told it."""
-    told: str = translated(OF_ARGPARSE.get(text, text), of_environment())
-    return told
+    return shown(OF_ARGPARSE.get(text, text))
 
 
 def columns_of(text: str) -> int:

@@ -14,6 +14,7 @@ from shared.contract import Dataset
 from shared.mnist import MNIST, Examples, Split, cached, canonical
 from shared.normalisation import MEAN, STD
 from shared.system import cache, progress
+from shared.system.language import say
 from shared.training import Training
 
 BLOCK = 1_000  # images
@@ -28,7 +29,7 @@ def builder() -> tfds.core.DatasetBuilder:
 
 def _prepare(folder: Path) -> None:
     """Let TFDS prepare the data set in `folder`. Raises OSError where it can't be written."""
-    progress.notice(f"TensorFlow Datasets prepares {MNIST.name}, once: about half a minute")
+    progress.notice(say("TensorFlow Datasets prepares {data}, once: about half a minute", data=MNIST.name))
     if not progress.watched():
         tfds.disable_progress_bar()
     mnist = tfds.builder(MNIST.builder, data_dir=folder)

@@ -12,6 +12,7 @@ from shared.mnist import MNIST, Split
 from shared.network import layer_sizes
 from shared.normalisation import MEAN, PIXEL_MAX, STD
 from shared.system import progress
+from shared.system.language import say
 from shared.training import Training
 from tensorflow_impl.data import builder
 
@@ -57,7 +58,7 @@ def train(
     keras.utils.set_random_seed(training.seed)
     with clock("data"):
         train_set, test_set = load("train", training), load("test", training)
-    with tf.device(device), progress.bar(training.epochs, "Epochs") as advance:
+    with tf.device(device), progress.bar(training.epochs, say("Epochs")) as advance:
 
         def on_epoch_end(_epoch: int, logs: dict[str, float]) -> None:
             # The mean of examples; a PyTorch tutorial prints the mean of batch means.

@@ -71,8 +71,11 @@ def calls_of_say(path):
         for alias in node.names
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ours & KEYWORDS.keys():
-            yield node
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in ours & KEYWORDS.keys():
+                yield node
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="language"), attr=name)) if name in KEYWORDS:
+                yield node
 
 
 def test_everything_that_is_said_has_a_translation(said):

@@ -17,6 +17,7 @@ from shared.running.record import CHECKPOINT_STEPS, FEWEST_CHECKPOINT_STEPS, Rec
 from shared.system import machine, progress, trace
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
+from shared.system.language import join, say
 
 LAUNCHER = "shared.running.workers"  # starts either framework's workers: it says why it ends, and when
 
@@ -107,12 +108,12 @@ class Printer(Watcher):
     def starts(self, variant: Variant, number: int, count: int) -> None:
         """Say nothing, unless it takes long."""
         super().starts(variant, number, count)
-        self._doing[variant] = progress.begin(f"{variant.name} starts")
+        self._doing[variant] = progress.begin(say("{what} starts", what=variant.name))
 
     def hears(self, variant: Variant, event: Event) -> None:
         """Print it, unless it is the reference's; and keep in mind how far it is."""
         if "doing" in event and variant in self._doing:
-            what = f"{variant.name}, {event['doing']}"
+            what = say("{run}, {doing}", run=variant.name, doing=event["doing"])
             if self._doing[variant].what != what:
                 progress.end(self._doing[variant])
                 self._doing[variant] = progress.begin(what, event["total"])
@@ -140,7 +141,7 @@ class Announcer(Printer):
         """Say which run it is."""
         super().starts(variant, number, count)
         if not variant.verified:
-            progress.notice(f"[{number}/{count}] {variant.name}")
+            progress.notice(join(" ", (f"[{number}/{count}]", variant.name)))
 
 
 def make_runs(

@@ -20,6 +20,7 @@ from shared.running.record import Run, Steps
 from shared.system import beside, machine, progress, trace
 from shared.system.errors import CrashError, InputError
 from shared.system.files import read_safetensors
+from shared.system.language import say
 
 VERIFYING = "verifying"  # as a trace names it
 
@@ -95,7 +96,7 @@ class Verifying(Watcher):
             self._watcher.starts(verified, FRAMEWORKS.index(variant.framework) + 1, len(FRAMEWORKS))
             self._begun[variant] = Taking(
                 variant.framework,
-                lambda done: self._watcher.hears(verified, {"doing": "Steps", "done": done, "total": steps}),
+                lambda done: self._watcher.hears(verified, {"doing": say("Steps"), "done": done, "total": steps}),
             )
         return self._begun[variant]
 
@@ -155,7 +156,7 @@ class Verifying(Watcher):
             made = make_runs(self._configuration, [closer], self._pythons, self._folder, watcher=self)
             run = read_made(variant, configuration_of(variant, self._configuration), self._folder)
         except (InputError, CrashError) as error:
-            progress.notice(f"{variant.name} was not looked at closer: {error}")
+            progress.notice(say("{run} was not looked at closer: {error}", run=variant.name, error=error))
             return first
         finally:
             shutil.rmtree(self._folder / closer.folder, ignore_errors=True)  # some 260 MB

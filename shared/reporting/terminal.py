@@ -20,7 +20,7 @@ from shared.reporting import epochs, findings
 from shared.reporting.parts import Table
 from shared.reporting.styles import STYLES, style_of
 from shared.running.record import Epoch
-from shared.system import progress
+from shared.system import language, progress
 from shared.training import Training
 
 # The columns that a narrow terminal does without, the first first; what is left is not cut, down to 28 characters.
@@ -56,10 +56,9 @@ class LiveTable(Watcher):
         self._tasks: dict[Variant, TaskID] = {}
 
     def starts(self, variant: Variant, number: int, count: int) -> None:
-        name = f"{variant.name} ({number} of {count})"
-        self._tasks[variant] = self._bars.add_task(
-            "starting", start=False, total=self._training.steps_per_epoch, name=name
-        )
+        name = language.say("{run} ({number} of {count})", run=variant.name, number=number, count=count)
+        told, total = language.shown(language.say("starting")), self._training.steps_per_epoch
+        self._tasks[variant] = self._bars.add_task(told, start=False, total=total, name=language.shown(name))
 
     def hears(self, variant: Variant, event: dict[str, Any]) -> None:
         if "doing" in event:
@@ -82,7 +81,7 @@ class LiveTable(Watcher):
 
 
 def _progress(event: dict[str, Any]) -> dict[str, Any]:
-    return {"description": event["doing"], "completed": event["done"], "total": event["total"]}
+    return {"description": language.shown(event["doing"]), "completed": event["done"], "total": event["total"]}
 
 
 def show(outcome: Outcome) -> None:
@@ -90,16 +89,19 @@ def show(outcome: Outcome) -> None:
     console = _output()
     console.print("", _fitting(epochs.of(outcome), console), "", sep="\n")
     for warning in outcome.warnings:
-        say(f"WARNING: {warning}", good=False)
+        say(language.say("WARNING: {warning}", warning=warning), good=False)
     say(findings.sentence(outcome), good=outcome.match)
     if cost := findings.cost_of_order(outcome):
         say(cost)
 
 
 def say(sentence: str, *, good: bool | None = None) -> None:
-    """Print a sentence: on a terminal broken between words, a verdict's capitals green if it is `good`, else red."""
+    """Print a sentence in the reader's language: on a terminal broken between words.
+
+    A verdict's capitals are green if it is `good`, else red.
+    """
     console = _output()
-    words = Text(sentence)
+    words = Text(language.shown(sentence))
     if good is not None:
         words.highlight_regex(r"^[A-Z ]*[A-Z]\b", "bold green" if good else "bold red")
     console.print(words, soft_wrap=not console.is_terminal)
@@ -119,8 +121,10 @@ def _fitting(table: Table, console: Console) -> Group:
         drawn = _drawn(table, between_words, left_out)
         if Measurement.get(console, console.options.update(width=WIDE), drawn).maximum <= console.width:
             break
-    missing = [name for name in left_out if name in table.header]
-    return Group(drawn, *([Text(f"Left out, for want of width: {', '.join(missing)}.")] if missing else []))
+    names = {name: name for name in table.header}  # as they are said
+    missing = [names[name] for name in left_out if name in names]
+    told = language.say("Left out, for want of width: {columns}.", columns=language.join(language.say(", "), missing))
+    return Group(drawn, *([Text(language.shown(told))] if missing else []))
 
 
 def _drawn(table: Table, between_words: str, left_out: Sequence[str]) -> RichTable:
@@ -129,7 +133,8 @@ def _drawn(table: Table, between_words: str, left_out: Sequence[str]) -> RichTab
     for name, *_ in shown:
         framework = name.partition(" ")[0]
         style = f"bold {STYLES[style_of(framework)].light}" if framework in FRAMEWORKS else "bold"
-        drawn.add_column(name.replace(" ", between_words), justify="right", no_wrap=True, header_style=style)
+        told = language.shown(name).replace(" ", between_words)
+        drawn.add_column(told, justify="right", no_wrap=True, header_style=style)
     for row in list(zip(*shown, strict=True))[1:]:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*(Text(language.shown(cell)) for cell in row))
     return drawn

@@ -6,6 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from shared.system import progress, trace
+from shared.system.language import say
+
+# As they are said while they last.
+PHASES: dict[str, str] = {
+    phase: phase
+    for phase in (say("import"), say("data"), say("compile"), say("training"), say("evaluation"), say("record"))
+}
 
 
 class Clock:
@@ -20,7 +27,7 @@ class Clock:
         start, before = time.perf_counter(), self._within
         self._within = 0.0
         try:
-            with progress.doing(phase), trace.span(phase):
+            with progress.doing(PHASES.get(phase, phase)), trace.span(phase):
                 yield
         finally:
             elapsed = time.perf_counter() - start

@@ -20,6 +20,7 @@ import numpy as np
 
 from shared.system import progress
 from shared.system.errors import in_one_line
+from shared.system.language import say
 
 LOSSES_FILE = "losses.csv"
 # TensorBoard takes every file with "tfevents" in its name. The usual name has the time and the host, and so is never
@@ -52,8 +53,13 @@ def write(folder: Path, curves: Curves, install: str) -> None:
             raise
         except Exception as error:  # noqa: BLE001 of another version, a library can raise anything
             (folder / name).unlink(missing_ok=True)
-            missing = isinstance(error, ModuleNotFoundError) and f"{error.name} is not installed for {sys.executable}"
-            progress.notice(f"{name} is left out: {missing or in_one_line(error)}; to have it next time: {install}")
+            why: str = in_one_line(error)
+            if isinstance(error, ModuleNotFoundError):
+                why = say("{name} is not installed for {python}", name=error.name, python=sys.executable)
+            told = say(
+                "{file} is left out: {why}; to have it next time: {command}", file=name, why=why, command=install
+            )
+            progress.notice(told)
 
 
 def _write_losses(path: Path, curves: Curves) -> None:

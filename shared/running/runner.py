@@ -38,7 +38,7 @@ from shared.running.place import Place, place_of
 from shared.running.weights_file import load_weights
 from shared.system import checkout, ending, output, progress, trace
 from shared.system.errors import InputError, in_one_line
-from shared.system.language import say
+from shared.system.language import join, say
 from shared.system.machine import environment
 from shared.update_rules import UPDATE_RULES
 
@@ -165,9 +165,9 @@ def _weights(configuration: Configuration, name: str, file: Path | None) -> dict
 
 def _say_where(out: Path, *, finite: bool, program: str) -> None:
     if not progress.has_parent():
-        progress.notice(f"Run record: {out}")
+        progress.notice(say("Run record: {out}", out=out))
     if not finite:
-        progress.notice(f"{program}: a loss or logit is not finite; lower --learning-rate")
+        progress.notice(join(": ", (program, say("a loss or logit is not finite; lower --learning-rate"))))
 
 
 @contextlib.contextmanager

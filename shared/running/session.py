@@ -16,6 +16,7 @@ from shared.running import batches, exports, record
 from shared.running.clock import Clock
 from shared.system import progress
 from shared.system.files import save_tensors
+from shared.system.language import say
 from shared.training import Training
 
 
@@ -128,7 +129,7 @@ class RecordedSession(Session):
     def before_step(self, step: int) -> None:
         """Show how far the epoch is, and look at the model where the record needs it."""
         if step == 0:
-            what = f"Epoch {len(self.summaries) + 1}/{self.training.epochs}"
+            what = say("Epoch {number}/{count}", number=len(self.summaries) + 1, count=self.training.epochs)
             self._advance, self._done = self._bar.enter_context(progress.bar(len(self.batches), what)), 0
         self._advance(step - self._done)
         self._done = step

@@ -29,6 +29,7 @@ with ending.importing(PROGRAM):
     from shared import cli
     from shared.system import progress
     from shared.system.errors import InputError
+    from shared.system.language import join, say
 
 LOOPBACK = "127.0.0.1"
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -139,8 +140,10 @@ def launch(command: Sequence[str], count: int, channel: int | None) -> int:
     Raises InputError where a worker ends badly; no worker outlives this call.
     """
     if not _have_own_network():
-        told = "this system gives no network of one's own: TensorFlow's workers listen on all addresses of this machine"
-        progress.notice(f"{PROGRAM}: {told}")
+        told = say(
+            "this system gives no network of one's own: TensorFlow's workers listen on all addresses of this machine"
+        )
+        progress.notice(join(": ", (PROGRAM, told)))
     workers: list[Worker] = []
     with _ports(count + 1) as ports:
 

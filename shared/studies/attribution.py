@@ -12,6 +12,7 @@ import numpy as np
 
 from shared.configuration import Configuration
 from shared.studies.sweep import Figures, Job, figures
+from shared.system.language import say
 from shared.training import KERAS_DEFAULTS, KerasDefault, Training
 
 # The frameworks whose tutorials are compared, whatever else is.
@@ -120,7 +121,7 @@ def attribute(
     """
     chosen = list(range(configuration.training.seed, configuration.training.seed + seeds))
     wanted = [_jobs(configuration.but(seed=seed)) for seed in chosen]
-    made = figures([job for jobs in wanted for job in jobs.values()], pythons, "explaining", scheduler)
+    made = figures([job for jobs in wanted for job in jobs.values()], pythons, say("explaining"), scheduler)
     return _take_apart(
         configuration.training, chosen, [{name: made[job] for name, job in jobs.items()} for jobs in wanted]
     )
@@ -130,7 +131,7 @@ def stock_pair(configuration: Configuration, pythons: Mapping[str, Path]) -> Att
     """The two stock runs of one seed, as they are. Raises InputError."""
     wanted = _jobs(configuration)
     stock = [wanted["stock PyTorch"], wanted["stock Keras"]]
-    made = figures(stock, pythons, "training")
+    made = figures(stock, pythons, say("training"))
     pytorch, keras = (_vector(made[job])[None] for job in stock)
     gap, training = estimate(keras - pytorch), configuration.training
     curves = {"PyTorch": estimate(pytorch), "TensorFlow": estimate(keras)}

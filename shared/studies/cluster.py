@@ -87,7 +87,7 @@ def embedded(at_once: int) -> Iterator["Client"]:
         ):
             if dashboard:
                 port = cluster.scheduler.services["dashboard"].port  # Dask's own link has another address
-                progress.notice(f"Dask's dashboard: http://{HOST}:{port}/status")
+                progress.notice(say("Dask's dashboard: {link}", link=f"http://{HOST}:{port}/status"))
             try:
                 yield client
             finally:
@@ -155,9 +155,9 @@ def say_what_is_there(client: "Client", scheduler: str) -> None:
     """Name the dashboard, if there is one, and say where there is no worker yet."""
     with contextlib.suppress(Exception):  # it has none, or may not be asked
         client.run_on_scheduler(importlib.metadata.version, "bokeh")
-        progress.notice(f"Dask's dashboard: {client.dashboard_link}")
+        progress.notice(say("Dask's dashboard: {link}", link=client.dashboard_link))
     if not client.scheduler_info(n_workers=-1)["workers"]:
-        progress.notice(f"--scheduler {scheduler}: it has no worker yet; waiting for one")
+        progress.notice(say("--scheduler {address}: it has no worker yet; waiting for one", address=scheduler))
 
 
 class Errands:
@@ -231,8 +231,13 @@ class Errands:
                 yield number, answer
             elif number in left:
                 if number in self._workers:
-                    told = f"{self._workers[number]} is gone, and it is made again on {worker}"
-                    progress.notice(f"{self._orders[number]['name']}: {told}")
+                    told = say(
+                        "{run}: {gone} is gone, and it is made again on {other}",
+                        run=self._orders[number]["name"],
+                        gone=self._workers[number],
+                        other=worker,
+                    )
+                    progress.notice(told)
                 self._workers[number] = worker
                 yield number, None
 

@@ -118,7 +118,7 @@ def run_seeds(
     """Train the matched pair from `count` seeds, the configuration's being the first. Raises InputError."""
     seeds = list(range(configuration.training.seed, configuration.training.seed + count))
     jobs = {(framework, seed): (framework, configuration.but(seed=seed)) for seed in seeds for framework in FRAMEWORKS}
-    made = figures(list(jobs.values()), pythons, "seeds", scheduler)
+    made = figures(list(jobs.values()), pythons, say("seeds"), scheduler)
     return gather(configuration.training, seeds, {key: made[job] for key, job in jobs.items()}, named_margins)
 
 

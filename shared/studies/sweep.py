@@ -19,6 +19,7 @@ from shared.running.record import RunRecord, StockRecord, Strict
 from shared.studies import cluster
 from shared.system import cache, machine, progress
 from shared.system.errors import InputError
+from shared.system.language import join, say
 from shared.system.paths import ROOT
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def figures(
     if not missing:
         return found
     with _engine(missing, scheduler) as client:
-        notice = f"{len(missing)} runs to make, {len(found)} kept from earlier; if interrupted, it continues from there"
+        notice = say(
+            "{n} runs to make, {kept} kept from earlier; if interrupted, it continues from there",
+            n=len(missing),
+            kept=len(found),
+        )
         progress.notice(notice)
         orders = [_order(job, pythons[job[0]], makers[job[0]]) for job in missing]
         others: set[str] = set()  # kinds of machines
@@ -69,16 +74,18 @@ def figures(
                     bar(1)
                 _tell(bar, description, [orders[number]["name"] for number in errands.under_way], errands.seconds_left)
                 if answer is not None and is_first and errands.seconds_left:
-                    progress.notice(f"the first run is over; about {progress.in_words(errands.seconds_left)} left")
+                    left = progress.in_words(errands.seconds_left)
+                    progress.notice(say("the first run is over; about {time} left", time=left))
                     is_first = False
     return found
 
 
 def _tell(bar: progress.Bar, description: str, names: Sequence[str], seconds_left: float | None) -> None:
     """Show which runs are under way, and how long all will take."""
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    shown = "; ".join(names[:NAMES_SHOWN])
-    bar.describe(f"{description} ({shown}{more})" if names else description, seconds_left)
+    shown, more = join(say("; "), names[:NAMES_SHOWN]), len(names) - NAMES_SHOWN
+    if more > 0:
+        shown = say("{names} and {n} more", names=shown, n=more)
+    bar.describe(say("{what} ({names})", what=description, names=shown) if names else description, seconds_left)
 
 
 def _makers(pythons: Mapping[str, Path]) -> dict[str, Maker]:
@@ -135,7 +142,8 @@ def _kind(job: Job) -> tuple[str, bool, str]:
 
 def _named(job: Job) -> str:
     framework, configuration = job
-    return f"{framework}, {configuration.training.mode}, seed {configuration.training.seed}"
+    training = configuration.training
+    return say("{framework}, {mode}, seed {seed}", framework=framework, mode=training.mode, seed=training.seed)
 
 
 def _order(job: Job, python: Path, maker: Maker) -> cluster.Order:
@@ -170,16 +178,25 @@ def _take(job: Job, answer: cluster.Answer, asked: Maker, others: set[str]) -> F
         _keep(_key(job, _anywhere(maker)), made)
         if (kind := str(maker.machine)) not in others:
             others.add(kind)
-            progress.notice(
-                f"{answer['worker']} is a machine of another kind, whose bits may differ: "
-                f"{differing(maker.machine, asked.machine)}"
+            told = say(
+                "{worker} is a machine of another kind, whose bits may differ: {what}",
+                worker=answer["worker"],
+                what=differing(maker.machine, asked.machine),
             )
+            progress.notice(told)
     return made
 
 
 def differing(there: Mapping[str, str], here: Mapping[str, str]) -> str:
     """In what two kinds of machines differ, in words."""
-    return "; ".join(f"{what} {there[what]}, here {here[what]}" for what in here if there[what] != here[what])
+    return join(
+        say("; "),
+        (
+            say("{what} {there}, here {here}", what=what, there=there[what], here=here[what])
+            for what in here
+            if there[what] != here[what]
+        ),
+    )
 
 
 def _keep(key: str, made: Figures) -> None:

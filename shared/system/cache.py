@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.system import output, progress
+from shared.system.language import say
 from shared.system.paths import ROOT
 
 # An environment variable: the folder that holds the cache, if a user wants it elsewhere.
@@ -94,7 +95,7 @@ def _alone(kind: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=SECONDS_BEFORE_SAYING)
     except Timeout:
-        progress.notice(f"Waiting for another run, which is making {kind}")
+        progress.notice(say("Waiting for another run, which is making {kind}", kind=kind))
         lock.acquire()
     try:
         yield
@@ -105,7 +106,7 @@ def _alone(kind: Path) -> Iterator[None]:
 def _say_once(why: str) -> None:
     global _said  # noqa: PLW0603 once a process
     if not _said and not progress.has_parent():  # the parent says it
-        progress.notice(f"Nothing is kept for the next run: {why}")
+        progress.notice(say("Nothing is kept for the next run: {why}", why=why))
     _said = True
 
 
@@ -114,7 +115,7 @@ def _add(entry: Path, make: Callable[[Path], object]) -> None:
     for left in entry.parent.glob(f"*{output.STAGING}"):
         _clear(left)
     if os.path.lexists(entry):
-        progress.notice(f"{entry} is damaged: it is made again")
+        progress.notice(say("{entry} is damaged: it is made again", entry=entry))
     staging = entry.with_name(f"{entry.name}{output.STAGING}")
     staging.mkdir()
     try:

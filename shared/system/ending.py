@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from shared.system import own_python, progress, trace
 from shared.system.errors import CrashError, InputError
 from shared.system.escaping import one_line
+from shared.system.language import say
 
 OK, FAILED, BAD_INPUT, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,7 +47,7 @@ def importing(program: str) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
         _find_working_directory()
-        with progress.doing(f"{program} starts"), trace.span("start"):
+        with progress.doing(say("{what} starts", what=program)), trace.span("start"):
             yield
         raise_lost_interrupt()
         signal.signal(signal.SIGINT, before)

@@ -131,6 +131,12 @@ def of_environment(environment: Mapping[str, str] = os.environ) -> str:
     return next((by_code[code] for code in wanted if code in by_code), ENGLISH)
 
 
+def shown(text: str) -> str:
+    """A text as a terminal shows it: in the language of the environment."""
+    told: str = translated(text, of_environment())
+    return told
+
+
 @functools.cache
 def _catalogue(language: str) -> Mapping[str, str]:
     """What each English message is in a language; of one with a form for more than one, by its first form."""

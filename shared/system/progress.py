@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.system import language
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -75,6 +77,7 @@ def notice(text: str) -> None:
     """Print one line for the person who waits; above the bars where there are any."""
     if _silent.is_set():
         return
+    text = language.shown(text)
     if _held_back:
         with contextlib.suppress(OSError):
             os.write(_held_back[-1], text.encode(errors="replace") + b"\n")
@@ -105,20 +108,30 @@ class Doing:
         """Say it in other words, and how long it still takes."""
         self.what, self.seconds_left = what, seconds_left
 
-    def __str__(self) -> str:
+    def said(self) -> str:
+        """What is done, and how far it is."""
         seconds = time.monotonic() - self._start
         if not self.total:
-            return f"{self.what}: {in_words(seconds)} so far"
+            return language.say("{what}: {time} so far", what=self.what, time=in_words(seconds))
         left = self.seconds_left
         if left is None and self.done:
             left = seconds * (self.total - self.done) / self.done
-        about = "" if left is None else f", about {in_words(left)} left"
-        return f"{self.what}: {self.done:,} of {self.total:,}{about}"
+        if left is None:
+            return language.say("{what}: {done:,} of {total:,}", what=self.what, done=self.done, total=self.total)
+        return language.say(
+            "{what}: {done:,} of {total:,}, about {time} left",
+            what=self.what,
+            done=self.done,
+            total=self.total,
+            time=in_words(left),
+        )
 
 
 def in_words(seconds: float) -> str:
     """A time as a person says it."""
-    return f"{seconds:.0f} s" if seconds < MANY_SECONDS else f"{seconds / 60:.0f} min"
+    if seconds < MANY_SECONDS:
+        return language.say("{n:.0f} s", n=seconds)
+    return language.say("{n:.0f} min", n=seconds / 60)
 
 
 @contextlib.contextmanager
@@ -166,7 +179,7 @@ def _speak() -> None:
         if wait <= 0:
             wait = SECONDS_OF_SILENCE
             with contextlib.suppress(IndexError):  # the last thing that was done has just ended
-                notice(f"{STILL}{_doing[-1]}")
+                notice(language.join("", (STILL, _doing[-1].said())))
                 printed()
 
 
@@ -190,10 +203,10 @@ def bar(total: int, description: str) -> Iterator[Bar]:
 
         # What is printed meanwhile goes above the bar, unless standard output is a pipe or a file.
         with Progress(*columns(), console=terminal(), transient=True, redirect_stdout=sys.stdout.isatty()) as shown:
-            task = shown.add_task(description, total=total)
+            task = shown.add_task(language.shown(description), total=total)
             yield Bar(
                 functools.partial(shown.advance, task),
-                lambda described, _: shown.update(task, description=described),
+                lambda described, _: shown.update(task, description=language.shown(described)),
             )
     else:
         with doing(description, total) as begun:
@@ -210,7 +223,7 @@ def columns() -> list[Any]:
 
 def _teller(total: int, doing: str) -> Callable[[int], object]:
     """A function that tells of units done; not of every one, because telling takes longer than a step."""
-    done, told = 0, time.monotonic()
+    done, told, doing = 0, time.monotonic(), language.shown(doing)  # JSON would not remember how it is said
 
     def advance(more: int) -> None:
         nonlocal done, told

@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from shared.comparing.processes import Children
@@ -21,7 +22,7 @@ from shared.contract import FRAMEWORKS, REFERENCE
 from shared.reporting import epochs, terminal
 from shared.reporting.parts import Table
 from shared.running.record import Epoch
-from shared.system import progress
+from shared.system import language, progress
 from shared.training import Training
 from tests import stand_in
 from tests.conftest import ROOT, run_program
@@ -72,7 +73,8 @@ def test_a_terminal_is_shown_both_runs_while_they_train_and_then_the_verdict(sho
     for name in FRAMEWORKS:
         assert f"{name} float32" in written
     assert "Epoch 1/1" in written
-    last = STYLE.sub("", written).split("\r\n")[-6:]
+    lines = STYLE.sub("", written).split("\r\n")
+    last = [line for line in lines if not line.startswith(progress.STILL)][-6:]  # which a busy machine says
     assert re.fullmatch(r" +1 +\d\.\d{4} +\d\.\d{4} +\S+ +\d\d\.\d\d% +\d\d\.\d\d%", last[0])
     assert " ".join(last[2:4]).startswith("MATCH: in PyTorch and TensorFlow, each of the 118 steps in float32")
     assert last[-2].startswith("Report: ")
@@ -149,6 +151,50 @@ def test_no_number_is_cut_and_what_is_left_out_is_named(columns):
     for name, value in zip(HEADER, ROW, strict=True):
         assert (value in lines[row].split()) != (name in named)
     assert {"PyTorch", "TensorFlow", "epoch"} <= set(" ".join(lines[:row]).split())
+
+
+@pytest.mark.parametrize("columns", range(28, 125, 4))
+def test_in_chinese_each_number_ends_below_its_columns_name_and_what_is_left_out_is_named(columns, monkeypatch):
+    chinese = {
+        **language._catalogue(language.CHINESE),
+        "epoch": "轮",
+        "tutorial loss": "教程损失",
+        "difference": "差异",
+    }
+    for framework in FRAMEWORKS:
+        chinese |= {f"{framework} loss": f"{framework} 损失", f"{framework} accuracy": f"{framework} 准确率"}
+    monkeypatch.setattr(language, "_catalogue", lambda _: chinese)
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    console = Console(width=columns, color_system=None)
+    with console.capture() as captured:
+        console.print(terminal._fitting(Table([language.say(name) for name in HEADER], [ROW]), console))
+    lines = captured.get().splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    rule = next(number for number, line in enumerate(lines) if "─" in line)
+    *head, _, row = lines[: rule + 2]
+    told = "".join(lines[rule + 2 :])
+    for name, value in zip(HEADER, ROW, strict=True):
+        assert (value in row.split()) != (chinese[name] in told)
+    ends = {cell_len(row[: number.end()]) for number in re.finditer(r"\S+", row)}
+    names = [name for line in head for name in re.finditer(r"\S+(?: \S+)*", line)]
+    assert names
+    assert {cell_len(name.string[: name.end()]) for name in names} <= ends
+
+
+def test_the_verdict_and_the_bars_are_in_the_readers_language(monkeypatch, capsys):
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    terminal.say(language.say("Run record: {out}", out="out"), good=True)
+    table = terminal.LiveTable(Training(), Console(width=120, height=20, color_system=None))
+    variant = Variant("PyTorch", "float32")
+    table.starts(variant, 1, 4)
+    with table.console.capture() as captured:
+        table.console.print(table.draw())
+    assert "PyTorch float32（第 1 个，共 4 个） 启动中" in captured.get()
+    table.hears(variant, {"doing": language.say("Steps"), "done": 938, "total": 4_690})
+    with table.console.capture() as captured:
+        table.console.print(table.draw())
+    assert " 步 " in captured.get()
+    assert capsys.readouterr().out == "运行记录：out\n"
 
 
 def test_the_live_table_holds_the_compared_runs_alone():

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from shared.system import progress
+from shared.system.language import join, say
 from tests import silence
 from tests.conftest import ROOT
 
@@ -13,6 +14,7 @@ SECONDS_OF_DELAY = 2.0
 SILENT = """
 import sys, time
 from shared.system import progress
+from shared.system.language import join, say
 with progress.doing("the sum is taken"):
     time.sleep(float(sys.argv[1]))
 """
@@ -45,9 +47,27 @@ def test_how_far_it_is_in_words(monkeypatch):
     doing = progress.Doing("steps")
     counted = progress.Doing("steps", 1_200)
     now = 4.0
-    assert str(doing) == "steps: 4 s so far"
-    assert str(counted) == "steps: 0 of 1,200"
+    assert doing.said() == "steps: 4 s so far"
+    assert counted.said() == "steps: 0 of 1,200"
     counted.advance(300)
-    assert str(counted) == "steps: 300 of 1,200, about 12 s left"
+    assert counted.said() == "steps: 300 of 1,200, about 12 s left"
     counted.describe("the rest", 120.0)
-    assert str(counted) == "the rest: 300 of 1,200, about 2 min left"
+    assert counted.said() == "the rest: 300 of 1,200, about 2 min left"
+
+
+def test_how_far_it_is_and_notices_are_in_the_readers_language(monkeypatch, capsys):
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    doing = progress.Doing(say("training"), 1_200)
+    doing.done, doing.seconds_left = 300, 120.0
+    progress.notice(join("", (progress.STILL, doing.said())))
+    assert capsys.readouterr().err == "... 训练：300/1,200，还需约 2 分钟\n"
+
+
+def test_a_child_tells_its_parent_how_far_it_is_in_the_readers_language(monkeypatch):
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    told = []
+    monkeypatch.setattr(progress, "has_parent", lambda: True)
+    monkeypatch.setattr(progress, "tell", lambda **event: told.append(event["doing"]))
+    with progress.bar(2, say("Epoch {number}/{count}", number=1, count=5)) as advance:
+        advance(2)
+    assert told == ["第 1/5 轮"] * 2
