@@ -31,34 +31,45 @@ class Factor(NamedTuple):
 
 FACTORS = (
     Factor(
-        "first kernels",
+        say("first kernels"),
         "dense_kernel_initialiser",
-        "Keras draws a layer's first kernel wider, by Glorot's rule: its curve has fallen further after one epoch",
+        say("Keras draws a layer's first kernel wider, by Glorot's rule: its curve has fallen further after one epoch"),
         "kernels",
     ),
-    Factor("first biases", "dense_bias_initialiser", "Keras starts biases at zero, PyTorch draws them", "biases"),
     Factor(
-        "order of the examples",
+        say("first biases"),
+        "dense_bias_initialiser",
+        say("Keras starts biases at zero, PyTorch draws them"),
+        "biases",
+    ),
+    Factor(
+        say("order of the examples"),
         "shuffle_reach",
-        "both shuffle all examples anew each epoch; only the draw differs, as between two seeds",
+        say("both shuffle all examples anew each epoch; only the draw differs, as between two seeds"),
         "order",
     ),
     Factor(
-        "input of the loss",
+        say("input of the loss"),
         "cross_entropy_input",
-        "Keras's loss takes probabilities; those of its own softmax carry their logits along",
+        say("Keras's loss takes probabilities; those of its own softmax carry their logits along"),
         "loss",
     ),
     Factor(
-        "average that is printed",
+        say("average that is printed"),
         "epoch_loss",
-        "Keras prints the mean of examples, a PyTorch loop the mean of batches: the last, short one counts as whole",
+        say(
+            "Keras prints the mean of examples, a PyTorch loop the mean of batches: the last, short one counts as whole"
+        ),
     ),
-    Factor("compilation", "jit_compilation", "compiled by XLA or run step by step: sums are added in another order"),
+    Factor(
+        say("compilation"),
+        "jit_compilation",
+        say("compiled by XLA or run step by step: sums are added in another order"),
+    ),
 )
 UNMEASURED = {
-    "precision": "TF32, TensorFlow's default on a GPU, exists on GPUs alone",
-    "optimizer constants": "plain SGD has none but its rate",
+    say("precision"): say("TF32, TensorFlow's default on a GPU, exists on GPUs alone"),
+    say("optimizer constants"): say("plain SGD has none but its rate"),
 }
 
 

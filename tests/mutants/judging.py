@@ -74,7 +74,7 @@ MUTANTS: list[Mutant] = [
         "shared/reporting/seeds_report.py",
         {
             f"{SEEDS}the_report_of_two_seeds_says_that_they_can_not_show_it": [
-                ("seeds: too few, and not a word", "if count < fewest else", "if False else"),
+                ("seeds: too few, and not a word", "if count >= fewest:", "if count >= 0:"),
             ],
         },
     ),
