@@ -18,6 +18,7 @@ from shared.comparing.processes import find_interpreter
 from shared.running.record import read_run
 from shared.system import machine
 from shared.system.errors import InputError
+from shared.system.language import BY_LOCALE
 from shared.system.output import MANIFEST, fresh_folder
 from tests.conftest import ROOT, but_still, run_program
 from tests.faults import DAMAGES, trying
@@ -158,6 +159,34 @@ def test_alone_prints_what_the_tutorial_prints(program, tmp_path):
     ]
 
 
+def test_a_run_is_the_same_in_every_language_and_prints_what_the_tutorial_prints(tmp_path):
+    runs = {}
+    for name, words in {"en": [], "zh": ["--language", "zh-CN"]}.items():
+        runs[name] = run_program("-m", "shared.reference", *SMALL, *words, "--out", tmp_path / name)
+        assert runs[name].returncode == 0, runs[name].stderr
+    assert runs["zh"].stderr == f"运行记录：{tmp_path / 'zh'}\n"
+    assert runs["zh"].stdout == runs["en"].stdout
+    first, second = (read_run(tmp_path / name).record for name in runs)
+    assert first.files == second.files  # SHA-256 of weights and arrays
+    assert first.configuration == second.configuration
+
+
+@pytest.mark.parametrize(
+    ("locale", "words", "first"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, [], "用法：python compare.py [选项]"),
+        ({"LANG": "zh_CN.UTF-8"}, ["--language", "en"], "usage: python compare.py [options]"),
+        ({"LANG": "C", "LC_ALL": "C"}, [], "usage: python compare.py [options]"),
+        ({"LANG": "C", "LC_ALL": "C"}, ["--language", "zh-CN"], "用法：python compare.py [选项]"),
+    ],
+    ids=str,
+)
+def test_compare_speaks_the_language_that_is_named_else_the_locales(locale, words, first):
+    others = {name: value for name, value in os.environ.items() if name not in BY_LOCALE}
+    run = run_program("compare.py", "--help", *words, env=others | locale)
+    assert run.stdout.splitlines()[0] == first
+
+
 def test_weights_of_one_framework_give_the_same_predictions_in_the_other(compared, tmp_path):
     _, out, _ = compared
     dtype = json.loads((out / "results.json").read_text(encoding="utf-8"))["training"]["dtype"]
@@ -186,6 +215,7 @@ BAD = [
     (["--lr=0.1"], "unrecognized arguments: --lr=0.1; did you mean --learning-rate?"),
     (["1", "--bs", "1"], "unrecognized arguments: 1 --bs 1; did you mean --batch-size?"),
     (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    (["--language", "fr"], "argument --language: invalid choice: 'fr' (choose from "),
     (["--out", "README.md"], "--out README.md: it is a file"),
     (["--out", "README.md/out"], "--out README.md/out: "),
     (["--out", "/proc/out"], "--out /proc/out: "),
