@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from shared.system import cache
 from shared.system.errors import InputError
 from shared.system.files import save_tensors
+from shared.system.language import say
 from shared.system.paths import ROOT
 
 Split = Literal["train", "test"]
@@ -42,7 +43,7 @@ class DataSet:
     @property
     def test_images(self) -> str:
         """How a sentence names them."""
-        return f"the {self.test_examples:,} test images"
+        return say("the {n:,} test images", n=self.test_examples)
 
 
 MNIST = DataSet(

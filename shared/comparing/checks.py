@@ -16,6 +16,7 @@ from shared.comparing.verification import Verification
 from shared.execution import Execution
 from shared.network import Weights, hidden_layers
 from shared.running.record import FEW_STEPS, Run
+from shared.system.language import join, say, say_number
 from shared.training import Training
 
 # Until two float32 runs diverge, their step losses differ by a few units in the last place; then, within a few steps,
@@ -63,7 +64,7 @@ class Check:
         """The difference of each tensor. Infinite where the two don't hold the same tensors."""
         first, second = self.arrays(a), self.arrays(b)
         if first.keys() != second.keys() or not first:
-            return [Difference(np.inf, "missing", 1.0)]
+            return [Difference(np.inf, say("missing"), 1.0)]
         if self.is_count:
             return [_count(name, first[name], second[name]) for name in first]
         return [difference(name, first[name], second[name]) for name in first]
@@ -74,29 +75,34 @@ def _count(name: str, a: np.ndarray, b: np.ndarray) -> Difference:
     return Difference(float(((a != b) | (a < 0)).sum()), name, 1.0)
 
 
+def _one(name: str, values: Callable[[Run], np.ndarray], *, is_count: bool = False) -> Check:
+    """A check of one tensor, which is called like the check."""
+    return Check(name, lambda run: {name: values(run)}, is_count)
+
+
 def _first(name: str) -> Check:
     """A check of something that the first step computes, from the same weights."""
-    return Check(name, lambda run: {name: run.at(0)[name]})
+    return _one(name, lambda run: run.at(0)[name])
 
 
-def _weights(steps: int, name: str) -> Check:
-    return Check(f"weights after {name}", lambda run: run.at(steps, "weights"))
+def _weights(steps: int) -> Check:
+    name = say_number("weights after {n} step", "weights after {n} steps", n=steps)
+    return Check(name, lambda run: run.at(steps, "weights"))
 
 
-INPUT, LOGITS, LOSS = (_first(name) for name in ("input", "logits", "loss"))
-GRADIENTS = Check("gradients", lambda run: run.at(0, "gradient"))
-ONE_EPOCH = Check("weights after 1 epoch", lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
-FINAL_WEIGHTS = Check("final weights", lambda run: run.weights)
-STEP_LOSSES = Check("step losses", lambda run: {"step losses": run.step_losses})
-TEST_LOGITS = Check("test logits", lambda run: {"test logits": run.test_logits})
-PREDICTIONS = Check("predictions", lambda run: {"predictions": metrics.predictions(run.test_logits)}, is_count=True)
+INPUT, LOGITS, LOSS = (_first(name) for name in (say("input"), "logits", say("loss")))
+GRADIENTS = Check(say("gradients"), lambda run: run.at(0, "gradient"))
+ONE_EPOCH = Check(say("weights after 1 epoch"), lambda run: run.at(run.record.training.steps_per_epoch, "weights"))
+FINAL_WEIGHTS = Check(say("final weights"), lambda run: run.weights)
+STEP_LOSSES = _one(say("step losses"), lambda run: run.step_losses)
+TEST_LOGITS = _one(say("test logits"), lambda run: run.test_logits)
+PREDICTIONS = _one(say("predictions"), lambda run: metrics.predictions(run.test_logits), is_count=True)
 
 
 def checks_of(training: Training) -> list[Check]:
     """Every check of two such runs. The first ones compare one step from the same weights; later ones build on them."""
     layers = [_first(layer) for layer in hidden_layers(training)]
-    few = {1: "1 step", FEW_STEPS: f"{FEW_STEPS} steps"}
-    on_the_way = [_weights(steps, name) for steps, name in few.items() if steps < training.steps]
+    on_the_way = [_weights(steps) for steps in (1, FEW_STEPS) if steps < training.steps]
     on_the_way += [ONE_EPOCH] * (training.epochs > 1)
     return [INPUT, *layers, LOGITS, LOSS, GRADIENTS, *on_the_way, FINAL_WEIGHTS, STEP_LOSSES, TEST_LOGITS, PREDICTIONS]
 
@@ -106,24 +112,31 @@ def unequal_inputs(a: Run, b: Run, *, but: frozenset[str] = frozenset()) -> list
 
     `but` names fields of the training that may differ.
     """
-    names = f"{a.record.framework} and {b.record.framework}"
+    names = join(say(" and "), [a.record.framework, b.record.framework])
     first, second = a.record.training, b.record.training
-    reasons = [
-        f"{names} were trained differently: {name} {getattr(first, name)} and {getattr(second, name)}"
-        for name in Training.model_fields
-        if name not in but and getattr(first, name) != getattr(second, name)
+    reasons: list[str] = [
+        say("{names} were trained differently: {field} {x} and {y}", names=names, field=field, x=x, y=y)
+        for field in Training.model_fields
+        if field not in but and (x := getattr(first, field)) != (y := getattr(second, field))
     ]
     data_a, data_b = a.record.data_checksum, b.record.data_checksum
     # The same data is not the same numbers in another precision.
     splits = sorted(data_a.keys() | data_b.keys()) if first.dtype == second.dtype else []
-    reasons += [f"{names} hold different {s} data" for s in splits if data_a.get(s) != data_b.get(s)]
+    reasons += [
+        say("{names} hold different {split} data", names=names, split=split)
+        for split in splits
+        if data_a.get(split) != data_b.get(split)
+    ]
     orders = zip(a.record.order_checksums, b.record.order_checksums, strict=False)
     for epoch, (order_a, order_b) in enumerate(orders, start=1):
         if order_a != order_b:
-            reasons.append(f"{names} saw the examples of epoch {epoch} in different orders")
+            reasons.append(
+                say("{names} saw the examples of epoch {epoch} in different orders", names=names, epoch=epoch)
+            )
             break
-    if len(a.step_losses) != len(b.step_losses):
-        reasons.append(f"{names} took different numbers of steps: {len(a.step_losses)} and {len(b.step_losses)}")
+    x, y = len(a.step_losses), len(b.step_losses)
+    if x != y:
+        reasons.append(say("{names} took different numbers of steps: {x} and {y}", names=names, x=x, y=y))
     return reasons
 
 
@@ -134,12 +147,12 @@ def unequal_surroundings(a: Run, b: Run) -> list[str]:
     pairs["device"] = [f"{record.device.type} ({record.device.name})" for record in records]
     # A library that only one of them uses is no difference; an environment variable that only one was given is.
     for name in (name for name in first.versions if name in second.versions):
-        pairs[f"version of {name}"] = [record.versions[name] for record in records]
+        pairs[say("version of {package}", package=name)] = [record.versions[name] for record in records]
     for name in sorted(first.environment.keys() | second.environment.keys()):
-        pairs[name] = [record.environment.get(name, "not set") for record in records]
+        pairs[name] = [record.environment.get(name, say("not set")) for record in records]
     return [
-        f"{first.framework} and {second.framework} differ in {name}: {x} and {y}."
-        for name, (x, y) in pairs.items()
+        say("{a} and {b} differ in {what}: {x} and {y}.", a=first.framework, b=second.framework, what=what, x=x, y=y)
+        for what, (x, y) in pairs.items()
         if x != y
     ]
 
@@ -147,13 +160,17 @@ def unequal_surroundings(a: Run, b: Run) -> list[str]:
 def not_finite(run: Run) -> list[str]:
     """Where a run is not finite: a sentence for each place."""
     name = run.record.framework
-    reasons = []
+    reasons: list[str] = []
     bad_losses = np.flatnonzero(~np.isfinite(run.step_losses))
     if len(bad_losses):
-        reasons.append(f"{name}: the loss is {run.step_losses[bad_losses[0]]} from step {bad_losses[0]}")
-    for tensor, values in (*run.weights.items(), ("test logits", run.test_logits)):
-        if not np.isfinite(values).all():
-            reasons.append(f"{name}: {tensor} has {int((~np.isfinite(values)).sum())} non-finite values")
+        step = int(bad_losses[0])
+        loss = float(run.step_losses[step])
+        reasons.append(say("{framework}: the loss is {loss} from step {step}", framework=name, loss=loss, step=step))
+    for tensor, values in (*run.weights.items(), (TEST_LOGITS.name, run.test_logits)):
+        if wrong := int((~np.isfinite(values)).sum()):
+            reasons.append(
+                say("{framework}: {tensor} has {wrong} non-finite values", framework=name, tensor=tensor, wrong=wrong)
+            )
     return reasons
 
 
@@ -257,7 +274,8 @@ def judge(
     if reasons := unusable(runs, reference, rounding):
         return Verdict(reasons, {}, {})
     for name in (run.record.framework for run in runs):
-        reasons += verified[name].reasons if name in verified else [f"{name}'s run was not verified"]
+        missing = say("{framework}'s run was not verified", framework=name)
+        reasons += verified[name].reasons if name in verified else [missing]
     floors = noise_floors(reference, rounding)
     pairs: dict[tuple[str, ...], list[Result]] = {}
     for a, b in combinations([*runs, reference], 2):

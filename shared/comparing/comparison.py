@@ -21,6 +21,7 @@ from shared.running import footprint
 from shared.running.record import Run
 from shared.system import machine, trace
 from shared.system.errors import InputError
+from shared.system.language import join, say
 from shared.training import Training
 
 EVERYONE = tuple(IMPLEMENTATIONS)
@@ -69,9 +70,12 @@ class Outcome:
         """Why this is no match: a sentence for each reason; empty where it is one."""
         if self.proof is None:
             return self.verdict.reasons
-        in_float64 = [] if self.training.dtype == "float64" else [f"in float64, {r}" for r in self.proof.exact.reasons]
+        exact = [] if self.training.dtype == "float64" else self.proof.exact.reasons
+        in_float64 = [say("in float64, {reason}", reason=reason) for reason in exact]
         unrepeatable = [
-            f"{name}, run twice, gave different bits" for name, same in self.proof.repeats.items() if not same
+            say("{run}, run twice, gave different bits", run=name)
+            for name, same in self.proof.repeats.items()
+            if not same
         ]
         return self.verdict.reasons + in_float64 + unrepeatable
 
@@ -84,12 +88,18 @@ class Outcome:
         """What a reader of the comparison must know before anything else."""
         found = [said for pair in combinations(self.runs, 2) for said in checks.unequal_surroundings(*pair)]
         if len({run.record.device.type for run in self.runs}) > 1:
-            found.append("One framework ran on a GPU and one on a CPU: their times say nothing about each other.")
+            found.append(say("One framework ran on a GPU and one on a CPU: their times say nothing about each other."))
         if dead := [run.record.framework for run in self.runs if _predicts_one_class(run)]:
-            told = f"{' and '.join(dead)}: the network predicts one class for every test image, and has learned nothing"
-            found.append(f"{told}. That predictions agree then says nothing; lower --learning-rate.")
+            told = say(
+                "{names}: the network predicts one class for every test image, and has learned nothing. That "
+                "predictions agree then says nothing; lower --learning-rate.",
+                names=join(say(" and "), dead),
+            )
+            found.append(told)
         if self.side_by_side:
-            found.append("The frameworks trained side by side: their times are longer than alone, each in its own way.")
+            found.append(
+                say("The frameworks trained side by side: their times are longer than alone, each in its own way.")
+            )
         return found
 
 
@@ -229,9 +239,9 @@ def _yardstick(made: Mapping[Variant, Run], dtype: str) -> tuple[dict[str, dict[
     for check in checks_of(made[Variant(FRAMEWORKS[0], dtype)].record.training):
         units = []
         for variant in (v for name in EVERYONE for v in rounding_variants(name, dtype)):
-            differences = check.compare(made[Variant(variant.framework, dtype)], made[variant])
-            against = variant.name.removeprefix(f"{variant.framework} ")
-            row = yardstick.setdefault(f"{variant.framework} {dtype} against {against}", {})
+            plain = Variant(variant.framework, dtype)
+            differences = check.compare(made[plain], made[variant])
+            row = yardstick.setdefault(say("{run} against {way}", run=plain.name, way=variant.way), {})
             row[check.name] = largest(differences).absolute
             units += [d.unit for d in differences]
         between = [

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.system.language import say
+
 
 class Limits(NamedTuple):
     """How far values may lie off, in units in the last place of the largest of them.
@@ -41,9 +43,18 @@ class Deviation:
     @property
     def size(self) -> str:
         """How far, in words."""
-        measured = f", where rounding alone carries it {self.floor:.3g}" if self.floor else ""
-        return (
-            f"up to {self.largest:.3g} units in the last place off{measured} ({self.share:.2g} times what is allowed)"
+        if not self.floor:
+            return say(
+                "up to {largest:.3g} units in the last place off ({share:.2g} times what is allowed)",
+                largest=self.largest,
+                share=self.share,
+            )
+        return say(
+            "up to {largest:.3g} units in the last place off, where rounding alone carries it {floor:.3g} "
+            "({share:.2g} times what is allowed)",
+            largest=self.largest,
+            floor=self.floor,
+            share=self.share,
         )
 
 

@@ -12,6 +12,7 @@ from shared.comparing.verification import FIRST_STEP, Verification, segments_of
 from shared.network import hidden_layers
 from shared.reference.replay import State
 from shared.running.record import Run
+from shared.system.language import say
 
 # Neighbouring pixel values lie 2/255 = 0.008 apart in the input: a fit as close as this rules out other pixels.
 SAME_PIXELS = 1e-3
@@ -46,7 +47,12 @@ def start_differs(reference: Run, run: Run, verification: Verification) -> First
     name = run.record.framework
     for tensor, values in reference.at(0, "weights").items():
         if not np.array_equal(values, run.at(0, "weights")[tensor]):
-            return FirstDivergence(0, f"{name} starts from other weights than the reference: {tensor} differs", [])
+            told = say(
+                "{framework} starts from other weights than the reference: {tensor} differs",
+                framework=name,
+                tensor=tensor,
+            )
+            return FirstDivergence(0, told, [])
     before = ""
     for finding in verification.checks.get(FIRST_STEP, []):
         if not finding.passes:
@@ -64,15 +70,40 @@ def _cause(reference: Run, run: Run, tensor: str, before: str) -> str:
     if tensor == "input":
         return _input_cause(name, a, b)
     if tensor == "loss":
-        return f"{name}'s loss is {_ratio(a, b):.9g} times the reference's, from the same logits"
+        return say(
+            "{framework}'s loss is {ratio:.9g} times the reference's, from the same logits",
+            framework=name,
+            ratio=_ratio(a, b),
+        )
     if tensor.startswith("gradient/"):
-        told = f"{name}'s gradient of {tensor.partition('/')[2]}"
+        of = tensor.partition("/")[2]
         if (ratio := _one_factor({tensor: (a, b)}, OUTPUTS)) is not None:
-            return f"{told} is {ratio:.9g} times the reference's, from the same loss"
-        return f"{told} is not the reference's, from the same loss; no one factor leads from one to the other"
-    told = f"the forward pass of {name} differs from the reference's: other {tensor} from the same weights and "
-    where = "the activation between, or the layer"
-    return told + ("input" if before == "input" else f"the same {before}, so in {where}")
+            return say(
+                "{framework}'s gradient of {tensor} is {ratio:.9g} times the reference's, from the same loss",
+                framework=name,
+                tensor=of,
+                ratio=ratio,
+            )
+        return say(
+            "{framework}'s gradient of {tensor} is not the reference's, from the same loss; no one factor leads from "
+            "one to the other",
+            framework=name,
+            tensor=of,
+        )
+    if before == "input":
+        return say(
+            "the forward pass of {framework} differs from the reference's: other {tensor} from the same weights and "
+            "input",
+            framework=name,
+            tensor=tensor,
+        )
+    return say(
+        "the forward pass of {framework} differs from the reference's: other {tensor} from the same weights and the "
+        "same {before}, so in the activation between, or the layer",
+        framework=name,
+        tensor=tensor,
+        before=before,
+    )
 
 
 def _update_cause(reference: Run, run: Run, worst: str) -> str:
@@ -81,13 +112,27 @@ def _update_cause(reference: Run, run: Run, worst: str) -> str:
     for tensor, before in reference.at(0, "weights").items():
         after = [r.at(1, "weights").get(tensor, r.weights[tensor]).astype(np.float64) for r in (reference, run)]
         moved[tensor] = after[0] - before, after[1] - before
-    same = "from the same weights and the same gradients"
     if (ratio := _one_factor(moved, WEIGHTS, reference.at(0, "weights"))) is not None:
-        return f"{name}'s first update of all tensors is {ratio:.9g} times the reference's, {same}: another rate"
+        return say(
+            "{framework}'s first update of all tensors is {ratio:.9g} times the reference's, from the same weights and "
+            "the same gradients: another rate",
+            framework=name,
+            ratio=ratio,
+        )
     alone = {tensor: pair for tensor, pair in moved.items() if tensor == worst}
     if alone and (ratio := _one_factor(alone, WEIGHTS, reference.at(0, "weights"))) is not None:
-        return f"{name}'s first update of {worst} is {ratio:.9g} times the reference's, {same}"
-    return f"{name}'s first update is not the reference's, {same}; no one factor leads from one to the other"
+        return say(
+            "{framework}'s first update of {tensor} is {ratio:.9g} times the reference's, from the same weights and "
+            "the same gradients",
+            framework=name,
+            tensor=worst,
+            ratio=ratio,
+        )
+    return say(
+        "{framework}'s first update is not the reference's, from the same weights and the same gradients; no one "
+        "factor leads from one to the other",
+        framework=name,
+    )
 
 
 def _one_factor(
@@ -113,8 +158,13 @@ def _input_cause(name: str, a: np.ndarray, b: np.ndarray) -> str:
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     slope, offset = np.polyfit(a, b, 1)
     if np.abs(slope * a + offset - b).max() < SAME_PIXELS:
-        return f"{name}'s input is {slope:.6g} × the reference's {offset:+.4g}: another normalisation"
-    return f"{name} sees other pixels than the reference: other data, or another order"
+        return say(
+            "{framework}'s input is {slope:.6g} × the reference's {offset:+.4g}: another normalisation",
+            framework=name,
+            slope=float(slope),
+            offset=float(offset),
+        )
+    return say("{framework} sees other pixels than the reference: other data, or another order", framework=name)
 
 
 def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) -> FirstDivergence | None:
@@ -126,15 +176,13 @@ def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) 
     if step is None:
         return None
     if runs[0].record.training.activation != "relu":
-        return FirstDivergence(
-            step, "why was not found: this network has no ReLU, whose input could lie on either side of zero", []
-        )
+        told = say("why was not found: this network has no ReLU, whose input could lie on either side of zero")
+        return FirstDivergence(step, told, [])
     replays = [segments_of(run.record.framework, run.steps) for run in runs]
     if any([(s.first, s.until) for s in v.segments] != r.ends for v, r in zip(verified, replays, strict=True)):
         # Some are missing after those that fail, or are of a run that was made again.
-        return FirstDivergence(
-            step, "why was not looked for, because not all steps of both could be judged at once", []
-        )
+        told = say("why was not looked for, because not all steps of both could be judged at once")
+        return FirstDivergence(step, told, [])
     for segments in zip(*(found.segments for found in verified), strict=True):
         if segments[0].first > step:
             break
@@ -143,7 +191,8 @@ def between(runs: tuple[Run, Run], verified: tuple[Verification, Verification]) 
         if apart[1] > APART * max(1.0, apart[0]) and (found := _crossings(replays, segments)):
             at, crossings = found
             return FirstDivergence(at, _sentence(runs, crossings), crossings[:SHOWN])
-    return FirstDivergence(step, "no ReLU's input had crossed zero before: the records do not show the cause", [])
+    told = say("no ReLU's input had crossed zero before: the records do not show the cause")
+    return FirstDivergence(step, told, [])
 
 
 def _apart(a: State, b: State) -> float:
@@ -186,10 +235,19 @@ def _sentence(runs: Sequence[Run], found: Sequence[Crossing]) -> str:
     first = found[0]
     names = [run.record.framework for run in runs]
     passing, stopping = names if first.passes[0] else names[::-1]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    values = " and ".join(f"{value:+.2e} from {name}'s" for name, value in zip(names, first.values, strict=True))
-    return (
-        f"the input of a ReLU lies so near to zero that rounding decides its side: {first.layer}, unit {first.unit}, "
-        f"training image {first.example}{more}. {passing} passes the gradient of that image on, {stopping} stops it; "
-        f"the reference computes the input as {values} weights"
+    where = say(
+        "{layer}, unit {unit}, training image {example}", layer=first.layer, unit=first.unit, example=first.example
+    )
+    a, b = first.values
+    return say(
+        "the input of a ReLU lies so near to zero that rounding decides its side: {where}. {passing} passes the "
+        "gradient of that image on, {stopping} stops it; the reference computes the input as {a:+.2e} from "
+        "{first}'s and {b:+.2e} from {second}'s weights",
+        where=say("{where} (and {more} more)", where=where, more=len(found) - 1) if len(found) > 1 else where,
+        passing=passing,
+        stopping=stopping,
+        a=a,
+        b=b,
+        first=names[0],
+        second=names[1],
     )

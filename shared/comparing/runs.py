@@ -37,9 +37,20 @@ class Variant:
 
     @property
     def name(self) -> str:
-        changes = " perturbed" * self.perturbed + " reordered" * self.reordered + " repeated" * self.repeated
-        changes += " in one process" * self.alone + " looked at closer" * self.closer
-        return f"{self.framework} {self.dtype}{changes}{', verified' * self.verified}"
+        return join(" ", [self.framework, self.way])
+
+    @property
+    def way(self) -> str:
+        """What tells it from the other runs of its framework."""
+        changes = {
+            say("perturbed"): self.perturbed,
+            say("reordered"): self.reordered,
+            say("repeated"): self.repeated,
+            say("in one process"): self.alone,
+            say("looked at closer"): self.closer,
+        }
+        way = join(" ", [self.dtype, *(change for change, made in changes.items() if made)])
+        return say("{way}, verified", way=way) if self.verified else way
 
     @property
     def folder(self) -> str:

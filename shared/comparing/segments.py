@@ -19,9 +19,10 @@ from shared.comparing.deviations import ADAPTIVE, Deviation, deviation
 from shared.network import hidden_layers
 from shared.reference.replay import Replay, Sides, State, Taken, Unit, on
 from shared.running.record import Steps, checkpoints
+from shared.system.language import say
 from shared.update_rules import UPDATE_RULES
 
-LOSSES = "losses"  # of a segment's steps: a name beside those of the tensors
+LOSSES: str = say("losses")  # of a segment's steps: a name beside those of the tensors
 # How near to zero the input of a ReLU must lie to take either side, in units in the last place of the largest input.
 NEAR_ZERO = 32.0
 # How far a unit's weights must lie off, in units in the last place, for its ReLU to be looked at.

@@ -21,6 +21,7 @@ from shared.reference import data
 from shared.reference.replay import Replay, State, Stepper, rounding_steppers
 from shared.running import batches
 from shared.running.record import PROBED_EXAMPLES, Epoch, Run, Steps
+from shared.system.language import say
 from shared.training import Training
 
 # What is systematic is no rounding, however small: it has a direction. Over all segments the median share of the
@@ -33,7 +34,7 @@ LOSSES_ULPS = 0.3
 # median correlation of one with the next is so much at the most, and as many standard errors.
 CORRELATION = 0.03
 SPLITS: tuple[Split, ...] = ("train", "test")
-FIRST_STEP, EVERY_STEP = "first step", "every step"
+FIRST_STEP, EVERY_STEP = say("first step"), say("every step")
 ENOUGH = 3  # segments that fail: no more are looked at
 CHAOTIC = 1_000  # units in the last place: where rounding alone carries a few steps so far, nothing can be told
 FEWEST_SEGMENTS = 12  # that a standard error can be taken of
@@ -80,8 +81,9 @@ class Verification:
         reasons = []
         for findings in self.checks.values():
             if failing := [finding for finding in findings if not finding.passes]:
-                more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
-                reasons.append(failing[0].sentence + more)
+                first, *others = failing
+                told = say("{sentence} (and {more} more)", sentence=first.sentence, more=len(others))
+                reasons.append(told if others else first.sentence)
         return reasons
 
     def repeats(self, run: Run, again: Run) -> "Verification":
@@ -89,8 +91,12 @@ class Verification:
         pairs = [(run.step_losses, again.step_losses), (run.arrays["test_logits"], again.arrays["test_logits"])]
         pairs += [(values, again.weights[name]) for name, values in run.weights.items()]
         same = all(np.array_equal(*pair) for pair in pairs)
-        told = f"{self.framework}, run again to see more, gave other numbers: it does not repeat, and was not verified"
-        finding = Finding("repeats", "losses, weights, logits", len(pairs), 0.0 if same else np.inf, "", told)
+        told = say(
+            "{framework}, run again to see more, gave other numbers: it does not repeat, and was not verified",
+            framework=self.framework,
+        )
+        where = say("losses, weights, logits")
+        finding = Finding(say("repeats"), where, len(pairs), 0.0 if same else np.inf, "", told)
         return dataclasses.replace(self, findings=[finding, *self.findings])
 
     @property
@@ -193,28 +199,43 @@ class _Verifier:
         self._replay = self.segments.replay
 
     def _exactly(self, check: str, where: str, same: bool, sentence: str) -> Finding:
-        return Finding(check, where, 1, 0.0 if same else np.inf, "the same" if same else "not the same", sentence)
+        size = say("the same") if same else say("not the same")
+        return Finding(check, where, 1, 0.0 if same else np.inf, size, sentence)
 
     def given(self) -> Iterator[Finding]:
         """What the run was given: data, order, initial weights."""
         record, name, draw = self._run.record, self._name, _draw(self._name, self._training)
         for split in SPLITS:
             same = record.data_checksum.get(split) == _checksum(self._training.dtype, split)
-            told = f"{name} holds other {split} inputs or labels on its device than the normalised {split} set"
-            yield self._exactly("data on the device", split, same, told)
-        for epoch, found in enumerate(record.order_checksums):
-            same = found == batches.checksum(batches.epoch_order(self._training.seed, epoch, draw))
-            told = f"{name} saw the examples of epoch {epoch + 1} in another order than its configuration's"
-            yield self._exactly("order of the examples", f"epoch {epoch + 1}", same, told)
+            told = say(
+                "{name} holds other {split} inputs or labels on its device than the normalised {split} set",
+                name=name,
+                split=split,
+            )
+            yield self._exactly(say("data on the device"), split, same, told)
+        for number, found in enumerate(record.order_checksums, start=1):
+            same = found == batches.checksum(batches.epoch_order(self._training.seed, number - 1, draw))
+            told = say(
+                "{name} saw the examples of epoch {number} in another order than its configuration's",
+                name=name,
+                number=number,
+            )
+            yield self._exactly(say("order of the examples"), _epoch(number), same, told)
         recorded = self._run.at(0, "weights")
         for tensor, values in self._initial.items():
-            told = f"{name} starts from other weights than its configuration's: {tensor} differs"
-            yield self._exactly("initial weights", tensor, np.array_equal(recorded[tensor], values), told)
+            told = say(
+                "{name} starts from other weights than its configuration's: {tensor} differs", name=name, tensor=tensor
+            )
+            yield self._exactly(say("initial weights"), tensor, np.array_equal(recorded[tensor], values), told)
         kept = self._run.at(0, "kept")
         start = Stepper(self._training, State(0, self._initial, {})).state.kept
         for buffer, values in start.items():
-            told = f"{name}'s optimizer starts from other buffers than its configuration's: {buffer} differs"
-            yield self._exactly("initial weights", buffer, np.array_equal(kept[buffer], values), told)
+            told = say(
+                "{name}'s optimizer starts from other buffers than its configuration's: {buffer} differs",
+                name=name,
+                buffer=buffer,
+            )
+            yield self._exactly(say("initial weights"), buffer, np.array_equal(kept[buffer], values), told)
 
     def first_step(self) -> Iterator[Finding]:
         """What the first step computes, tensor by tensor."""
@@ -228,22 +249,43 @@ class _Verifier:
             found = deviation(recorded, computed, limits)
             if found.share > 1:
                 found = deviation(recorded, computed, limits, [other[tensor] for other in others])
-            told = f"{self._name}'s {tensor} of the first step lies {found.size}"
+            told = say(
+                "{name}'s {tensor} of the first step lies {size}", name=self._name, tensor=tensor, size=found.size
+            )
             yield Finding(FIRST_STEP, tensor, recorded.size, found.share, found.size, told)
 
     def steps(self, taken: Iterable[Segment]) -> Iterator[Finding]:
         """Every step, from the weights before it."""
         for segment in taken:
             worst, found = segment.worst, segment.deviations[segment.worst]
-            steps = f"steps {segment.first:,} to {segment.until - 1:,}"
-            seen = "" if segment.first_loss is None else f"; the first loss to differ is step {segment.first_loss:,}'s"
-            what = "their losses lie" if worst == LOSSES else f"{worst} ends"
-            told = f"{self._name}'s {steps} are not what its weights before them lead to: {what} {found.size}{seen}"
-            if found.floor > CHAOTIC:
-                why = f"there rounding alone carries {worst} {found.floor:.3g} units in the last place"
-                told = f"{self._name}'s {steps} can't be judged: {why}; lower --learning-rate"
+            steps = say("steps {first:,} to {last:,}", first=segment.first, last=segment.until - 1)
+            told = self._wrong_steps(segment, steps)
+            where = say("{tensor}, {steps}", tensor=worst, steps=steps)
             numbers = sum(values.size for values in self._run.weights.values()) + segment.until - segment.first
-            yield Finding(EVERY_STEP, f"{worst}, {steps}", numbers, found.share, found.size, told)
+            yield Finding(EVERY_STEP, where, numbers, found.share, found.size, told)
+
+    def _wrong_steps(self, segment: Segment, steps: str) -> str:
+        """What is wrong with a segment, where it is."""
+        worst, found = segment.worst, segment.deviations[segment.worst]
+        if found.floor > CHAOTIC:
+            return say(
+                "{name}'s {steps} can't be judged: there rounding alone carries {tensor} {floor:.3g} units in the "
+                "last place; lower --learning-rate",
+                name=self._name,
+                steps=steps,
+                tensor=worst,
+                floor=found.floor,
+            )
+        ends = say("{tensor} ends {size}", tensor=worst, size=found.size)
+        told = say(
+            "{name}'s {steps} are not what its weights before them lead to: {off}",
+            name=self._name,
+            steps=steps,
+            off=say("their losses lie {size}", size=found.size) if worst == LOSSES else ends,
+        )
+        if segment.first_loss is None:
+            return told
+        return say("{told}; the first loss to differ is step {step:,}'s", told=told, step=segment.first_loss)
 
     def systematic(self, taken: Sequence[Segment], alike: Sequence[dict[str, float]]) -> Iterator[Finding]:
         """What has the same direction in all segments, where there are enough, and all were taken."""
@@ -251,25 +293,45 @@ class _Verifier:
             return
         for tensor in taken[0].of_update:
             size, allowed = median([s.of_update[tensor] for s in taken], self._epsilons(UPDATES_EPSILONS))
-            told = f"{self._name}'s updates of {tensor} are 1 {size:+.2g} times what its gradients make them"
-            yield self._leans("size of the updates", tensor, size, allowed, told, len(taken))
-            size, allowed = median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
-            told = f"{self._name}'s {tensor} becomes 1 {size:+.2g} times itself in a segment, beside its updates"
-            yield self._leans("decay of the weights", tensor, size, allowed, told, len(taken))
-            size, allowed = median([each[tensor] for each in alike], CORRELATION)
-            told = (
-                f"What {self._name}'s {tensor} lies off points the same way in one segment and the next ({size:+.2g})"
+            told = say(
+                "{name}'s updates of {tensor} are 1 {size:+.2g} times what its gradients make them",
+                name=self._name,
+                tensor=tensor,
+                size=size,
             )
-            yield self._leans("direction of what is left", tensor, size, allowed, told, len(taken))
+            yield self._leans(say("size of the updates"), tensor, size, allowed, told, len(taken))
+            size, allowed = median([s.of_weights[tensor] for s in taken], self._epsilons(WEIGHTS_EPSILONS))
+            told = say(
+                "{name}'s {tensor} becomes 1 {size:+.2g} times itself in a segment, beside its updates",
+                name=self._name,
+                tensor=tensor,
+                size=size,
+            )
+            yield self._leans(say("decay of the weights"), tensor, size, allowed, told, len(taken))
+            size, allowed = median([each[tensor] for each in alike], CORRELATION)
+            told = say(
+                "What {name}'s {tensor} lies off points the same way in one segment and the next ({size:+.2g})",
+                name=self._name,
+                tensor=tensor,
+                size=size,
+            )
+            yield self._leans(say("direction of what is left"), tensor, size, allowed, told, len(taken))
         size, allowed = median([segment.loss_bias for segment in taken], LOSSES_ULPS)
-        told = f"{self._name}'s losses lie {size:+.2g} units in the last place off, on average"
-        yield self._leans("mean of the losses", LOSSES, size, allowed, told, len(taken))
+        told = say(
+            "{name}'s losses lie {size:+.2g} units in the last place off, on average", name=self._name, size=size
+        )
+        yield self._leans(say("mean of the losses"), LOSSES, size, allowed, told, len(taken))
 
     def _epsilons(self, count: float) -> float:
         return count * float(np.finfo(self._training.numpy_dtype).eps)
 
     def _leans(self, check: str, where: str, size: float, allowed: float, told: str, segments: int) -> Finding:
-        sentence = f"{told}, over {segments} segments; rounding explains {allowed:.2g}"
+        sentence = say(
+            "{told}, over {segments} segments; rounding explains {allowed:.2g}",
+            told=told,
+            segments=segments,
+            allowed=allowed,
+        )
         return Finding(check, where, segments, abs(size) / allowed, f"{size:+.1e}", sentence)
 
     def smallest(self, taken: Sequence[Segment]) -> dict[str, float]:
@@ -295,17 +357,22 @@ class _Verifier:
             if found.share > 1:
                 rounded = [other.predict(self._test_set.inputs) for other in others]
                 found = deviation(recorded, computed, OUTPUTS, rounded)
-            told = f"{self._name}'s test logits after epoch {epoch} are not those of its weights: they lie {found.size}"
-            yield Finding("test logits", f"epoch {epoch}", recorded.size, found.share, found.size, told)
+            told = say(
+                "{name}'s test logits after epoch {epoch} are not those of its weights: they lie {size}",
+                name=self._name,
+                epoch=epoch,
+                size=found.size,
+            )
+            yield Finding(say("test logits"), _epoch(epoch), recorded.size, found.share, found.size, told)
 
     def figures(self) -> Iterator[Finding]:
         """Each epoch's figures, from the losses and logits that the run recorded."""
         steps = self._training.steps_per_epoch
         sizes = [len(self._replay.batch(step)) for step in range(steps)]
         for number, (epoch, logits) in enumerate(
-            zip(self._run.record.epochs, self._run.arrays["test_logits"], strict=True)
+            zip(self._run.record.epochs, self._run.arrays["test_logits"], strict=True), start=1
         ):
-            losses = self._run.step_losses[number * steps : (number + 1) * steps]
+            losses = self._run.step_losses[(number - 1) * steps : number * steps]
             derived = Epoch(
                 train_loss=metrics.mean_of_batch_means(losses),
                 train_loss_per_example=metrics.mean_per_example(losses, sizes),
@@ -315,8 +382,20 @@ class _Verifier:
             for figure, value in derived:
                 given = getattr(epoch, figure)
                 same = abs(given - value) <= SAME_FIGURE * abs(value)
-                told = f"{self._name}'s {figure} of epoch {number + 1} is {given!r}; what it recorded makes {value!r}"
-                yield self._exactly("figures of the epochs", f"{figure} of epoch {number + 1}", same, told)
+                told = say(
+                    "{name}'s {figure} of epoch {number} is {given!r}; what it recorded makes {value!r}",
+                    name=self._name,
+                    figure=figure,
+                    number=number,
+                    given=given,
+                    value=value,
+                )
+                where = say("{figure} of epoch {number}", figure=figure, number=number)
+                yield self._exactly(say("figures of the epochs"), where, same, told)
+
+
+def _epoch(number: int) -> str:
+    return say("epoch {number}", number=number)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
