@@ -13,9 +13,11 @@ from shared.contract import REFERENCE
 from shared.mnist import MNIST
 from shared.reporting.parts import Chart, Curve
 from shared.reporting.styles import style_of
+from shared.system.language import join, say, sentences
 
 # More points than this no screen can show, and a page that holds them is slow to open.
 MOST_POINTS = 10_000
+CROSS_ENTROPY = say("cross-entropy (nats)")
 WINDOWS = 100  # of the running mean of the step losses, side by side along the axis
 
 
@@ -23,7 +25,7 @@ def steps(outcome: Outcome) -> Chart:
     """The training loss of every step."""
     shown, label = _shown(outcome.training.steps)
     losses = {run.record.framework: run.step_losses.astype(np.float64) for run in outcome.runs}
-    says = f"{ends(losses, '.4f')} {_furthest(losses, 'step', 0)}"
+    says = sentences(ends(losses, ".4f"), _furthest(losses, say("step"), 0))
     curves = _curves({name: values[shown] for name, values in losses.items()})
     window = outcome.training.steps // WINDOWS
     if window > 1:
@@ -31,23 +33,27 @@ def steps(outcome: Outcome) -> Chart:
             dataclasses.replace(curve, mean=running_mean(values, window)[shown])
             for curve, values in zip(curves, losses.values(), strict=True)
         ]
-        says += (
-            f" The lines are running means over {window + 1 - window % 2:,} steps, each over its single steps, in pale."
+        told = say(
+            "The lines are running means over {steps:,} steps, each over its single steps, in pale.",
+            steps=window + 1 - window % 2,
         )
-    title = f"Training loss of each of the {outcome.training.steps:,} steps"
-    return Chart("steps", title, label, "cross-entropy (nats)", shown, curves, says, compared=len(curves))
+        says = sentences(says, told)
+    title = say("Training loss of each of the {steps:,} steps", steps=outcome.training.steps)
+    return Chart("steps", title, label, CROSS_ENTROPY, shown, curves, says, compared=len(curves))
 
 
 def losses(outcome: Outcome) -> Chart:
     """The training loss of every epoch, mean of batch means, and the tutorial's."""
     found = {run.record.framework: np.array([e.train_loss for e in run.record.epochs]) for run in outcome.runs}
-    curves, says = _curves(found), f"{ends(found, '.4f')} {_furthest(found, 'epoch', 1)}"
+    curves, says = _curves(found), sentences(ends(found, ".4f"), _furthest(found, say("epoch"), 1))
     if tutorial.comparable(outcome.training):
         printed = padded(tutorial.EPOCH_LOSSES, outcome.training.epochs)
-        curves.append(Curve("the tutorial (another seed)", "tutorial", printed))
-        says += f" The tutorial’s goes from {tutorial.EPOCH_LOSSES[0]} to {tutorial.EPOCH_LOSSES[-1]} in 5 epochs."
-    title, label = "Training loss, mean of batch means", "cross-entropy (nats)"
-    return Chart("loss", title, "epoch", label, _epochs(outcome), curves, says, compared=len(found))
+        curves.append(Curve(say("the tutorial (another seed)"), "tutorial", printed))
+        first, *_, last = tutorial.EPOCH_LOSSES
+        told = say("The tutorial’s goes from {first} to {last} in 5 epochs.", first=first, last=last)
+        says = sentences(says, told)
+    title = say("Training loss, mean of batch means")
+    return Chart("loss", title, say("epoch"), CROSS_ENTROPY, _epochs(outcome), curves, says, compared=len(found))
 
 
 def accuracies(outcome: Outcome) -> Chart:
@@ -57,10 +63,12 @@ def accuracies(outcome: Outcome) -> Chart:
     after = len(tutorial.EPOCH_LOSSES)
     if tutorial.comparable(outcome.training) and outcome.training.epochs >= after:
         point = padded([np.nan] * (after - 1) + [tutorial.ACCURACY], outcome.training.epochs)
-        curves.append(Curve(f"the tutorial, after epoch {after}", "tutorial", point))
-        says += f" The tutorial’s is {tutorial.ACCURACY:.2%} after epoch {after}."
-    title, x = f"Accuracy on {MNIST.test_images}", _epochs(outcome)
-    return Chart("accuracy", title, "epoch", "test accuracy", x, curves, says, "percent", compared=len(found))
+        curves.append(Curve(say("the tutorial, after epoch {epoch}", epoch=after), "tutorial", point))
+        told = say("The tutorial’s is {accuracy:.2%} after epoch {epoch}.", accuracy=tutorial.ACCURACY, epoch=after)
+        says = sentences(says, told)
+    title, x = say("Accuracy on {test_images}", test_images=MNIST.test_images), _epochs(outcome)
+    labels = say("epoch"), say("test accuracy")
+    return Chart("accuracy", title, *labels, x, curves, says, "percent", compared=len(found))
 
 
 def divergence(outcome: Outcome) -> Chart:
@@ -74,32 +82,41 @@ def divergence(outcome: Outcome) -> Chart:
             gap = spread([outcome.made[variant].step_losses.astype(np.float64) for variant in (a, b)])
             so_far = np.maximum.accumulate(gap)
             curves.append(Curve(name, style, so_far[shown]))
-            grown.append(f"{name}: {so_far[-1]:.1e}")
+            grown.append(say("{curve}: {gap:.1e}", curve=name, gap=float(so_far[-1])))
 
     for number, variant in enumerate(rounding_variants(REFERENCE, dtype), start=1):
-        changed = (
-            "perturbed by 1 ulp" * variant.perturbed + "reordered sums" * variant.reordered or f"in {variant.dtype}"
-        )
-        rounding = f"rounding alone: the reference implementation, {changed}"
+        rounding = say("rounding alone: the reference implementation, {changed}", changed=_changed(variant))
         add(Variant(REFERENCE, dtype), variant, rounding, f"floor-{number}")
     names = [run.record.framework for run in outcome.runs]
     for precision in dict.fromkeys((dtype, "float64")):
         for a, b in combinations(names, 2):
-            add(Variant(a, precision), Variant(b, precision), f"{a} against {b}, {precision}", precision)
+            name = say("{a} against {b}, {dtype}", a=a, b=b, dtype=precision)
+            add(Variant(a, precision), Variant(b, precision), name, precision)
     first = outcome.first_divergence
+    says: str = say("Over the whole run: {grown}.", grown=join(say("; "), grown))
+    if first:
+        says = sentences(
+            says, say("{names} diverge at step {step:,}.", names=join(say(" and "), names), step=first.step)
+        )
     return Chart(
         name="divergence",
-        title="Largest difference of the step losses so far",
+        title=say("Largest difference of the step losses so far"),
         x_label=label,
-        y_label="difference (nats)",
+        y_label=say("difference (nats)"),
         x=shown,
         curves=curves,
-        says=f"Over the whole run: {'; '.join(grown)}."
-        + (f" {' and '.join(names)} diverge at step {first.step:,}." if first else ""),
+        says=says,
         scale="logarithmic",
         stairs=True,
-        mark=(first.step, f"they diverge, step {first.step}") if first else None,
+        mark=(first.step, say("they diverge, step {step}", step=first.step)) if first else None,
     )
+
+
+def _changed(variant: Variant) -> str:
+    """What is changed in a run of the reference, for its rounding."""
+    if variant.perturbed:
+        return say("perturbed by 1 ulp")
+    return say("reordered sums") if variant.reordered else say("in {dtype}", dtype=variant.dtype)
 
 
 def verified(outcome: Outcome) -> Chart | None:
@@ -115,17 +132,22 @@ def verified(outcome: Outcome) -> Chart | None:
         found_shares = np.array([segment.share for segment in run.segments])
         shares[np.searchsorted(x, ends[name])] = np.where(np.isfinite(found_shares), found_shares, np.nan)
         curves.append(Curve(name, style_of(name), shares, joined=False))
-        says.append(
-            f"{name}’s {len(run.segments)} segments lie at most {found_shares.max():.0%} of what is allowed off"
+        told = say(
+            "{name}’s {segments} segments lie at most {share:.0%} of what is allowed off",
+            name=name,
+            segments=len(run.segments),
+            share=float(found_shares.max()),
         )
+        says.append(told)
+    each = join(say(", and "), says)
     return Chart(
         name="verification",
-        title="How far each segment lies from what its weights demand",
-        x_label="step, the last of its segment",
-        y_label="share of what rounding may do",
+        title=say("How far each segment lies from what its weights demand"),
+        x_label=say("step, the last of its segment"),
+        y_label=say("share of what rounding may do"),
         x=x,
         curves=curves,
-        says=f"{', and '.join(says)}. More than 100% is no match.",
+        says=say("{each}. More than 100% is no match.", each=each),
         scale="percent" if all(np.nanmax(curve.values) <= 1 for curve in curves) else "logarithmic",
     )
 
@@ -161,9 +183,12 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 def ends(curves: dict[str, np.ndarray], form: str) -> str:
     """Where each framework's curve begins and ends, in words."""
     if all(len(values) == 1 for values in curves.values()):
-        return f"{'; '.join(f'{name}: {values[0]:{form}}' for name, values in curves.items())}."
-    first, *others = (f"{name} {{}}from {v[0]:{form}} to {v[-1]:{form}}" for name, v in curves.items())
-    return ", ".join([first.format("goes "), *(other.format("") for other in others)]) + "."
+        told = join(say("; "), [f"{name}: {values[0]:{form}}" for name, values in curves.items()])
+        return say("{told}.", told=told)
+    first, *others = ((name, f"{v[0]:{form}}", f"{v[-1]:{form}}") for name, v in curves.items())
+    goes = say("{name} goes from {first} to {last}", name=first[0], first=first[1], last=first[2])
+    so_do = [say("{name} from {first} to {last}", name=name, first=start, last=end) for name, start, end in others]
+    return say("{told}.", told=join(say(", "), [goes, *so_do]))
 
 
 def padded(values: tuple[float, ...] | list[float], length: int) -> np.ndarray:
@@ -177,7 +202,8 @@ def _shown(count: int) -> tuple[np.ndarray, str]:
     """Which of `count` steps are shown, the last always; and the label of their axis, which says so if not all are."""
     every = -(-count // MOST_POINTS)
     shown = np.union1d(np.arange(0, count, every), count - 1)
-    return shown, "step" if every == 1 else f"step (one in {every} of {count:,} is drawn)"
+    some = say("step (one in {every} of {count:,} is drawn)", every=every, count=count)
+    return shown, say("step") if every == 1 else some
 
 
 def _curves(found: dict[str, np.ndarray]) -> list[Curve]:
@@ -189,8 +215,13 @@ def _furthest(found: dict[str, np.ndarray], what: str, first: int) -> str:
     gap = spread(list(found.values()))
     wrong = np.flatnonzero(~np.isfinite(gap))
     if len(wrong):
-        return f"From {what} {wrong[0] + first} on they are not all numbers."
-    return f"They are furthest apart at {what} {int(gap.argmax()) + first:,}: by {gap.max():.1e}."
+        return say("From {what} {number} on they are not all numbers.", what=what, number=int(wrong[0]) + first)
+    return say(
+        "They are furthest apart at {what} {number:,}: by {gap:.1e}.",
+        what=what,
+        number=int(gap.argmax()) + first,
+        gap=float(gap.max()),
+    )
 
 
 def _epochs(outcome: Outcome) -> np.ndarray:

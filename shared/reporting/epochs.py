@@ -12,9 +12,13 @@ from shared.mnist import MNIST
 from shared.reporting.charts import spread
 from shared.reporting.parts import Table
 from shared.running.record import Epoch
+from shared.system.language import join, say
 from shared.training import Training
 
-MEANING = f"Loss is the mean of batch means, as the tutorial prints it; accuracy is on {MNIST.test_images}."
+MEANING = say(
+    "Loss is the mean of batch means, as the tutorial prints it; accuracy is on {test_images}.",
+    test_images=MNIST.test_images,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Figure:
 
     def headers(self, names: Sequence[str]) -> list[str]:
         """Of its columns."""
-        return [f"{name} {self.name}" for name in names] if self.of_each else [self.name]
+        return [join(" ", [name, self.name]) for name in names] if self.of_each else [self.name]
 
     def cells(self, number: int, epochs: Sequence[Epoch | None]) -> list[str]:
         """Of epoch `number`; empty for a framework that has not come so far."""
@@ -46,23 +50,23 @@ def _difference(_: int, epochs: Sequence[Epoch | None]) -> float | None:
 
 
 FIGURES = (
-    Figure("loss", ".4f", lambda epoch: epoch.train_loss),
-    Figure("difference", ".1e", of_all=_difference, dropped=2),
+    Figure(say("loss"), ".4f", lambda epoch: epoch.train_loss),
+    Figure(say("difference"), ".1e", of_all=_difference, dropped=2),
     Figure(
-        "tutorial loss",
+        say("tutorial loss"),
         ".4f",
         of_all=lambda number, _: dict(enumerate(tutorial.EPOCH_LOSSES, start=1)).get(number),
         dropped=1,
         applies=tutorial.comparable,
     ),
-    Figure("accuracy", ".2%", lambda epoch: epoch.test_accuracy, dropped=3),
+    Figure(say("accuracy"), ".2%", lambda epoch: epoch.test_accuracy, dropped=3),
 )
 
 
 def table(training: Training, runs: dict[str, list[Epoch]]) -> Table:
     """The figures of each framework, by name, as far as it has come."""
     figures = [figure for figure in FIGURES if figure.applies(training)]
-    header = ["epoch", *(header for figure in figures for header in figure.headers(list(runs)))]
+    header = [say("epoch"), *(header for figure in figures for header in figure.headers(list(runs)))]
     rows = [
         [str(number), *(cell for figure in figures for cell in figure.cells(number, epochs))]
         for number, epochs in enumerate(zip_longest(*runs.values()), start=1)

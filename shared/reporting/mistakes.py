@@ -10,6 +10,7 @@ from shared.mnist import MNIST, Examples
 from shared.reporting.parts import NO_PREDICTION, Cell, Digit, Matrices, Matrix
 from shared.reporting.styles import style_of
 from shared.running.record import Run
+from shared.system.language import join, say, sentences
 
 SHOWN = 12  # digits of each kind
 PAIR = 2  # of two one says "both", of more "all"
@@ -78,20 +79,27 @@ def compare(runs: Sequence[Run], test: Examples) -> Mistakes:
 
 
 def how_often(number: int) -> str:
-    return "once" if number == 1 else f"{number:,} times"
+    return say("once") if number == 1 else say("{n:,} times", n=number)
 
 
 def confusion_sentences(found: Mistakes) -> list[str]:
     """How many each gets wrong, and what it takes for what most often."""
-    sentences = []
+    told: list[str] = []
     for name, wrong, without, counts in zip(found.names, found.wrong, found.without, found.confusion, strict=True):
-        sentence = f"{name} gets {wrong:,} of {found.examples:,} wrong"
+        sentence = say("{name} gets {wrong:,} of {all:,} wrong", name=name, wrong=wrong, all=found.examples)
         off = counts - np.diag(np.diag(counts))
         if off.any():
             label, taken_for = np.unravel_index(off.argmax(), off.shape)
-            sentence += f", most often a {label} taken for a {taken_for}: {how_often(int(off.max()))}"
-        sentences.append(sentence + (f"; for {without:,} its logits are not numbers." if without else "."))
-    return sentences
+            sentence = say(
+                "{sentence}, most often a {label} taken for a {taken_for}: {often}",
+                sentence=sentence,
+                label=int(label),
+                taken_for=int(taken_for),
+                often=how_often(int(off.max())),
+            )
+        not_numbers = say("{sentence}; for {without:,} its logits are not numbers.", sentence=sentence, without=without)
+        told.append(not_numbers if without else say("{sentence}.", sentence=sentence))
+    return told
 
 
 def matrices(found: Mistakes) -> Matrices:
@@ -102,12 +110,12 @@ def matrices(found: Mistakes) -> Matrices:
         # What was recognised has no share: it would outshine every mistake.
         cells = [
             [
-                Cell(f"{n}", n / mistaken * (label != taken_for), f"{_what(label, taken_for)}: {how_often(n)}")
+                Cell(f"{n}", n / mistaken * (label != taken_for), _words(label, taken_for, how_often(n)))
                 for taken_for, n in enumerate(row)
             ]
             for label, row in enumerate(counts.tolist())
         ]
-        made.append(Matrix(name, f"{wrong:,} wrong", cells, (style_of(name), style_of(name))))
+        made.append(Matrix(name, say("{wrong:,} wrong", wrong=wrong), cells, (style_of(name), style_of(name))))
     return Matrices(made + [_change(found, other) for other in range(1, len(found.names))])
 
 
@@ -118,43 +126,55 @@ def _change(found: Mistakes, other: int) -> Matrix:
     most = int(np.abs(change).max()) or 1
 
     def cell(label: int, taken_for: int, number: int) -> Cell:
-        oftener = f"{how_often(abs(number))} more by {names[number > 0]}" if number else "as often by both"
+        more = say("{often} more by {name}", often=how_often(abs(number)), name=names[number > 0])
+        oftener = more if number else say("as often by both")
         text = f"{number:+d}".replace("-", "−") if number else "0"
-        return Cell(text, number / most, f"{_what(label, taken_for)}: {oftener}")
+        return Cell(text, number / most, _words(label, taken_for, oftener))
 
     cells = [[cell(label, c, n) for c, n in enumerate(row)] for label, row in enumerate(change.tolist())]
-    return Matrix("Difference", f"{names[1]} minus {names[0]}", cells, (style_of(names[1]), style_of(names[0])))
+    what = say("{more} minus {less}", more=names[1], less=names[0])
+    return Matrix(say("Difference"), what, cells, (style_of(names[1]), style_of(names[0])))
 
 
-def _what(label: int, taken_for: int) -> str:
-    return f"{label} recognised" if label == taken_for else f"{label} taken for {taken_for}"
+def _words(label: int, taken_for: int, often: str) -> str:
+    if label == taken_for:
+        return say("{label} recognised: {often}", label=label, often=often)
+    return say("{label} taken for {taken_for}: {often}", label=label, taken_for=taken_for, often=often)
 
 
 def disagreement_sentence(found: Mistakes) -> str:
     pair = len(found.names) == PAIR
     if not found.disagreed:
-        return f"{'The two' if pair else 'All'} frameworks predict the same for every test image."
-    rights = [f"{name} {{}}in {right:,}" for name, right in zip(found.names, found.right, strict=True)]
-    first, *others = rights
-    counts = ", ".join([first.format("is right "), *(other.format("") for other in others)])
-    shown = len(found.disagreements)
-    return (
-        f"They disagree on {found.disagreed:,} of {found.examples:,} test images: {counts}, "
-        f"{'neither' if pair else 'none'} in {found.none_right:,}."
-        + (
-            f" Shown are the {shown} on which their probabilities lie furthest apart:"
-            if shown < found.disagreed
-            else ""
-        )
+        two = say("The two frameworks predict the same for every test image.")
+        return two if pair else say("All frameworks predict the same for every test image.")
+    (name, right), *others = zip(found.names, found.right, strict=True)
+    counts = [
+        say("{name} is right in {right:,}", name=name, right=right),
+        *(say("{name} in {right:,}", name=name, right=right) for name, right in others),
+        say("neither in {n:,}", n=found.none_right) if pair else say("none in {n:,}", n=found.none_right),
+    ]
+    told = say(
+        "They disagree on {disagreed:,} of {all:,} test images: {counts}.",
+        disagreed=found.disagreed,
+        all=found.examples,
+        counts=join(say(", "), counts),
     )
+    shown = len(found.disagreements)
+    which = say("Shown are the {shown} on which their probabilities lie furthest apart:", shown=shown)
+    return sentences(told, which if shown < found.disagreed else "")
 
 
 def all_wrong_sentence(found: Mistakes) -> str:
-    everyone = "Both" if len(found.names) == PAIR else "All"
-    shown = len(found.confident)
-    return f"{everyone} get {found.all_wrong:,} wrong." + (
-        f" Shown are the {shown} of which {everyone.lower()} are most certain: the order is that of the lowest "
-        "probability that one of them gives to its wrong answer."
-        if shown
-        else ""
-    )
+    wrong, shown = found.all_wrong, len(found.confident)
+    if len(found.names) == PAIR:
+        told, which = (
+            say("Both get {n:,} wrong.", n=wrong),
+            say("Shown are the {n} of which both are most certain:", n=shown),
+        )
+    else:
+        told, which = (
+            say("All get {n:,} wrong.", n=wrong),
+            say("Shown are the {n} of which all are most certain:", n=shown),
+        )
+    order = say("the order is that of the lowest probability that one of them gives to its wrong answer.")
+    return sentences(told, which, order) if shown else told

@@ -28,23 +28,23 @@ from shared.reporting.parts import (
 )
 from shared.reporting.results import json_safe, results
 from shared.system import escaping, trace
-from shared.system.language import ENGLISH, LANGUAGES, of_environment
+from shared.system.language import ENGLISH, LANGUAGES, of_environment, say
 
-NO_PROOF = (
+NO_PROOF = say(
     "No proof was run: neither float64, nor each implementation against itself, nor every run twice. "
     "This command runs it:"
 )
-NO_SEEDS = (
+NO_SEEDS = say(
     "All of this is one seed. Only many seeds can tell how far another seed carries a run, and whether the frameworks "
     "are equivalent beside that. No other seed was run. This command trains both from ten seeds, and tests it:"
 )
-NO_ATTRIBUTION = (
+NO_ATTRIBUTION = say(
     "Here the frameworks were given the same weights, the same batches and the same precision, so that only rounding "
     "is left. What makes two ordinary ports differ is another question: each framework has its own initial weights, "
     "order of examples and printed loss. No attribution was run. This command trains both as their own tutorials do, "
     "and measures what each difference does:"
 )
-MATRICES = "Rows are labels, columns are predictions; the images on the diagonal were recognised."
+MATRICES = say("Rows are labels, columns are predictions; the images on the diagonal were recognised.")
 SCHEMA = 1  # of results.json
 
 
@@ -52,24 +52,24 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
     """All parts of a comparison's report. `command` is what made it; `studies` were made besides."""
     found = mistakes.compare(outcome.runs, examples_of("test"))
     studied = {section.name: section for section in studies}
-    title = f"{findings.listed(findings.names(outcome))}, the same network"
+    title = say("{names}, the same network", names=findings.listed(findings.names(outcome)))
     made = origin.of_runs(outcome.runs, command)
     sections = [
-        Section("loss", "Loss", _loss(outcome)),
-        Section("accuracy", "Accuracy", charts.of("accuracy", outcome)),
+        Section("loss", say("Loss"), _loss(outcome)),
+        Section("accuracy", say("Accuracy"), charts.of("accuracy", outcome)),
         rules.section(outcome),
-        Section("verification", "Every step", _verification(outcome)),
-        Section("divergence", "How far apart", _divergence(outcome)),
+        Section("verification", say("Every step"), _verification(outcome)),
+        Section("divergence", say("How far apart"), _divergence(outcome)),
         *_workers(outcome),
-        Section("proof", "The proof", findings.proof(outcome) or _missing(NO_PROOF, f"{command} --prove")),
+        Section("proof", say("The proof"), findings.proof(outcome) or _missing(NO_PROOF, f"{command} --prove")),
         studied.get("seeds")
-        or Section("seeds", "Many seeds", _missing(NO_SEEDS, f"{_in_one_process(command)} --seeds 10")),
+        or Section("seeds", say("Many seeds"), _missing(NO_SEEDS, f"{_in_one_process(command)} --seeds 10")),
         # At the tutorials' own settings, whatever was compared here.
         studied.get("why")
-        or Section("why", "Why they differ", _missing(NO_ATTRIBUTION, f"{_program(command)} --explain")),
-        Section("time", "Time", [*map(Paragraph, findings.time_caveats(outcome)), findings.times(outcome)]),
-        Section("mistakes", "Mistakes", _mistakes(found)),
-        Section("digits", "Digits", _digits(found)),
+        or Section("why", say("Why they differ"), _missing(NO_ATTRIBUTION, f"{_program(command)} --explain")),
+        Section("time", say("Time"), [*map(Paragraph, findings.time_caveats(outcome)), findings.times(outcome)]),
+        Section("mistakes", say("Mistakes"), _mistakes(found)),
+        Section("digits", say("Digits"), _digits(found)),
         glossary.section(),
         made.section(_what_was_run(outcome)),
     ]
@@ -78,7 +78,7 @@ def comparison(outcome: Outcome, command: str, studies: Sequence[Section] = ()) 
 
 def _workers(outcome: Outcome) -> list[Section]:
     parts = findings.against_one(outcome)
-    return [Section("workers", "Against one process", parts)] if parts else []
+    return [Section("workers", say("Against one process"), parts)] if parts else []
 
 
 def _in_one_process(command: str) -> str:
@@ -122,10 +122,10 @@ def _mistakes(found: Mistakes) -> list[Part]:
 
 
 def _digits(found: Mistakes) -> list[Part]:
-    everyone = "both" if len(found.names) == mistakes.PAIR else "all"
+    wrong = say("Where both are wrong") if len(found.names) == mistakes.PAIR else say("Where all are wrong")
     chosen = {
-        "Where they disagree": (mistakes.disagreement_sentence(found), found.disagreements),
-        f"Where {everyone} are wrong": (mistakes.all_wrong_sentence(found), found.confident),
+        say("Where they disagree"): (mistakes.disagreement_sentence(found), found.disagreements),
+        wrong: (mistakes.all_wrong_sentence(found), found.confident),
     }
     return [
         Group(title, [Paragraph(sentence), *([Digits(found.names, digits)] if digits else [])])
@@ -134,7 +134,7 @@ def _digits(found: Mistakes) -> list[Part]:
 
 
 def _what_was_run(outcome: Outcome) -> list[Part]:
-    return [findings.facts(outcome), Group("Checksums", [findings.checksums(outcome)], folded=True)]
+    return [findings.facts(outcome), Group(say("Checksums"), [findings.checksums(outcome)], folded=True)]
 
 
 def write(outcome: Outcome, folder: Path, command: str, studies: Sequence[Section] = ()) -> None:
