@@ -58,7 +58,7 @@ TENTHS_BELOW, EXPONENT_FROM = 100, 10_000
 
 def full(text: str) -> str:
     """As a sentence of its own."""
-    return say("{text}.", text=begun(text))
+    return say("{sentence}.", sentence=begun(text))
 
 
 def steps_of(diagnosis: Diagnosis) -> str:
