@@ -10,6 +10,42 @@ MAKE = "tests/test_make.py::test_what_is"
 
 MUTANTS: list[Mutant] = [
     *in_file(
+        "shared/cli.py",
+        {
+            "tests/shared/test_cli.py::test_help_is_in_the_language_that_is_named_wherever_it_is_else_the_locales": [
+                ("language: not where it stands after --help", "of_language.parse_known_args(arguments)", "pass"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/help_text.py",
+        {
+            "tests/shared/test_cli.py::test_in_chinese_every_line_of_help_fits_the_terminal": [
+                ("language: a wide character counts as one column", "return sum(2 if", "return sum(1 if"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/system/progress.py",
+        {
+            "tests/system/test_progress.py::test_a_child_tells_its_parent_how_far_it_is_in_the_readers_language": [
+                ("language: a child tells English", "language.shown(doing)  # JSON", "doing  # JSON"),
+            ],
+        },
+    ),
+    *in_file(
+        "shared/system/language.py",
+        {
+            "tests/test_language.py::test_everything_that_is_said_has_a_translation": [
+                (
+                    "language: a sentence that is not in the catalogue",
+                    "def shown(text: str) -> str:",
+                    'UNTOLD = say("a sentence without a translation")\n\n\ndef shown(text: str) -> str:',
+                ),
+            ],
+        },
+    ),
+    *in_file(
         "shared/system/files.py",
         {
             "tests/logs/test_sources.py::test_arrays_that_are_not_weights_are_refused": [
