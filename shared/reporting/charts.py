@@ -183,7 +183,8 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 def ends(curves: dict[str, np.ndarray], form: str) -> str:
     """Where each framework's curve begins and ends, in words."""
     if all(len(values) == 1 for values in curves.values()):
-        told = join(say("; "), [f"{name}: {values[0]:{form}}" for name, values in curves.items()])
+        only = {name: f"{values[0]:{form}}" for name, values in curves.items()}
+        told = join(say("; "), [say("{name}: {value}", name=name, value=value) for name, value in only.items()])
         return say("{told}.", told=told)
     first, *others = ((name, f"{v[0]:{form}}", f"{v[-1]:{form}}") for name, v in curves.items())
     goes = say("{name} goes from {first} to {last}", name=first[0], first=first[1], last=first[2])
