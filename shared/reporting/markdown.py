@@ -36,6 +36,10 @@ class Writer:
             for number, piece in enumerate(pieces)
         )
 
+    def code(self, line: str) -> str:
+        """What to type, which may be told in words."""
+        return markdown_code(translated(line, self._language))
+
     def unmarking(self) -> "Writer":
         """Writes as this one, and marks nothing."""
         return Writer(Marker(), self._language)
@@ -129,7 +133,7 @@ PRINTERS: dict[type[Part], Callable[[Any, Writer], str]] = {
     ),
     parts.Paragraph: lambda part, write: write(part.text),
     parts.Bullets: lambda part, write: _bullets(map(write, part.sentences)),
-    parts.Command: lambda part, write: f"{write(part.before)} {markdown_code(part.line)}".strip(),
+    parts.Command: lambda part, write: f"{write(part.before)} {write.code(part.line)}".strip(),
     parts.Sources: _sources,
     Table: _table,
     parts.Bars: lambda part, write: _table(part.table(), write),
