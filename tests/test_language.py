@@ -101,13 +101,6 @@ def test_a_catalogue_is_finished_and_says_which_language_it_is(catalogue):
     assert all(text.strip() for _, texts in entries(catalogue) for text in texts)
 
 
-def test_no_message_has_two_translations():
-    known = {}
-    for path in CATALOGUES:
-        for forms, texts in entries(read(path)):
-            assert known.setdefault(forms[0], texts[0]) == texts[0], path
-
-
 def test_a_message_is_a_literal_that_babel_can_find_and_its_values_are_given():
     for path in SOURCES:
         for call in calls_of_say(path):

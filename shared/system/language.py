@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
-DOMAIN = "messages"
 ENGLISH, CHINESE = "en", "zh-CN"  # by BCP 47, as a page names them
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}  # each by its own name
 # The first that is set counts: POSIX's, and before them the one that GNU gettext knows for a list of languages.
@@ -144,11 +143,9 @@ def _catalogue(language: str) -> Mapping[str, str]:
         return {}
     from babel.messages.pofile import read_po  # only who reads another language waits for it
 
-    known: dict[str, str] = {}
-    for path in sorted((LOCALE / language.replace("-", "_") / "LC_MESSAGES").glob("*.po")):
-        with path.open("rb") as file:
-            read = [message for message in read_po(file) if not message.fuzzy]
-        known |= {one_form(message.id): one_form(message.string) for message in read}
+    with (LOCALE / language.replace("-", "_") / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        read = [message for message in read_po(file) if not message.fuzzy]
+    known = {one_form(message.id): one_form(message.string) for message in read}
     return {message: text for message, text in known.items() if message and text}
 
 

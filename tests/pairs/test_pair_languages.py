@@ -21,10 +21,7 @@ FILES = (Path("a.py"), Path("b.py"))
 WORDS = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # that follow one another: a name from outside has no space in it
 NO_READER = {"name", "style", "scale", "section"}  # fields that hold keys
 # Said by other modules, or quoted from a document that has no other language.
-OF_OTHERS = re.compile(
-    "The row of|Made on|What was run|What the words|this report|which compares|what else|not recorded|goes from|"
-    "the weight |of norm"
-)
+OF_OTHERS = re.compile("The row of")
 
 
 def sides():
