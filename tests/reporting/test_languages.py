@@ -8,7 +8,7 @@ from shared.reporting import markdown, report
 from shared.reporting.glossary import TERMS
 from shared.reporting.origin import Made
 from shared.reporting.page_words import AROUND, OF_SCRIPT, UNITS
-from shared.reporting.parts import Caution, Origin, Report, Section, by_turns
+from shared.reporting.parts import Caution, Section, by_turns
 from shared.system.language import CHINESE, ENGLISH, say, translated
 from tests.small_runs import make_runs, outcome_of
 
