@@ -15,7 +15,7 @@ from shared.system.paths import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
-VIEWPORT = {"width": 1280, "height": 1035}  # down to the first chart's legend
+VIEWPORT = {"width": 1280, "height": 1066}  # down to the first chart's legend
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-sync", *QUIET)
 
 
