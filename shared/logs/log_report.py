@@ -17,6 +17,7 @@ from shared.reporting.parts import Bullets, Caution, Code, Paragraph, Part, Pros
 from shared.reporting.report import write_files
 from shared.system import escaping
 from shared.system.errors import InputError
+from shared.system.language import ENGLISH
 
 # Rows of the table around the step at which the two diverge.
 BEFORE, AFTER = 2, 6
@@ -39,7 +40,7 @@ def refuse_to_replace(out: Path, paths: tuple[Path, Path]) -> None:
 
 def write(pair: Pair, folder: Path, command: str) -> None:
     """Write results.json, the pictures and report.md. `command` is what reproduces them."""
-    write_files(report(pair, command), results(pair), folder)
+    write_files(report(pair, command), results(pair), folder, [ENGLISH])
 
 
 def results(pair: Pair) -> dict[str, Any]:

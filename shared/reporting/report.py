@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +157,12 @@ def write_alone(section: Section, folder: Path, command: str) -> None:
     write_files(Report(section.title, parts), section.results, folder)
 
 
-def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[str, str]:
+def write_files(
+    report: Report, results: dict[str, Any], folder: Path, languages: Iterable[str] = LANGUAGES
+) -> dict[str, str]:
     """Write results.json, the pictures and report.md, which is report.zh-CN.md in Chinese.
 
-    Returns what the pictures' SVG files hold, by name.
+    Returns what the pictures' SVG files hold, by name. `languages` are those in which the report can be said.
 
     Numbers that are not finite become null in results.json: JSON has none.
     """
@@ -168,7 +170,7 @@ def write_files(report: Report, results: dict[str, Any], folder: Path) -> dict[s
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     with trace.span("drawing"):
         stills = plots.write(pictures(report.parts), folder)
-    for language in LANGUAGES:
+    for language in languages:
         name = "report.md" if language == ENGLISH else f"report.{language}.md"
         (folder / name).write_text(markdown.document(report, language), encoding="utf-8")
     return stills

@@ -119,7 +119,7 @@ def test_the_report_holds_every_figure_and_the_pictures(found, tmp_path):
         assert f"| {share.factor.name} | {share.added.mean[0]:+.4f} ±" in said or not abs(share.added.mean[0]) > 1e-4
     assert "First kernels explain 89% of that" in said
     assert "nn.init.xavier_uniform_" in said
-    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock", "shares"}
+    assert {path.stem for path in tmp_path.iterdir()} == {"report", "report.zh-CN", "results", "stock", "shares"}
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["gap"]["mean"][0] == pytest.approx(-0.449)
 
@@ -133,5 +133,5 @@ def test_a_stock_pair_is_reported_without_shares_or_intervals(tmp_path):
     assert "the tutorials’ losses are 1.070 in PyTorch and 0.570 in Keras" in said
     assert "| 2 | 0.4000 | 0.3100 | -0.0900 |" in said
     assert "| accuracy | 91.00% | 93.00% | +2.00% |" in said
-    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "stock"}
+    assert {path.stem for path in tmp_path.iterdir()} == {"report", "report.zh-CN", "results", "stock"}
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["gap"]["half_width"] == [None] * 3

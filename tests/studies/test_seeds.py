@@ -184,7 +184,8 @@ def test_the_report_holds_the_figures_and_the_pictures(tmp_path):
     assert (tmp_path / "seeds-loss.svg").read_text(encoding="utf-8").count("fill-opacity: 0.2") == len(
         FRAMEWORKS
     )  # the bands
-    assert {path.stem for path in tmp_path.iterdir()} == {"report", "results", "seeds-loss", "seeds-accuracy"}
+    files = {path.stem for path in tmp_path.iterdir()}
+    assert files == {"report", "report.zh-CN", "results", "seeds-loss", "seeds-accuracy"}
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["equivalence"]["accuracy"]["bound"] == found.equivalences[0].bound
     assert "NOT SHOWN EQUIVALENT" in seeds_report.sentence(pairs(1e-3))
