@@ -38,7 +38,7 @@ with ending.importing("compare.py"):
     from shared.system.language import say, shown
     from shared.training import KERAS_DEFAULTS
 
-    beside.refuse_without("jinja2", "matplotlib")
+    beside.refuse_without("babel", "jinja2", "matplotlib")
 
 RECORDS_OUT, STOCK_OUT, PAIR_OUT = Path("out/records"), Path("out/stock"), Path("out/pair")
 SEEDS = 5

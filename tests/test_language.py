@@ -6,6 +6,7 @@ import io
 import pickle
 import re
 import string
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from shared.system import language
-from shared.system.language import CHINESE, ENGLISH, fields, join, say, say_number, sentences, translated
+from shared.system.language import CHINESE, ENGLISH, join, say, say_number, sentences, translated
 from tests.conftest import ROOT
 
 # What `make catalogue` looks through, and for what.
@@ -107,7 +108,8 @@ def test_a_message_is_a_literal_that_babel_can_find_and_its_values_are_given():
             where = f"{path}:{call.lineno}"
             assert call.args, where
             assert all(isinstance(text, ast.Constant) and isinstance(text.value, str) for text in call.args), where
-            given, wanted = {keyword.arg for keyword in call.keywords}, set.union(*(fields(t.value) for t in call.args))
+            given = {keyword.arg for keyword in call.keywords}
+            wanted = {name for text in call.args for name, _, _ in braces(text.value)}
             assert not given or given | {"n"} == wanted | {"n"}, where
 
 
@@ -203,3 +205,11 @@ def test_a_translation_that_is_doubtful_or_empty_is_not_used(chinese):
 )
 def test_the_language_is_that_of_the_locale_else_english(environment, expected):
     assert language.of_environment(environment) == expected
+
+
+def test_without_babel_a_reader_is_told_in_english(chinese, monkeypatch):
+    chinese(("the reference", "参考实现"))
+    assert translated(say("the reference"), CHINESE) == "参考实现"
+    language._catalogue.cache_clear()
+    monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
+    assert translated(say("the reference"), CHINESE) == "the reference"

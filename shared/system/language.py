@@ -7,7 +7,6 @@ was made; only who prints it asks for it in another language, by `translated`.
 
 import functools
 import os
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -141,8 +140,10 @@ def _catalogue(language: str) -> Mapping[str, str]:
     """What each English message is in a language; of one with a form for more than one, by its first form."""
     if language == ENGLISH:
         return {}
-    from babel.messages.pofile import read_po  # only who reads another language waits for it
-
+    try:
+        from babel.messages.pofile import read_po  # only who reads another language waits for it
+    except ModuleNotFoundError:
+        return {}  # a run goes on in English; compare.py, whose page has every language, refuses at its start
     with (LOCALE / language.replace("-", "_") / "LC_MESSAGES" / "messages.po").open("rb") as file:
         read = [message for message in read_po(file) if not message.fuzzy]
     known = {one_form(message.id): one_form(message.string) for message in read}
@@ -152,8 +153,3 @@ def _catalogue(language: str) -> Mapping[str, str]:
 def one_form(forms: str | Sequence[str] | None) -> str:
     """Of a message that may have one for more than one: the first. Chinese has one for every number."""
     return (forms if isinstance(forms, str) else forms[0]) if forms else ""
-
-
-def fields(message: str) -> set[str]:
-    """The names in a message's braces."""
-    return {name for _, name, _, _ in string.Formatter().parse(message) if name}

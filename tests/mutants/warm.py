@@ -15,7 +15,17 @@ import time
 import traceback
 from pathlib import Path
 
-LIBRARIES = ("numpy", "scipy.stats", "pydantic", "matplotlib.pyplot", "rich.progress", "jinja2", "psutil", "filelock")
+LIBRARIES = (
+    "numpy",
+    "scipy.stats",
+    "pydantic",
+    "matplotlib.pyplot",
+    "rich.progress",
+    "jinja2",
+    "psutil",
+    "filelock",
+    "babel.messages.pofile",
+)
 TOOLS = ("pytest", "hypothesis", "markdown_it", "playwright.sync_api", "axe_playwright_python.sync_playwright")
 FRAMEWORKS = {"PyTorch": ("torch", "torchvision"), "TensorFlow": ("tensorflow", "keras", "tensorflow_datasets")}
 HUNG = -1000  # no status of any process
