@@ -427,7 +427,7 @@ def measure_all(points: list[Point], repeats: int, seconds: float, out: Path) ->
 
 def main() -> int:
     """Measure as the options say. A process of `start_worker` measures its point, and prints it as one line."""
-    parser = cli.Parser(prog=MODULE, description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = cli.Parser(prog=MODULE, description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few points, once: to see that the program works")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the results (default: benchmarks)")
     parser.add_argument("--worker", metavar="JSON", help=argparse.SUPPRESS)
