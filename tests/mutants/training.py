@@ -589,8 +589,8 @@ MUTANTS: list[Mutant] = [
                     "if False:\n            cli.take_only",
                 ),
             ],
-            "tests/running/test_runner.py::test_a_fast_engine_is_refused_at_once_where_it_lacks_the_update": [
-                ("asked in vain: what the fast engine lacks", "check_engine(configuration, name)", "pass"),
+            "tests/running/test_runner.py::test_the_reference_has_no_fast_engine": [
+                ("asked in vain: a fast engine where there is none", "check_engine(configuration, name)", "pass"),
             ],
             "tests/running/test_runner.py::test_records_the_checksum_of_what_is_on_the_device": [
                 (
