@@ -152,7 +152,7 @@ MUTANTS: list[Mutant] = [
         "shared/reporting/page.py",
         {
             f"{PAGE}a_label_with_a_script_in_it_stays_text": [
-                ("page: words from outside are code", "autoescape=True", "autoescape=False"),
+                ("page: words from outside are code", "else escape(one) for i", "else Markup(one) for i"),
             ],
             f"{PAGE}a_page_opens_in_the_language_of_who_made_it[without]": [
                 ("page: attributes are English at first", "translated(text, opening)", "translated(text, ENGLISH)"),
