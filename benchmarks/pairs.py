@@ -30,8 +30,11 @@ from benchmarks.pairs_tables import NAIVE_PORT, PLANT, PORT, SOUND, Row
 from shared.comparing.processes import find_interpreter, versions
 from shared.contract import FRAMEWORKS, IMPLEMENTATIONS
 from shared.pairs import STEPS, data, sides
-from shared.pairs.climb import AFTER, EVALUATED, GIVEN, GRADIENTS, TRAINED, TRAINING, Check, Sides
-from shared.pairs.diagnosis import Asked, Cause, Diagnosis, diagnose
+from shared.pairs.bench import Asked
+from shared.pairs.climb import AFTER, EVALUATED, GIVEN, GRADIENTS, TRAINED, TRAINING, Check
+from shared.pairs.diagnosis import Diagnosis, diagnose
+from shared.pairs.pairing import Sides
+from shared.pairs.search import Cause
 from shared.pairs.serving import save
 from shared.pairs.sides import Process
 from shared.system import ending, progress

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from library_defaults.rows import ROWS, Row
-from shared.pairs.climb import Sides
 from shared.pairs.description import Call, Setting
+from shared.pairs.pairing import Sides
 from shared.pairs.protocol import Edit
 from shared.system.language import say
 from shared.system.paths import ROOT

@@ -9,8 +9,10 @@ import numpy as np
 
 from shared.contract import FRAMEWORKS
 from shared.pairs import data, pair_report, sides, template
-from shared.pairs.climb import AFTER, GRADIENTS, SIDES
-from shared.pairs.diagnosis import Asked, Diagnosis, diagnose
+from shared.pairs.bench import Asked
+from shared.pairs.climb import AFTER, GRADIENTS
+from shared.pairs.diagnosis import Diagnosis, diagnose
+from shared.pairs.pairing import SIDES
 from shared.pairs.protocol import Arrays
 from shared.pairs.serving import save
 from shared.system import ending, output, progress

@@ -16,8 +16,6 @@ from shared.pairs.climb import (
     TRAINING,
     Check,
     Numbers,
-    Pairing,
-    Sides,
     laid_out,
 )
 from shared.pairs.description import VECTORS, Call, Setting
@@ -30,6 +28,7 @@ from shared.pairs.other_tensors import (
     of_positions,
     of_reductions,
 )
+from shared.pairs.pairing import Pairing, Sides
 from shared.pairs.protocol import GIVEN as GIVEN_EDIT
 from shared.pairs.protocol import Arrays, Edit, told
 from shared.pairs.relations import FEW, fitted, linear_words, named_number, rearranged_image, reordered

@@ -9,8 +9,8 @@ import numpy as np
 
 from shared.pairs import description as kinds
 from shared.pairs.causes import Candidate, both_default, name_of, rows, tensors_of, titled, with_others
-from shared.pairs.climb import Pairing, Sides, folded, in_order
 from shared.pairs.description import Call, Setting
+from shared.pairs.pairing import Pairing, Sides, folded, in_order
 from shared.pairs.protocol import Edit
 from shared.system.language import say
 

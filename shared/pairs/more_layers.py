@@ -7,9 +7,9 @@ import numpy as np
 
 from shared.pairs import description as kinds
 from shared.pairs.causes import Candidate, with_others
-from shared.pairs.climb import RECURRENT, Sides
 from shared.pairs.description import Layer
 from shared.pairs.layouts import Array, torch_pieces
+from shared.pairs.pairing import RECURRENT, Sides
 from shared.pairs.protocol import Arrays, Edit, told
 from shared.system.language import join, say
 

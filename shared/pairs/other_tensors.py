@@ -8,8 +8,9 @@ import numpy as np
 
 from shared.pairs import description as kinds
 from shared.pairs.causes import Candidate, name_of, tensors_of, titled
-from shared.pairs.climb import RECURRENT, Check, Pairing, Sides
+from shared.pairs.climb import Check
 from shared.pairs.description import Call, Setting
+from shared.pairs.pairing import RECURRENT, Pairing, Sides
 from shared.pairs.protocol import Arrays, Edit, told
 from shared.pairs.relations import FEW, FIT, named_number, reordered
 from shared.system.language import say

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.pairs.alignment import titles
-from shared.pairs.climb import EVALUATED, EVALUATION, LIMITS, Check, first_beyond, folded
+from shared.pairs.climb import EVALUATED, EVALUATION, LIMITS, Check, first_beyond
 from shared.pairs.description import Call, OptimizerFacts, Setting
-from shared.pairs.diagnosis import Cause, Diagnosis, Precision
+from shared.pairs.diagnosis import Diagnosis, Precision
 from shared.pairs.pair_charts import apart, climbed, losses
 from shared.pairs.pair_words import (
     GROUPS,
@@ -31,6 +31,8 @@ from shared.pairs.pair_words import (
     steps_of,
     times,
 )
+from shared.pairs.pairing import folded
+from shared.pairs.search import Cause
 from shared.pairs.training_settings import decays
 from shared.reporting import glossary, origin, page
 from shared.reporting.parts import (

@@ -8,7 +8,8 @@ from math import isfinite
 
 from shared.pairs.climb import AFTER, EVALUATED, EVALUATION, GIVEN, GRADIENTS, LIMITS, TRAINED, TRAINING, Check
 from shared.pairs.description import Call, Description
-from shared.pairs.diagnosis import Cause, Diagnosis
+from shared.pairs.diagnosis import Diagnosis
+from shared.pairs.search import Cause
 from shared.system.language import begun, join, say, say_number, sentences
 
 VERDICTS = {"same": "SAME", "defaults": "SAME BUT FOR FRAMEWORK DEFAULTS", "different": "DIFFERENT"}

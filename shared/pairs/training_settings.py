@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from shared.pairs.causes import CARRY, Candidate, both_default, rows, sources_of, with_others
-from shared.pairs.climb import Sides
 from shared.pairs.description import Call, OptimizerFacts, Setting
+from shared.pairs.pairing import Sides
 from shared.pairs.protocol import Arrays, Edit
 from shared.pairs.relations import reordered
 from shared.system.language import join, say

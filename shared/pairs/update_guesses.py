@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from shared.pairs import description as kinds
 from shared.pairs.causes import Candidate, measured, rows, sources_of, tensors_of, titled, with_others
-from shared.pairs.climb import Check, Sides
+from shared.pairs.climb import Check
+from shared.pairs.pairing import Sides
 from shared.pairs.protocol import Arrays, Edit
 from shared.pairs.training_settings import clipping, of_class
 from shared.system.language import say

@@ -10,9 +10,10 @@ from benchmarks import pairs, pairs_tables
 from benchmarks.pairs_tables import NAIVE_PORT, PLANT, PORT, SOUND
 from shared.pairs import climb
 from shared.pairs.causes import Candidate
-from shared.pairs.climb import Check, Pairing
-from shared.pairs.diagnosis import Cause
+from shared.pairs.climb import Check
+from shared.pairs.pairing import Pairing
 from shared.pairs.protocol import Edit
+from shared.pairs.search import Cause
 from shared.system.errors import InputError
 
 

@@ -56,7 +56,7 @@ MUTANTS: list[Mutant] = [
         },
     ),
     *in_file(
-        "shared/pairs/diagnosis.py",
+        "shared/pairs/search.py",
         {
             f"{SEARCH}three_faults_are_three_causes_and_what_brings_nothing_is_none": [
                 (
@@ -79,6 +79,11 @@ MUTANTS: list[Mutant] = [
                     "        if not checks:\n            return np.inf\n",
                 ),
             ],
+        },
+    ),
+    *in_file(
+        "shared/pairs/diagnosis.py",
+        {
             "tests/pairs/test_pair_report.py::test_a_framework_default_beside_what_is_unexplained_does_not_excuse_it": [
                 (
                     "pairs: what is left unexplained is no difference",

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from shared.pairs.carry import carry
-from shared.pairs.climb import EVALUATION, GRADIENTS, LIMITS, Numbers, Sides, climb, first_beyond, laid_out, pair_calls
+from shared.pairs.climb import EVALUATION, GRADIENTS, LIMITS, Numbers, climb, first_beyond, laid_out
 from shared.pairs.description import DENSE, Call
+from shared.pairs.pairing import Sides, pair_calls
 from tests.pairs.sides import keras_side, layer, torch_side
 
 EPSILON = np.finfo(np.float64).eps

@@ -11,8 +11,9 @@ from benchmarks.pair_material.pair import Pair, classified, labels, values
 from shared.comparing.processes import find_interpreter
 from shared.contract import FRAMEWORKS
 from shared.pairs import sides
+from shared.pairs.bench import Asked
 from shared.pairs.climb import LIMITS
-from shared.pairs.diagnosis import Asked, diagnose
+from shared.pairs.diagnosis import diagnose
 from shared.pairs.serving import save
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from shared.pairs.carry import carry
-from shared.pairs.climb import Sides
 from shared.pairs.description import BATCH_NORM, DENSE, EMBEDDING, LAYER_NORM, LSTM, Call
 from shared.pairs.more_layers import of_biases, of_more_layers, of_ties
+from shared.pairs.pairing import Sides
 from tests.pairs.sides import keras_side, layer, torch_side
 
 TABLE = ("tokens", EMBEDDING, {"weight": (9, 4)}), ("embedding", EMBEDDING, {"embeddings": (9, 4)})

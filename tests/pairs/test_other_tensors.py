@@ -5,9 +5,8 @@ import pytest
 
 from shared.pairs.carry import carry
 from shared.pairs.causes import Candidate
-from shared.pairs.climb import EVALUATION, Check, Pairing, Sides
+from shared.pairs.climb import EVALUATION, Check
 from shared.pairs.description import DENSE, EMBEDDING, LAYER_NORM, LSTM, SDPA, Call
-from shared.pairs.diagnosis import Cause, families
 from shared.pairs.other_tensors import (
     Place,
     mask_words,
@@ -17,8 +16,10 @@ from shared.pairs.other_tensors import (
     of_positions,
     of_reductions,
 )
+from shared.pairs.pairing import Pairing, Sides
 from shared.pairs.protocol import Edit
 from shared.pairs.relations import rearranged_image, reordered
+from shared.pairs.search import Cause, families
 from tests.pairs.sides import keras_side, layer, torch_side
 
 NUMBERS = np.random.default_rng(0)

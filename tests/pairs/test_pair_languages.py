@@ -11,7 +11,8 @@ import pytest
 from shared.pairs import pair_report, pair_words
 from shared.pairs.climb import LIMITS, first_beyond
 from shared.pairs.description import Description
-from shared.pairs.diagnosis import Cause, Diagnosis, Precision, _read_only, families, read
+from shared.pairs.diagnosis import Diagnosis, Precision, _read_only
+from shared.pairs.search import Cause, families, read
 from shared.reporting.parts import Code, Sources
 from shared.system.language import CHINESE, say, translated
 from tests.pairs import test_pair_report

@@ -7,7 +7,8 @@ from benchmarks.pair_material.pair import Pair, labels
 from shared.comparing.processes import find_interpreter
 from shared.contract import FRAMEWORKS
 from shared.pairs import sides
-from shared.pairs.diagnosis import Asked, diagnose
+from shared.pairs.bench import Asked
+from shared.pairs.diagnosis import diagnose
 from shared.pairs.serving import save
 
 TORCH = """

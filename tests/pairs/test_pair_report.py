@@ -11,10 +11,12 @@ from library_defaults.rows import ROWS
 from shared.pairs import pair_report, pair_words
 from shared.pairs.carry import carry
 from shared.pairs.causes import Candidate
-from shared.pairs.climb import AFTER, EVALUATED, EVALUATION, GIVEN, GRADIENTS, TRAINING, Check, Pairing, Sides
+from shared.pairs.climb import AFTER, EVALUATED, EVALUATION, GIVEN, GRADIENTS, TRAINING, Check
 from shared.pairs.description import BATCH_NORM, DENSE
-from shared.pairs.diagnosis import Cause, Diagnosis, Precision
+from shared.pairs.diagnosis import Diagnosis, Precision
+from shared.pairs.pairing import Pairing, Sides
 from shared.pairs.protocol import Edit
+from shared.pairs.search import Cause
 from shared.reporting import markdown as printed
 from tests.marks import unmarked
 from tests.pairs.sides import keras_side, layer, norm, torch_side

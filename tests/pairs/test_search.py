@@ -4,11 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.pairs import diagnosis
 from shared.pairs.causes import Candidate
 from shared.pairs.climb import GRADIENTS, LIMITS, climb, first_beyond
-from shared.pairs.diagnosis import Search
 from shared.pairs.protocol import Edit
+from shared.pairs.search import Search
 from shared.system.errors import InputError
 from tests.pairs.test_climb import arrays, described, numbers
 
@@ -36,8 +35,8 @@ def candidate(what, **more):
 
 
 def searched(bench, monkeypatch, readable=(), guesses=()):
-    monkeypatch.setattr(diagnosis, "read", lambda *_: [candidate(what) for what in readable])
-    monkeypatch.setattr(diagnosis, "guesses_at", lambda *_: list(guesses))
+    monkeypatch.setattr("shared.pairs.search.read", lambda *_: [candidate(what) for what in readable])
+    monkeypatch.setattr("shared.pairs.search.guesses_at", lambda *_: list(guesses))
     torch, keras = numbers(arrays("PyTorch")), bench.measure([])
     causes, unexplained, explained = Search(bench, torch, keras, lambda _: None).run(climb(bench.sides, torch, keras))
     return [cause.candidate.edits[0].what for cause in causes], unexplained, explained
@@ -95,7 +94,7 @@ def test_a_rate_of_a_later_step_is_told_where_another_cause_was_found_before(mon
                 made["rates"][1] = 0.2
             return numbers({key: of[: steps[-1]] if key in {"rates", "losses"} else of for key, of in made.items()})
 
-    monkeypatch.setattr(diagnosis, "read", lambda *_: [candidate("norm")])
+    monkeypatch.setattr("shared.pairs.search.read", lambda *_: [candidate("norm")])
     bench, torch = Stepwise({NORM: ["norm"]}), numbers(arrays("PyTorch"))
     keras = bench.measure([])
     causes, unexplained, _ = Search(bench, torch, keras, lambda _: None).run(climb(bench.sides, torch, keras))

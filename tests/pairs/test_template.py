@@ -11,7 +11,8 @@ import pytest
 from shared.comparing.processes import find_interpreter
 from shared.contract import FRAMEWORKS
 from shared.pairs import sides, template
-from shared.pairs.diagnosis import Asked, diagnose
+from shared.pairs.bench import Asked
+from shared.pairs.diagnosis import diagnose
 from shared.pairs.serving import save
 from shared.system.errors import InputError
 

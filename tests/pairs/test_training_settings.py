@@ -3,8 +3,8 @@
 import pytest
 
 from shared.pairs.carry import carry
-from shared.pairs.climb import Sides
 from shared.pairs.description import DENSE, Call, OptimizerFacts
+from shared.pairs.pairing import Sides
 from shared.pairs.training_settings import of_class, of_loss, of_optimizer
 from tests.pairs.sides import keras_side, layer, torch_side
 
