@@ -167,6 +167,7 @@ def own_seconds(spans: list[Span]) -> dict[tuple[str, str], float]:
 def as_markdown(shown: dict[str, Comparison], result: dict[str, Any]) -> str:
     """The ratios, and the seconds of each lane by what it did."""
     tutorial, warm = statistics.median(result["tutorial_seconds"]), result["warm_seconds"]
+    machine, blank = result["machine"], "\n\n"
     named = [*COLOURS, WAITING, trace.WHOLE]
     tables = []
     for name, one in shown.items():
@@ -181,9 +182,11 @@ def as_markdown(shown: dict[str, Comparison], result: dict[str, Any]) -> str:
             if any((lane, what) in own for lane in lanes)
         ]
         title = f"## {name.capitalize()}: {one.seconds:.1f} s, {one.seconds / tutorial:.2f} of the tutorial's loop"
-        tables.append(f"{title}\n\n{markdown.table(Table(['seconds', *lanes], rows))}\n\n{one.cpu:.1f} CPU seconds.")
+        shared = one.cpu / machine["cores"]
+        bound = f"shared evenly by all cores, {shared:.1f} s, {shared / tutorial:.2f} of the loop"
+        tables.append(f"{title}\n\n{markdown.table(Table(['seconds', *lanes], rows))}")
+        tables.append(f"{one.cpu:.1f} CPU seconds: {bound}.")
     spread = ", ".join(f"{seconds / tutorial:.2f}" for seconds in sorted(warm))
-    machine, blank = result["machine"], "\n\n"
     return f"""<!-- Made by `make bench`: not edited by hand. -->
 
 # Where the seconds of a whole comparison go

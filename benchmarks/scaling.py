@@ -50,11 +50,11 @@ ENGINES = {
 FLOOR = "floor"
 # The values of each direction away from the default run.
 AXES = {
-    "examples": (1, 2, 4, 8, 16),
+    "examples": (1, 4, 16),
     "width": (1, 2, 4, 8, 16, 32),
-    "depth": (1, 2, 4, 8, 16),
+    "depth": (1, 2, 4, 8),
     "batch_size": (16, 64, 256, 1024, 4096),
-    "seeds": (1, 2, 4, 8, 16),
+    "seeds": (1, 4, 16),
 }
 TITLES = {
     "examples": "Examples, × 60,000",
