@@ -52,7 +52,7 @@ gpu-check: $(ENVIRONMENTS) ## check all of it on a GPU: ten minutes, and a page 
 	@$(PYTORCH) -m benchmarks.gpu_check
 
 .PHONY: scaling
-scaling: $(ENVIRONMENTS) ## measure how time and memory grow: half an hour, on a machine left alone
+scaling: $(ENVIRONMENTS) ## measure how time and memory grow: three quarters of an hour, on a machine left alone
 	@$(PYTORCH) -m benchmarks.scaling $(ARGS)
 
 .PHONY: lint
